@@ -1,0 +1,3 @@
+//! tmp
+pub mod reactor;
+pub use reactor::selector;

@@ -1,0 +1,66 @@
+//! What can be waited for, and what is reported.
+
+use std::ops::BitOr;
+
+/// What a handle is watched for: reading, writing, or both. It is never empty: who is interested in
+/// nothing deregisters.
+///
+/// ```
+/// use selio::selector::Interest;
+///
+/// let both = Interest::READABLE | Interest::WRITABLE;
+/// assert!(both.is_readable() && both.is_writable());
+/// assert_eq!(both.without(Interest::READABLE), Some(Interest::WRITABLE));
+/// assert_eq!(Interest::WRITABLE.without(Interest::WRITABLE), None);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Interest(u8);
+
+impl Interest {
+    /// A read would not wait. asyncio's `EVENT_READ`.
+    pub const READABLE: Self = Self(0b01);
+    /// A write would not wait. asyncio's `EVENT_WRITE`.
+    pub const WRITABLE: Self = Self(0b10);
+    /// Either.
+    pub const BOTH: Self = Self(0b11);
+
+    /// Whether reading is part of it.
+    #[must_use]
+    pub const fn is_readable(self) -> bool {
+        self.0 & Self::READABLE.0 != 0
+    }
+
+    /// Whether writing is part of it.
+    #[must_use]
+    pub const fn is_writable(self) -> bool {
+        self.0 & Self::WRITABLE.0 != 0
+    }
+
+    /// What remains without `other`; `None` if nothing does.
+    #[must_use]
+    pub const fn without(self, other: Self) -> Option<Self> {
+        match self.0 & !other.0 {
+            0 => None,
+            rest => Some(Self(rest)),
+        }
+    }
+}
+
+impl BitOr for Interest {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+/// A registered handle is ready for what it is watched for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Event<K = usize> {
+    /// The key that the handle was registered with.
+    pub key: K,
+    /// A read would not wait: there are bytes, the end of the stream, a hang-up or an error.
+    pub readable: bool,
+    /// A write would not wait: there is room, a hang-up or an error.
+    pub writable: bool,
+}

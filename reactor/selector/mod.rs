@@ -1,0 +1,605 @@
+//! The selector: one question to the kernel, "which of these may I read or write without waiting?"
+//!
+//! ```text
+//!            register / modify / deregister / select
+//!                           |
+//!        Selector           |   which fd is registered, with which key and interest
+//!          |                v
+//!        Mechanism: add, modify, remove, wait
+//!          |
+//!          +-- epoll.rs     epoll_ctl, epoll_wait      Linux, O(ready)
+//!          +-- polling.rs   the `polling` crate        kqueue on macOS and the BSDs, O(ready)
+//!          +-- poll.rs      poll(2)                    every Unix, O(registered)
+//!          +-- select.rs    select(2)                  every Unix, O(highest fd), fds below 1,024
+//! ```
+//!
+//! The one rule of this folder: **mechanisms differ in cost, never in behaviour.** Everything that
+//! they could disagree about is settled here, once. It is the counterpart of Python's
+//! [`selectors`](https://docs.python.org/3/library/selectors.html) and useful by itself.
+//!
+//! # Facts about readiness
+//!
+//! *Readiness is a statement about now.* "Readable" means that a read would not wait: there are
+//! bytes, or the end of the stream, or an error to hand over. It may be false again by the time
+//! you read (another reader was faster), so handles must be non-blocking and `WouldBlock` is a
+//! normal answer.
+//!
+//! *Level-triggered* means: as long as the statement is true, every select says it again. So
+//! nothing is ever lost: whoever forgets an event, or reads only half of the bytes, is told again.
+//! The price is that whoever does not care must say so, or `select` returns at once for ever. An
+//! edge-triggered selector (`EPOLLET`, `EV_CLEAR`) reports changes only. It needs no such care, but
+//! each reader must then read until `WouldBlock`: one system call more for each message.
+//!
+//! *Hang-ups and errors cannot be masked.* epoll(7) and poll(2) report `HUP` and `ERR` for every
+//! registered handle, even for one with an empty interest. A selector that keeps a dead socket
+//! "registered with no interest" spins at 100% CPU: seastar, h2o and `polling` have all shipped
+//! that. Here an [`Interest`] is never empty, and who is interested in nothing deregisters.
+//!
+//! *A hang-up is readiness.* Whoever waits for either direction is told: the read that follows
+//! returns what is left, then 0 or the error; the write returns the error.
+//!
+//! *Files are always ready.* epoll refuses regular files with `EPERM`; poll and select call them
+//! always ready, as POSIX does. Here they are always ready with every mechanism.
+
+#[cfg(target_os = "linux")]
+mod epoll;
+mod event;
+mod notifier;
+mod poll;
+mod polling;
+mod select;
+
+use std::fmt;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::str::FromStr;
+use std::time::{Duration, Instant};
+
+use rustix::event::Timespec;
+
+pub use event::{Event, Interest};
+pub use notifier::Notifier;
+
+/// The longest wait that is asked of the kernel at once: epoll counts milliseconds in an `i32`.
+/// Longer ones are made of several.
+const LONGEST_WAIT: Duration = Duration::from_millis(i32::MAX as u64);
+
+/// The environment variable that chooses the backend of programs that do not choose.
+const VARIABLE: &str = "SELIO_SELECTOR";
+
+/// A kernel interface that can tell which handles are ready.
+///
+/// # Examples
+///
+/// ```
+/// use selio::selector::Backend;
+///
+/// let backend: Backend = "poll".parse()?;
+/// assert_eq!(backend, Backend::Poll);
+/// assert!(Backend::available().contains(&backend));
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Backend {
+    /// [epoll(7)](https://man7.org/linux/man-pages/man7/epoll.7.html): Linux.
+    Epoll,
+    /// [kqueue(2)](https://man.freebsd.org/cgi/man.cgi?kqueue): macOS and the BSDs, through the
+    /// `polling` crate.
+    Kqueue,
+    /// [poll(2)](https://man7.org/linux/man-pages/man2/poll.2.html): every Unix.
+    Poll,
+    /// [select(2)](https://man7.org/linux/man-pages/man2/select.2.html): every Unix; refuses
+    /// handles whose number is 1,024 or more.
+    Select,
+    /// Whatever the [`polling`](https://docs.rs/polling) crate takes for the best: on Linux epoll
+    /// again, with more system calls than our own.
+    Polling,
+}
+
+impl Backend {
+    /// The backends that this platform has, the best one first.
+    #[must_use]
+    pub const fn available() -> &'static [Backend] {
+        #[cfg(target_os = "linux")]
+        return &[Self::Epoll, Self::Poll, Self::Select, Self::Polling];
+        #[cfg(any(
+            target_vendor = "apple",
+            target_os = "freebsd",
+            target_os = "netbsd",
+            target_os = "openbsd",
+            target_os = "dragonfly"
+        ))]
+        return &[Self::Kqueue, Self::Poll, Self::Select, Self::Polling];
+        #[cfg(not(any(
+            target_os = "linux",
+            target_vendor = "apple",
+            target_os = "freebsd",
+            target_os = "netbsd",
+            target_os = "openbsd",
+            target_os = "dragonfly"
+        )))]
+        return &[Self::Poll, Self::Select, Self::Polling];
+    }
+
+    /// The name that `SELIO_SELECTOR` and [`FromStr`] understand: `epoll`, `kqueue`, `poll`,
+    /// `select` or `polling`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Epoll => "epoll",
+            Self::Kqueue => "kqueue",
+            Self::Poll => "poll",
+            Self::Select => "select",
+            Self::Polling => "polling",
+        }
+    }
+
+    /// The backend that the environment asks for, else the best one of this platform.
+    fn from_environment() -> io::Result<Self> {
+        match std::env::var_os(VARIABLE) {
+            Some(name) if !name.is_empty() => {
+                name.to_string_lossy().parse().map_err(|error: io::Error| {
+                    io::Error::new(error.kind(), format!("{VARIABLE}: {error}"))
+                })
+            }
+            _ => Ok(Self::available()[0]),
+        }
+    }
+
+    fn open(self) -> io::Result<Box<dyn Mechanism>> {
+        Ok(match self {
+            #[cfg(target_os = "linux")]
+            Self::Epoll => Box::new(epoll::Epoll::new()?),
+            Self::Poll => Box::new(poll::Poll::default()),
+            Self::Select => Box::new(select::Select::default()),
+            Self::Kqueue | Self::Polling if Self::available().contains(&self) => {
+                Box::new(polling::Polling::new()?)
+            }
+            _ => {
+                return Err(io::Error::new(
+                    io::ErrorKind::Unsupported,
+                    format!(
+                        "selector `{self}` is not available on this platform; {}",
+                        choices()
+                    ),
+                ));
+            }
+        })
+    }
+}
+
+impl fmt::Display for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for Backend {
+    type Err = io::Error;
+
+    fn from_str(name: &str) -> io::Result<Self> {
+        [
+            Self::Epoll,
+            Self::Kqueue,
+            Self::Poll,
+            Self::Select,
+            Self::Polling,
+        ]
+        .into_iter()
+        .find(|backend| backend.name() == name)
+        .ok_or_else(|| {
+            io::Error::new(
+                io::ErrorKind::InvalidInput,
+                format!("there is no selector `{name}`; {}", choices()),
+            )
+        })
+    }
+}
+
+/// "available here: epoll, poll, select, polling"
+fn choices() -> String {
+    let names: Vec<_> = Backend::available()
+        .iter()
+        .map(|backend| backend.name())
+        .collect();
+    format!("available here: {}", names.join(", "))
+}
+
+/// What a kernel interface must do to serve as a [`Selector`]. Handles are known by their number.
+pub(crate) trait Mechanism {
+    /// Starts to watch a handle. `EPERM`: it is of a kind that is always ready.
+    fn add(&mut self, fd: BorrowedFd<'_>, interest: Interest) -> io::Result<()>;
+
+    /// Watches it for something else from now on.
+    fn modify(&mut self, fd: BorrowedFd<'_>, interest: Interest) -> io::Result<()>;
+
+    /// Watches it no longer.
+    fn remove(&mut self, fd: BorrowedFd<'_>) -> io::Result<()>;
+
+    /// Waits until something is ready, for at most `timeout` and not a moment less, and appends
+    /// what it found. May come back early with nothing, or with `EINTR`.
+    fn wait(&mut self, timeout: Option<Duration>, ready: &mut Vec<Ready>) -> io::Result<()>;
+}
+
+/// What a [`Mechanism`] found. A hang-up or an error counts as ready in both directions.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ready {
+    fd: RawFd,
+    readable: bool,
+    writable: bool,
+}
+
+/// One registered handle, as [`Selector::registrations`] lists it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Registration<K = usize> {
+    /// The number of the handle.
+    pub fd: RawFd,
+    /// The key that its events carry.
+    pub key: K,
+    /// What it is watched for.
+    pub interest: Interest,
+}
+
+/// Waits for many handles at once.
+///
+/// A handle is registered with a key of your choice, which its events carry: an index, a function
+/// (Python's `callback = key.data`), anything that is `Copy`. All backends are level-triggered, see
+/// the [module](self).
+///
+/// The selector does not own what is registered: [`deregister`](Self::deregister) a handle before
+/// you close it. A closed one is at best never heard of again; its number may come back as
+/// another file's.
+///
+/// # Examples
+///
+/// ```
+/// use selio::selector::{Interest, Selector};
+/// use std::{io::Write, os::unix::net::UnixStream, time::Duration};
+///
+/// let (mut a, b) = UnixStream::pair()?;
+/// let mut selector = Selector::new()?;
+/// let mut events = Vec::new();
+/// selector.register(&b, 7, Interest::READABLE)?;
+///
+/// selector.select(&mut events, Some(Duration::ZERO))?;
+/// assert!(events.is_empty());
+///
+/// a.write_all(b"x")?;
+/// selector.select(&mut events, None)?;
+/// assert_eq!(events[0].key, 7);
+/// assert!(events[0].readable);
+/// # selector.deregister(&b)?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub struct Selector<K = usize> {
+    backend: Backend,
+    mechanism: Box<dyn Mechanism>,
+    /// What is registered; the place is the number of the handle.
+    table: Vec<Option<Entry<K>>>,
+    registered: usize,
+    /// Registered handles that are always ready and that no kernel interface watches.
+    files: Vec<RawFd>,
+    /// What the last wait found; kept for its memory.
+    ready: Vec<Ready>,
+    notifier: Notifier,
+}
+
+#[derive(Clone, Copy)]
+struct Entry<K> {
+    key: K,
+    interest: Interest,
+}
+
+impl<K: Copy> Selector<K> {
+    /// A selector on the backend that `SELIO_SELECTOR` names, else on the best one of the platform.
+    ///
+    /// # Errors
+    ///
+    /// `SELIO_SELECTOR` names no backend ([`InvalidInput`](io::ErrorKind::InvalidInput)) or one that
+    /// this platform lacks ([`Unsupported`](io::ErrorKind::Unsupported)), or the process has no file
+    /// descriptor left.
+    pub fn new() -> io::Result<Self> {
+        Self::with_backend(Backend::from_environment()?)
+    }
+
+    /// A selector on this backend.
+    ///
+    /// # Errors
+    ///
+    /// The platform lacks it ([`Unsupported`](io::ErrorKind::Unsupported); the message lists what
+    /// there is), or the process has no file descriptor left.
+    pub fn with_backend(backend: Backend) -> io::Result<Self> {
+        Self::with_mechanism(backend, backend.open()?)
+    }
+
+    /// The seam for a mechanism that simulates or disturbs.
+    pub(crate) fn with_mechanism(
+        backend: Backend,
+        mut mechanism: Box<dyn Mechanism>,
+    ) -> io::Result<Self> {
+        let notifier = Notifier::new()?;
+        mechanism
+            .add(notifier.as_fd(), Interest::READABLE)
+            .map_err(|error| explain("Selector::new", notifier.as_fd(), &error))?;
+        Ok(Self {
+            backend,
+            mechanism,
+            table: Vec::new(),
+            registered: 0,
+            files: Vec::new(),
+            ready: Vec::new(),
+            notifier,
+        })
+    }
+
+    /// The backend in use.
+    #[must_use]
+    pub fn backend(&self) -> Backend {
+        self.backend
+    }
+
+    /// Watches a handle from now on.
+    ///
+    /// # Errors
+    ///
+    /// It is registered already ([`AlreadyExists`](io::ErrorKind::AlreadyExists); the first
+    /// registration stays), it is not open, `select` cannot hold its number, or the kernel has no
+    /// memory for it.
+    pub fn register(&mut self, fd: impl AsFd, key: K, interest: Interest) -> io::Result<()> {
+        let fd = fd.as_fd();
+        let place = fd.as_raw_fd() as usize;
+        if self.entry(place).is_some() {
+            return Err(io::Error::new(
+                io::ErrorKind::AlreadyExists,
+                format!(
+                    "Selector::register: fd {place} is registered already; modify it, or deregister it before it is closed"
+                ),
+            ));
+        }
+        match self.mechanism.add(fd, interest) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                self.files.push(fd.as_raw_fd());
+            }
+            Err(error) => return Err(explain("Selector::register", fd, &error)),
+        }
+        if self.table.len() <= place {
+            self.table.resize_with(place + 1, || None);
+        }
+        self.table[place] = Some(Entry { key, interest });
+        self.registered += 1;
+        Ok(())
+    }
+
+    /// Watches a registered handle for something else, under this key, from now on.
+    ///
+    /// # Errors
+    ///
+    /// It is not registered ([`NotFound`](io::ErrorKind::NotFound)), or it was closed meanwhile.
+    pub fn modify(&mut self, fd: impl AsFd, key: K, interest: Interest) -> io::Result<()> {
+        let fd = fd.as_fd();
+        let place = fd.as_raw_fd() as usize;
+        let Some(entry) = self.entry(place) else {
+            return Err(unknown("Selector::modify", fd));
+        };
+        if entry.interest != interest && !self.files.contains(&fd.as_raw_fd()) {
+            self.mechanism
+                .modify(fd, interest)
+                .map_err(|error| explain("Selector::modify", fd, &error))?;
+        }
+        self.table[place] = Some(Entry { key, interest });
+        Ok(())
+    }
+
+    /// Watches a handle no longer. Do this before you close it.
+    ///
+    /// # Errors
+    ///
+    /// It is not registered ([`NotFound`](io::ErrorKind::NotFound)). One that was closed while it
+    /// was registered is forgotten without an error.
+    pub fn deregister(&mut self, fd: impl AsFd) -> io::Result<()> {
+        let fd = fd.as_fd();
+        let place = fd.as_raw_fd() as usize;
+        if self.entry(place).is_none() {
+            return Err(unknown("Selector::deregister", fd));
+        }
+        self.table[place] = None;
+        self.registered -= 1;
+        if let Some(at) = self.files.iter().position(|&file| file == fd.as_raw_fd()) {
+            self.files.swap_remove(at);
+            return Ok(());
+        }
+        match self.mechanism.remove(fd) {
+            // Closed behind our back, and perhaps open again as another file: the kernel has
+            // forgotten the old one, which is what was asked for.
+            Err(error) if is_stale(&error) => Ok(()),
+            Err(error) => Err(explain("Selector::deregister", fd, &error)),
+            Ok(()) => Ok(()),
+        }
+    }
+
+    /// Waits until a registered handle is ready, [`Notifier::notify`] is called, or the timeout has
+    /// passed, and replaces `events` by what it found: one event for each ready handle, none after
+    /// a timeout or a notification.
+    ///
+    /// `None` waits for ever, `Some(Duration::ZERO)` not at all. A timeout is never cut short: it
+    /// is rounded up to what the backend can count, with epoll to the next millisecond. Signals
+    /// do not end the wait.
+    ///
+    /// # Errors
+    ///
+    /// Those of the kernel interface; none are expected while registered handles stay open.
+    pub fn select(
+        &mut self,
+        events: &mut Vec<Event<K>>,
+        timeout: Option<Duration>,
+    ) -> io::Result<()> {
+        events.clear();
+        let timeout = if self.files.is_empty() {
+            timeout
+        } else {
+            Some(Duration::ZERO)
+        };
+        let deadline = match timeout {
+            Some(timeout) if !timeout.is_zero() => Instant::now().checked_add(timeout),
+            _ => None,
+        };
+        let mut wait = timeout.map(|timeout| timeout.min(LONGEST_WAIT));
+        loop {
+            self.ready.clear();
+            match self.mechanism.wait(wait, &mut self.ready) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+            let notified = self.report(events);
+            // Here a wait for ever ends with an event or a notification, a wait that was cut short
+            // (EINTR, LONGEST_WAIT, a spurious return) goes on, and one without a timeout ends.
+            if notified || !events.is_empty() || timeout == Some(Duration::ZERO) {
+                return Ok(());
+            }
+            if let Some(deadline) = deadline {
+                let left = deadline.saturating_duration_since(Instant::now());
+                if left.is_zero() {
+                    return Ok(());
+                }
+                wait = Some(left.min(LONGEST_WAIT));
+            }
+        }
+    }
+
+    /// Translates what the mechanism found into events. Whether there was a notification.
+    fn report(&mut self, events: &mut Vec<Event<K>>) -> bool {
+        let mut notified = false;
+        for ready in &self.ready {
+            match self.table.get(ready.fd as usize) {
+                Some(Some(Entry { key, interest })) => {
+                    let event = Event {
+                        key: *key,
+                        readable: ready.readable && interest.is_readable(),
+                        writable: ready.writable && interest.is_writable(),
+                    };
+                    if event.readable || event.writable {
+                        events.push(event);
+                    }
+                }
+                _ if ready.fd == self.notifier.as_fd().as_raw_fd() => {
+                    self.notifier.drain();
+                    notified = true;
+                }
+                _ => {}
+            }
+        }
+        for &file in &self.files {
+            if let Some(Entry { key, interest }) = self.table[file as usize] {
+                events.push(Event {
+                    key,
+                    readable: interest.is_readable(),
+                    writable: interest.is_writable(),
+                });
+            }
+        }
+        notified
+    }
+
+    /// What is registered, in the order of the handles' numbers.
+    pub fn registrations(&self) -> impl Iterator<Item = Registration<K>> + '_ {
+        self.table.iter().enumerate().filter_map(|(place, entry)| {
+            entry.map(|Entry { key, interest }| Registration {
+                fd: place as RawFd,
+                key,
+                interest,
+            })
+        })
+    }
+
+    /// How this handle is registered, if it is.
+    pub fn registration(&self, fd: impl AsFd) -> Option<Registration<K>> {
+        let fd = fd.as_fd().as_raw_fd();
+        self.entry(fd as usize)
+            .map(|Entry { key, interest }| Registration { fd, key, interest })
+    }
+
+    /// How many handles are registered.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.registered
+    }
+
+    /// Whether nothing is registered.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.registered == 0
+    }
+
+    /// What ends a [`select`](Self::select) from any thread.
+    #[must_use]
+    pub fn notifier(&self) -> Notifier {
+        self.notifier.clone()
+    }
+
+    fn entry(&self, place: usize) -> Option<Entry<K>> {
+        self.table.get(place).copied().flatten()
+    }
+}
+
+impl<K: fmt::Debug + Copy> fmt::Debug for Selector<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Selector")
+            .field("backend", &self.backend)
+            .field("registrations", &self.registrations().collect::<Vec<_>>())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The kernel's form of a timeout, which [`LONGEST_WAIT`] keeps in its range.
+fn timespec(timeout: Option<Duration>) -> Option<Timespec> {
+    timeout.map(|timeout| Timespec::try_from(timeout).expect("LONGEST_WAIT is in range"))
+}
+
+/// Whether the kernel says that it does not know this handle (any more).
+fn is_stale(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    [Errno::BADF, Errno::NOENT]
+        .iter()
+        .any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
+}
+
+fn unknown(call: &str, fd: BorrowedFd<'_>) -> io::Error {
+    io::Error::new(
+        io::ErrorKind::NotFound,
+        format!(
+            "{call}: fd {} is not registered; register it first",
+            fd.as_raw_fd()
+        ),
+    )
+}
+
+/// The kernel's error, with the call, the handle and, where one is known, the way out.
+fn explain(call: &str, fd: BorrowedFd<'_>, error: &io::Error) -> io::Error {
+    let advice = if is_stale(error) {
+        "; was it closed while it was registered?"
+    } else {
+        ""
+    };
+    io::Error::new(
+        error.kind(),
+        format!("{call}: fd {}: {error}{advice}", fd.as_raw_fd()),
+    )
+}
+
+/// Lends out a handle that is known by its number only.
+///
+/// Nothing is read, written or closed through the loan: it names an entry in a kernel table. If the
+/// handle was closed meanwhile, the kernel answers `EBADF` or `ENOENT`, or the entry is another
+/// file's and events nobody waits for are dropped by their key.
+#[allow(
+    unsafe_code,
+    reason = "poll(2) and the `polling` crate want a handle where a number is meant"
+)]
+fn lend<'fd>(fd: RawFd) -> BorrowedFd<'fd> {
+    assert!(fd >= 0, "a file descriptor is never negative");
+    // SAFETY: it is not -1, and it is used as described above.
+    unsafe { BorrowedFd::borrow_raw(fd) }
+}
