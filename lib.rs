@@ -1,3 +1,47 @@
-//! tmp
-pub mod reactor;
-pub use reactor::selector;
+//! A miniature asyncio: `async fn handle_client`, served by one thread that asks one selector.
+//!
+//! ```no_run
+#![doc = include_str!("examples/echo.rs")]
+//! ```
+//!
+//! # The parts, from the top to the bottom
+//!
+//! | folder | what it answers | what to read first |
+//! |---|---|---|
+//! | [`net`] | what people call | `net/tcp.rs`, `TcpStream::read` |
+//! | `executor` | which task runs next | `executor/runtime.rs`, `turn`: the loop |
+//! | `reactor` | who waits for which handle, and for which instant | `reactor/source.rs`, `Source::poll_io` |
+//! | [`selector`] | which handles are ready | `reactor/selector/mod.rs`, `Selector::select` |
+//!
+//! The one rule: **calls go down, only wakers come up.** A part may use those below it, never one
+//! above. This file is the only one that names all of them.
+//!
+//! # From asyncio
+//!
+//! | asyncio | selio |
+//! |---|---|
+//! | `asyncio.run(main())` | [`run`]`(main())` |
+//! | `asyncio.Runner(loop_factory=..)` | [`Builder`], [`Runtime`] |
+//! | `create_task(f())`, `task.cancel()` | [`spawn`]`(f())`, [`JoinHandle::cancel`] |
+//! | `sleep`, `sleep(0)` | [`sleep`], [`yield_now`] |
+//! | `timeout`, `timeout_at`, `wait_for` | [`timeout`], [`timeout_at`] |
+//! | `run_coroutine_threadsafe` | [`Handle::spawn`] |
+//! | `loop.sock_accept`, `sock_recv`, `sock_sendall` | [`net::TcpListener`], [`net::TcpStream`] |
+//! | `loop.add_reader`, `add_writer` | [`Source`] |
+//! | `selectors.DefaultSelector` | [`selector::Selector`] |
+
+#[cfg(not(unix))]
+compile_error!("selio needs a Unix: Linux, macOS or a BSD; there is no selector for Windows yet");
+
+mod executor;
+pub mod net;
+mod reactor;
+
+pub use executor::{
+    Builder, Elapsed, Handle, JoinError, JoinHandle, RemoteHandle, Runtime, Stats, TaskId, Timeout,
+    YieldNow, run, spawn, spawn_named, stats, timeout, timeout_at, yield_now,
+};
+pub use reactor::{
+    Direction, Interval, MissedTicks, Sleep, Source, interval, interval_at, selector, sleep,
+    sleep_until,
+};

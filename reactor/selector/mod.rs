@@ -598,7 +598,7 @@ fn explain(call: &str, fd: BorrowedFd<'_>, error: &io::Error) -> io::Error {
     unsafe_code,
     reason = "poll(2) and the `polling` crate want a handle where a number is meant"
 )]
-fn lend<'fd>(fd: RawFd) -> BorrowedFd<'fd> {
+pub(super) fn lend<'fd>(fd: RawFd) -> BorrowedFd<'fd> {
     assert!(fd >= 0, "a file descriptor is never negative");
     // SAFETY: it is not -1, and it is used as described above.
     unsafe { BorrowedFd::borrow_raw(fd) }

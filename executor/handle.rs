@@ -1,0 +1,318 @@
+//! The way into a runtime from other threads.
+
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::mem;
+use std::panic::Location;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use super::task::{Identity, contain, next_id};
+use super::{Executor, JoinError, Mailbox, Message};
+
+/// Spawns tasks on a runtime from any thread.
+///
+/// Get it from [`Runtime::handle`](crate::Runtime::handle) or, inside of a runtime, from
+/// [`Handle::current`]. It does not keep the runtime alive.
+#[derive(Clone)]
+pub struct Handle {
+    mailbox: Arc<Mailbox>,
+}
+
+impl Handle {
+    pub(super) fn new(executor: &Executor) -> Self {
+        Self {
+            mailbox: Arc::clone(&executor.mailbox),
+        }
+    }
+
+    /// The handle of the runtime that runs on this thread.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a runtime.
+    #[must_use]
+    #[track_caller]
+    pub fn current() -> Self {
+        Self::new(&Executor::expect_current("Handle::current"))
+    }
+
+    /// Sends a closure to the thread of the runtime, where it makes a future that becomes a task.
+    ///
+    /// The closure is what travels, and must be `Send`; the future is not, and needs not be. If the
+    /// runtime is gone, or ends before the task does, the [`RemoteHandle`] says that it was
+    /// cancelled. asyncio's counterpart is
+    /// [`run_coroutine_threadsafe`](https://docs.python.org/3/library/asyncio-task.html#asyncio.run_coroutine_threadsafe).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::rc::Rc;
+    ///
+    /// selio::run(async {
+    ///     let handle = selio::Handle::current();
+    ///     let thread = std::thread::spawn(move || {
+    ///         let answer = handle.spawn(|| async {
+    ///             let six = Rc::new(6); // not `Send`
+    ///             selio::yield_now().await;
+    ///             *six * 7
+    ///         });
+    ///         answer.join() // blocks this thread, not the runtime
+    ///     });
+    ///     while !thread.is_finished() {
+    ///         selio::yield_now().await;
+    ///     }
+    ///     assert_eq!(thread.join().unwrap().unwrap(), 42);
+    /// });
+    /// ```
+    #[track_caller]
+    pub fn spawn<C, F>(&self, make: C) -> RemoteHandle<F::Output>
+    where
+        C: FnOnce() -> F + Send + 'static,
+        F: Future + 'static,
+        F::Output: Send + 'static,
+    {
+        let site = Location::caller();
+        let (promise, handle) = remote(site);
+        self.mailbox.send(Message::Spawn(Box::new(move |executor| {
+            let identity = Identity {
+                id: next_id(),
+                name: None,
+                site,
+            };
+            let name = identity.name();
+            executor.spawn(promise.keep(name, make), identity);
+        })));
+        handle
+    }
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Handle")
+    }
+}
+
+/// A promise, and the handle that waits for it, on any two threads.
+pub(crate) fn remote<T: Send>(site: &'static Location<'static>) -> (Promise<T>, RemoteHandle<T>) {
+    let shared = Arc::new(Shared {
+        state: Mutex::new(State {
+            outcome: Outcome::Awaited,
+            handle: None,
+            task: None,
+            is_cancelled: false,
+        }),
+        is_done: Condvar::new(),
+        site,
+    });
+    (Promise(Arc::clone(&shared)), RemoteHandle(shared))
+}
+
+struct Shared<T> {
+    state: Mutex<State<T>>,
+    is_done: Condvar,
+    site: &'static Location<'static>,
+}
+
+struct State<T> {
+    outcome: Outcome<T>,
+    /// Who awaits it.
+    handle: Option<Waker>,
+    /// Who works on it.
+    task: Option<Waker>,
+    is_cancelled: bool,
+}
+
+enum Outcome<T> {
+    Awaited,
+    There(Result<T, JoinError>),
+    Taken,
+}
+
+impl<T> State<T> {
+    /// The outcome, once it is there.
+    fn take(&mut self) -> Option<Result<T, JoinError>> {
+        match mem::replace(&mut self.outcome, Outcome::Taken) {
+            Outcome::There(result) => Some(result),
+            Outcome::Awaited => {
+                self.outcome = Outcome::Awaited;
+                None
+            }
+            Outcome::Taken => {
+                panic!("RemoteHandle was awaited again after it had given its result")
+            }
+        }
+    }
+}
+
+impl<T> Shared<T> {
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn cancelled(&self) -> JoinError {
+        JoinError::new(format!("the task spawned at {}", self.site), None)
+    }
+}
+
+/// What has to be kept: dropped unkept, it tells the handle that the task was cancelled.
+pub(crate) struct Promise<T>(Arc<Shared<T>>);
+
+impl<T> Promise<T> {
+    pub(crate) fn complete(self, result: T) {
+        self.settle(Ok(result));
+    }
+
+    fn settle(&self, result: Result<T, JoinError>) {
+        let mut state = self.0.lock();
+        if !matches!(state.outcome, Outcome::Awaited) {
+            return; // It is settled: this is the promise going away.
+        }
+        state.outcome = Outcome::There(result);
+        let waker = state.handle.take();
+        drop(state);
+        self.0.is_done.notify_all();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Makes the future, runs it, and keeps the promise with its result.
+    async fn keep<F: Future<Output = T>>(self, name: String, make: impl FnOnce() -> F) {
+        let result = match contain(make) {
+            Ok(future) => {
+                let mut future = pin!(future);
+                poll_fn(|cx| match contain(|| self.poll(future.as_mut(), cx)) {
+                    Ok(poll) => poll,
+                    Err(panic) => Poll::Ready(Some(Err(panic))),
+                })
+                .await
+            }
+            Err(panic) => Some(Err(panic)),
+        };
+        let site = self.0.site;
+        self.settle(match result {
+            Some(Ok(output)) => Ok(output),
+            Some(Err(panic)) => Err(JoinError::new(
+                format!("{name} (spawned at {site})"),
+                Some(panic),
+            )),
+            None => Err(self.0.cancelled()),
+        });
+    }
+
+    /// `None`: it was cancelled.
+    fn poll<F: Future<Output = T>>(
+        &self,
+        future: Pin<&mut F>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<T, super::task::Payload>>> {
+        if self.0.lock().is_cancelled {
+            return Poll::Ready(None);
+        }
+        let poll = future.poll(cx).map(|output| Some(Ok(output)));
+        if poll.is_pending() {
+            let waker = cx.waker().clone();
+            let mut state = self.0.lock();
+            if state.is_cancelled {
+                drop(state);
+                return Poll::Ready(None);
+            }
+            let former = state.task.replace(waker);
+            drop(state);
+            drop(former);
+        }
+        poll
+    }
+}
+
+impl<T> Drop for Promise<T> {
+    fn drop(&mut self) {
+        self.settle(Err(self.0.cancelled()));
+    }
+}
+
+/// A task that was spawned by a [`Handle`]. Await it, or [`join`](Self::join) it, for its result,
+/// on any thread. Dropping it detaches the task.
+///
+/// # Panics
+///
+/// When it is polled again after it has given its result.
+pub struct RemoteHandle<T>(Arc<Shared<T>>);
+
+impl<T> RemoteHandle<T> {
+    /// Blocks this thread until the task has ended. Not for the thread of its runtime, which would
+    /// wait for itself.
+    ///
+    /// # Errors
+    ///
+    /// The task panicked or was cancelled.
+    ///
+    /// # Panics
+    ///
+    /// Inside of a runtime: await the handle instead.
+    #[track_caller]
+    pub fn join(self) -> Result<T, JoinError> {
+        assert!(
+            Executor::with_current(Rc::clone).is_none(),
+            "RemoteHandle::join: a runtime runs on this thread, and would stand still meanwhile; \
+             await the handle instead"
+        );
+        let mut state = self.0.lock();
+        loop {
+            match state.take() {
+                Some(result) => return result,
+                None => {
+                    state = self
+                        .0
+                        .is_done
+                        .wait(state)
+                        .unwrap_or_else(PoisonError::into_inner);
+                }
+            }
+        }
+    }
+
+    /// Asks the runtime to end the task, which is dropped in its next turn.
+    pub fn cancel(&self) {
+        let mut state = self.0.lock();
+        state.is_cancelled = true;
+        let waker = state.task.take();
+        drop(state);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Whether the task has ended: neither awaiting nor joining would wait.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        !matches!(self.0.lock().outcome, Outcome::Awaited)
+    }
+}
+
+impl<T> Future for RemoteHandle<T> {
+    type Output = Result<T, JoinError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let waker = cx.waker().clone();
+        let mut state = self.0.lock();
+        if let Some(result) = state.take() {
+            return Poll::Ready(result);
+        }
+        let former = state.handle.replace(waker);
+        drop(state);
+        drop(former);
+        Poll::Pending
+    }
+}
+
+impl<T> fmt::Debug for RemoteHandle<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RemoteHandle")
+            .field("is_finished", &self.is_finished())
+            .finish()
+    }
+}

@@ -1,0 +1,175 @@
+//! What `spawn` returns: the way to a task's result, and to its end.
+
+use std::any::Any;
+use std::error::Error;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::{Mutex, PoisonError};
+use std::task::{Context, Poll};
+
+use super::task::{Identity, Join, Payload};
+use super::{Executor, TaskId, TaskKey};
+
+/// A task that was spawned. Await it for its result.
+///
+/// Dropping the handle detaches the task, which goes on. asyncio's counterpart is
+/// [`Task`](https://docs.python.org/3/library/asyncio-task.html#asyncio.Task).
+///
+/// # Cancel safety
+///
+/// Whoever stops awaiting the handle loses nothing, as long as the handle is kept.
+///
+/// # Panics
+///
+/// When it is polled again after it has given its result.
+///
+/// # Examples
+///
+/// ```
+/// selio::run(async {
+///     let answer = selio::spawn(async { 6 * 7 });
+///     assert_eq!(answer.await?, 42);
+///
+///     let endless = selio::spawn(std::future::pending::<()>());
+///     endless.cancel();
+///     assert!(endless.await.unwrap_err().is_cancelled());
+///     Ok::<(), selio::JoinError>(())
+/// })
+/// # .unwrap();
+/// ```
+pub struct JoinHandle<T> {
+    pub(super) join: Rc<Join<T>>,
+    pub(super) executor: Rc<Executor>,
+    pub(super) key: TaskKey,
+}
+
+impl<T> JoinHandle<T> {
+    /// Ends the task. Its future is dropped before this returns; a task that cancels itself is
+    /// dropped as soon as its current poll has returned, unless that poll ends it.
+    ///
+    /// The handle then gives a [`JoinError`] that [is cancelled](JoinError::is_cancelled). A task
+    /// that has ended is left as it is.
+    pub fn cancel(&self) {
+        self.executor.cancel(self.key);
+    }
+
+    /// Whether the task has ended: awaiting the handle would not wait.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.join.is_finished()
+    }
+
+    /// The number of the task.
+    #[must_use]
+    pub fn id(&self) -> TaskId {
+        self.join.identity.id
+    }
+
+    /// The name that was given to [`spawn_named`](crate::spawn_named), else `task-` and the number.
+    #[must_use]
+    pub fn name(&self) -> String {
+        self.join.identity.name()
+    }
+}
+
+impl<T> Future for JoinHandle<T> {
+    type Output = Result<T, JoinError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.join.poll(cx)
+    }
+}
+
+impl<T> fmt::Debug for JoinHandle<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JoinHandle")
+            .field("task", &self.name())
+            .field("is_finished", &self.is_finished())
+            .finish()
+    }
+}
+
+/// Why a task has no result: it was cancelled, or it panicked.
+pub struct JoinError(Box<Failure>);
+
+struct Failure {
+    task: String,
+    /// In a lock only to be `Sync`, as errors should be.
+    panic: Option<Mutex<Payload>>,
+}
+
+impl JoinError {
+    pub(super) fn cancelled(task: &Identity) -> Self {
+        Self::new(format!("{} (spawned at {})", task.name(), task.site), None)
+    }
+
+    pub(super) fn panicked(task: &Identity, panic: Payload) -> Self {
+        Self::new(
+            format!("{} (spawned at {})", task.name(), task.site),
+            Some(panic),
+        )
+    }
+
+    pub(super) fn new(task: String, panic: Option<Payload>) -> Self {
+        Self(Box::new(Failure {
+            task,
+            panic: panic.map(Mutex::new),
+        }))
+    }
+
+    /// Whether the task was cancelled, by [`JoinHandle::cancel`] or by the end of its runtime.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.0.panic.is_none()
+    }
+
+    /// Whether the task panicked.
+    #[must_use]
+    pub fn is_panic(&self) -> bool {
+        self.0.panic.is_some()
+    }
+
+    /// What the task panicked with, for [`resume_unwind`](std::panic::resume_unwind).
+    ///
+    /// # Errors
+    ///
+    /// The error itself if the task was cancelled.
+    pub fn into_panic(mut self) -> Result<Box<dyn Any + Send + 'static>, Self> {
+        let panic = self.0.panic.take().ok_or(self)?;
+        Ok(panic.into_inner().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl fmt::Display for JoinError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Failure { task, panic } = &*self.0;
+        let Some(panic) = panic else {
+            return write!(f, "{task} was cancelled");
+        };
+        let panic = panic.lock().unwrap_or_else(PoisonError::into_inner);
+        let message = panic
+            .downcast_ref::<&str>()
+            .copied()
+            .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+        match message {
+            Some(message) => write!(f, "{task} panicked: {message}"),
+            None => write!(f, "{task} panicked"),
+        }
+    }
+}
+
+impl fmt::Debug for JoinError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "JoinError({self})")
+    }
+}
+
+impl Error for JoinError {}
+
+impl From<JoinError> for std::io::Error {
+    fn from(error: JoinError) -> Self {
+        std::io::Error::other(error)
+    }
+}

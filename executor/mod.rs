@@ -1,0 +1,465 @@
+//! The executor: which task runs next.
+//!
+//! ```text
+//!   spawn ---> tasks: a slab of futures            JoinHandle <--- result
+//!                |  ^                                   ^
+//!                v  |  Pending                          |  Ready, or a panic
+//!   wake ---> ready queue ---> run_ready: poll ---------+
+//!                ^
+//!                |  Mailbox: wakes and spawns from other threads
+//! ```
+//!
+//! Its one rule: **a future is created, polled and dropped on the thread of its runtime only**, and
+//! never while the executor is borrowed: it may spawn, wake, cancel and drop whatever it likes.
+//!
+//! # The life of a task
+//!
+//! ```text
+//!             insert                run_ready
+//!    spawn -----------> queued ----------------> polled
+//!                         ^                       |  |
+//!             TaskWaker:  |              Pending  |  |  Ready, panic,
+//!             enqueue     |                       v  |  or cancelled meanwhile
+//!                         +------------------- waiting  +----------> retire: the slot is free
+//!                                                 |                    ^
+//!                                                 +--------------------+
+//!                                               cancel, end of the runtime
+//! ```
+
+mod handle;
+mod inbox;
+mod join;
+mod runtime;
+mod stats;
+mod task;
+mod timeout;
+mod waker;
+mod yield_now;
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::future::Future;
+use std::panic::Location;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll, Waker};
+
+use slab::Slab;
+
+use self::inbox::Inbox;
+use self::task::{Identity, Join, Run, Task, contain, next_id};
+use self::waker::TaskWaker;
+use crate::reactor::selector::Notifier;
+use crate::reactor::{Reactor, count};
+
+pub(crate) use self::handle::remote;
+pub use self::handle::{Handle, RemoteHandle};
+pub use self::join::{JoinError, JoinHandle};
+pub use self::runtime::{Builder, Runtime, run};
+pub use self::stats::{Stats, stats};
+pub use self::task::TaskId;
+pub use self::timeout::{Elapsed, Timeout, timeout, timeout_at};
+pub use self::yield_now::{YieldNow, yield_now};
+
+/// How many wakers of ended tasks are kept for the next ones.
+const SPARE_WAKERS: usize = 1024;
+
+/// How many times in a row the end of a runtime may find tasks that were spawned by the destructors
+/// of those it has just cancelled.
+const LAST_ROUNDS: usize = 100_000;
+
+thread_local! {
+    static CURRENT: RefCell<Option<Rc<Executor>>> = const { RefCell::new(None) };
+}
+
+pub(crate) struct Executor {
+    tasks: RefCell<Slab<Slot>>,
+    /// The keys of the tasks that were woken, in that order.
+    ready: RefCell<VecDeque<TaskKey>>,
+    /// The waker of the future that `block_on` runs, which is no task.
+    main: Arc<TaskWaker>,
+    is_main_ready: Cell<bool>,
+    mailbox: Arc<Mailbox>,
+    spare_wakers: RefCell<Vec<(Arc<TaskWaker>, Waker)>>,
+    reactor: Rc<Reactor>,
+    turns: Cell<u64>,
+    polls: Cell<u64>,
+}
+
+struct Slot {
+    generation: u32,
+    /// The task has to end after its current poll.
+    is_cancelled: bool,
+    /// Taken out while the task is polled or dropped.
+    live: Option<Live>,
+}
+
+struct Live {
+    task: Pin<Box<dyn Run>>,
+    waker: Waker,
+    /// The same waker, with its type.
+    state: Arc<TaskWaker>,
+}
+
+/// Names a slot for the life of its task: a wake that comes too late finds another generation
+/// there and does nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct TaskKey {
+    slot: u32,
+    generation: u32,
+}
+
+impl TaskKey {
+    /// The future that `block_on` runs.
+    const MAIN: Self = Self {
+        slot: u32::MAX,
+        generation: 0,
+    };
+
+    fn into_u64(self) -> u64 {
+        u64::from(self.slot) << 32 | u64::from(self.generation)
+    }
+
+    fn from_u64(key: u64) -> Self {
+        Self {
+            slot: (key >> 32) as u32,
+            generation: key as u32,
+        }
+    }
+}
+
+/// What other threads know of an executor. It may outlive it.
+struct Mailbox {
+    inbox: Inbox<Message>,
+    notifier: Notifier,
+    /// How often the notifier had to be used.
+    notifies: AtomicU64,
+}
+
+/// Makes a future on the thread of the executor, and spawns it.
+type Spawn = Box<dyn FnOnce(&Rc<Executor>) + Send>;
+
+enum Message {
+    Wake(Arc<TaskWaker>),
+    Spawn(Spawn),
+}
+
+impl Mailbox {
+    /// Delivers a message, unless the executor is gone: then it is dropped here.
+    fn send(&self, message: Message) {
+        if let Ok(true) = self.inbox.push(message) {
+            self.notifies.fetch_add(1, Ordering::Relaxed);
+            self.notifier
+                .notify()
+                .expect("write(2) to an eventfd or a pipe of ours works");
+        }
+    }
+}
+
+impl Executor {
+    fn new(reactor: Rc<Reactor>) -> Rc<Self> {
+        let mailbox = Arc::new(Mailbox {
+            inbox: Inbox::new(),
+            notifier: reactor.notifier(),
+            notifies: AtomicU64::new(0),
+        });
+        Rc::new(Self {
+            tasks: RefCell::default(),
+            ready: RefCell::default(),
+            main: Arc::new(TaskWaker::new(TaskKey::MAIN, Arc::clone(&mailbox))),
+            is_main_ready: Cell::new(false),
+            mailbox,
+            spare_wakers: RefCell::default(),
+            reactor,
+            turns: Cell::new(0),
+            polls: Cell::new(0),
+        })
+    }
+
+    fn spawn<F>(self: &Rc<Self>, future: F, identity: Identity) -> JoinHandle<F::Output>
+    where
+        F: Future + 'static,
+    {
+        let id = identity.id;
+        let join = Join::new(identity);
+        let task = Box::pin(Task::new(future, Rc::clone(&join)));
+        JoinHandle {
+            join,
+            executor: Rc::clone(self),
+            key: self.insert(id, task),
+        }
+    }
+
+    fn insert(&self, id: TaskId, task: Pin<Box<dyn Run>>) -> TaskKey {
+        let mut tasks = self.tasks.borrow_mut();
+        let entry = tasks.vacant_entry();
+        let key = TaskKey {
+            slot: entry.key() as u32,
+            generation: id.0 as u32,
+        };
+        let (state, waker) = self.waker(key);
+        state.queue();
+        let live = Some(Live { task, waker, state });
+        entry.insert(Slot {
+            generation: key.generation,
+            is_cancelled: false,
+            live,
+        });
+        self.enqueue(key);
+        key
+    }
+
+    /// A waker for a new task: that of an ended one, if there is one that nobody holds.
+    fn waker(&self, key: TaskKey) -> (Arc<TaskWaker>, Waker) {
+        if let Some((state, waker)) = self.spare_wakers.borrow_mut().pop() {
+            state.reuse(key);
+            return (state, waker);
+        }
+        let state = Arc::new(TaskWaker::new(key, Arc::clone(&self.mailbox)));
+        let waker = Waker::from(Arc::clone(&state));
+        (state, waker)
+    }
+
+    fn enqueue(&self, key: TaskKey) {
+        self.ready.borrow_mut().push_back(key);
+    }
+
+    fn owns(&self, mailbox: &Arc<Mailbox>) -> bool {
+        Arc::ptr_eq(&self.mailbox, mailbox)
+    }
+
+    /// Whether nobody is ready to run.
+    fn is_idle(&self) -> bool {
+        self.ready.borrow().is_empty() && !self.is_main_ready.get()
+    }
+
+    /// Runs what is ready: those who are in the queue now. Whoever is woken meanwhile, be it by
+    /// itself, runs in the next turn. Returns how many there were.
+    fn run_ready(&self) -> usize {
+        let batch = self.ready.borrow().len();
+        for _ in 0..batch {
+            let next = self.ready.borrow_mut().pop_front();
+            match next {
+                Some(TaskKey::MAIN) => self.is_main_ready.set(true),
+                Some(key) => self.run_task(key),
+                None => break, // A nested end of the runtime has emptied the queue.
+            }
+        }
+        batch
+    }
+
+    fn run_task(&self, key: TaskKey) {
+        let Some(mut live) = self.slot(key, |slot| slot.live.take()).flatten() else {
+            return;
+        };
+        live.state.unqueue();
+        self.reactor.renew_budget();
+        count(&self.polls, 1);
+        let mut cx = Context::from_waker(&live.waker);
+        match contain(|| live.task.as_mut().poll(&mut cx)) {
+            Ok(Poll::Pending) => self.put_back(key, live),
+            Ok(Poll::Ready(())) => self.retire(key, live),
+            Err(panic) => self.abandon(key, live, Some(panic)),
+        }
+    }
+
+    /// The task waits, unless it was cancelled meanwhile.
+    fn put_back(&self, key: TaskKey, live: Live) {
+        let mut live = Some(live);
+        self.slot(key, |slot| {
+            if !slot.is_cancelled {
+                slot.live = live.take();
+            }
+        });
+        if let Some(live) = live {
+            self.abandon(key, live, None);
+        }
+    }
+
+    /// Ends a task: now, or right after its current poll.
+    fn cancel(&self, key: TaskKey) {
+        let live = self.slot(key, |slot| {
+            slot.is_cancelled = true;
+            slot.live.take()
+        });
+        if let Some(live) = live.flatten() {
+            self.abandon(key, live, None);
+        }
+    }
+
+    /// Drops the future of a task that has no result.
+    fn abandon(&self, key: TaskKey, mut live: Live, panic: Option<task::Payload>) {
+        // What can still panic are destructors of what nobody can ask for any more.
+        let _ = contain(|| live.task.as_mut().abandon(panic));
+        self.retire(key, live);
+    }
+
+    /// The task has ended, and its slot is free.
+    fn retire(&self, key: TaskKey, live: Live) {
+        self.tasks.borrow_mut().remove(key.slot as usize);
+        let Live { task, waker, state } = live;
+        // Whoever took the result may have dropped the handle already: then it goes with the task.
+        let _ = contain(|| drop(task));
+        let mut spare = self.spare_wakers.borrow_mut();
+        // Two are those in our hand. Nobody else can wake through it, now or ever.
+        if Arc::strong_count(&state) == 2 && spare.len() < SPARE_WAKERS {
+            spare.push((state, waker));
+        }
+    }
+
+    fn slot<R>(&self, key: TaskKey, with: impl FnOnce(&mut Slot) -> R) -> Option<R> {
+        let mut tasks = self.tasks.borrow_mut();
+        let slot = tasks.get_mut(key.slot as usize)?;
+        (slot.generation == key.generation).then(|| with(slot))
+    }
+
+    /// Takes in what other threads have left in the mailbox.
+    fn receive(self: &Rc<Self>) {
+        while let Some(message) = self.mailbox.inbox.pop() {
+            match message {
+                Message::Wake(waker) => {
+                    waker.receive();
+                    if waker.queue() {
+                        self.enqueue(waker.key());
+                    }
+                }
+                Message::Spawn(spawn) => spawn(self),
+            }
+        }
+    }
+
+    /// Cancels all tasks, and those that their destructors spawn, until none is left.
+    fn shut_down(&self) {
+        self.mailbox.inbox.close();
+        while self.mailbox.inbox.pop().is_some() {}
+        for _ in 0..LAST_ROUNDS {
+            let keys: Vec<_> = (self.tasks.borrow().iter())
+                .map(|(slot, task)| TaskKey {
+                    slot: slot as u32,
+                    generation: task.generation,
+                })
+                .collect();
+            if keys.is_empty() {
+                break;
+            }
+            keys.into_iter().for_each(|key| self.cancel(key));
+        }
+        self.ready.borrow_mut().clear();
+        let endless = self.tasks.take();
+        if !endless.is_empty() {
+            std::mem::forget(endless);
+            assert!(
+                std::thread::panicking(),
+                "the runtime cannot end: its tasks spawn new ones in their destructors, {LAST_ROUNDS} \
+                 times in a row; check `is_finished` or a flag of yours before you spawn in a `Drop`",
+            );
+        }
+    }
+
+    /// Makes this the executor of the thread, and its reactor the reactor, until the guard is
+    /// dropped.
+    fn enter(self: &Rc<Self>) -> Entered {
+        let former = CURRENT.replace(Some(Rc::clone(self)));
+        Entered {
+            former,
+            _reactor: self.reactor.enter(),
+        }
+    }
+
+    /// Does something with the executor that runs on this thread.
+    fn with_current<R>(with: impl FnOnce(&Rc<Self>) -> R) -> Option<R> {
+        CURRENT
+            .try_with(|current| current.borrow().as_ref().map(with))
+            .ok()
+            .flatten()
+    }
+
+    #[track_caller]
+    fn expect_current(call: &str) -> Rc<Self> {
+        Self::with_current(Rc::clone).unwrap_or_else(|| {
+            panic!(
+                "{call}: no runtime runs on this thread; call it inside of `selio::run` or \
+                 `Runtime::block_on`, or use a `Handle` from another thread"
+            )
+        })
+    }
+}
+
+/// Makes the former executor of the thread the current one again when it is dropped.
+struct Entered {
+    former: Option<Rc<Executor>>,
+    _reactor: crate::reactor::Entered,
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        let former = self.former.take();
+        let ours = CURRENT.try_with(|current| current.replace(former));
+        drop(ours);
+    }
+}
+
+/// Starts a task on the current runtime. It runs in the next turn of the loop, whether its handle
+/// is awaited or not, and needs not be `Send`.
+///
+/// asyncio's counterpart is
+/// [`create_task`](https://docs.python.org/3/library/asyncio-task.html#asyncio.create_task).
+///
+/// A panic of the task stays in its handle; the others go on.
+///
+/// # Panics
+///
+/// Outside of a runtime. From another thread, use a [`Handle`].
+///
+/// # Examples
+///
+/// ```
+/// use std::{cell::Cell, rc::Rc};
+///
+/// let count = Rc::new(Cell::new(0));
+/// selio::run(async {
+///     let tasks: Vec<_> = (0..10)
+///         .map(|_| {
+///             let count = Rc::clone(&count);
+///             selio::spawn(async move { count.set(count.get() + 1) })
+///         })
+///         .collect();
+///     for task in tasks {
+///         task.await.unwrap();
+///     }
+/// });
+/// assert_eq!(count.get(), 10);
+/// ```
+#[track_caller]
+pub fn spawn<F>(future: F) -> JoinHandle<F::Output>
+where
+    F: Future + 'static,
+{
+    let identity = Identity {
+        id: next_id(),
+        name: None,
+        site: Location::caller(),
+    };
+    Executor::expect_current("selio::spawn").spawn(future, identity)
+}
+
+/// [`spawn`] with a name, which the task's [`JoinHandle`] and [`JoinError`] show.
+///
+/// # Panics
+///
+/// Outside of a runtime.
+#[track_caller]
+pub fn spawn_named<F>(name: impl Into<String>, future: F) -> JoinHandle<F::Output>
+where
+    F: Future + 'static,
+{
+    let name = Some(name.into().into_boxed_str());
+    let identity = Identity {
+        id: next_id(),
+        name,
+        site: Location::caller(),
+    };
+    Executor::expect_current("selio::spawn_named").spawn(future, identity)
+}

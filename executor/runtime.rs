@@ -1,0 +1,256 @@
+//! The runtime: `run`, and `turn`, the loop.
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use super::{Executor, Handle, Stats};
+use crate::reactor::selector::{Backend, Selector};
+use crate::reactor::{Monotonic, Reactor, count};
+
+/// While tasks stay ready, sockets, timers and other threads are looked after as often as this many
+/// polls. It is no multiple of anything that programs like to do in rounds.
+const LOOK_INTERVAL: usize = 61;
+
+/// Runs a future, and everything that it spawns, on this thread.
+///
+/// When `main` ends, what it has spawned and not awaited is cancelled, as
+/// [`asyncio.run`](https://docs.python.org/3/library/asyncio-runner.html#asyncio.run) does; when
+/// this returns, no task is alive.
+///
+/// # Panics
+///
+/// Inside of a runtime; and when none can be made, because the process has no file descriptor
+/// left or `SELIO_SELECTOR` names no selector of this platform. [`Builder::build`] gives errors
+/// instead. A panic of `main` goes on here.
+///
+/// # Examples
+///
+/// ```
+/// let answer = selio::run(async { 6 * 7 });
+/// assert_eq!(answer, 42);
+/// ```
+#[track_caller]
+pub fn run<F: Future>(main: F) -> F::Output {
+    refuse_nesting("selio::run");
+    match Runtime::new() {
+        Ok(runtime) => runtime.block_on(main),
+        Err(error) => panic!("selio::run: {error}"),
+    }
+}
+
+/// Makes a [`Runtime`] that differs from the default one.
+///
+/// # Examples
+///
+/// ```
+/// use selio::{Builder, selector::Backend};
+///
+/// let runtime = Builder::new().backend(Backend::Poll).build()?;
+/// assert_eq!(runtime.backend(), Backend::Poll);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Builder {
+    backend: Option<Backend>,
+}
+
+impl Builder {
+    /// Starts with the defaults.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Chooses the selector. By default it is the one that the environment variable
+    /// `SELIO_SELECTOR` names, else the best one of the platform.
+    #[must_use]
+    pub fn backend(mut self, backend: Backend) -> Self {
+        self.backend = Some(backend);
+        self
+    }
+
+    /// Makes the runtime.
+    ///
+    /// # Errors
+    ///
+    /// The selector is unknown or not available on this platform (the message lists those that
+    /// are), or the process has no file descriptor left.
+    pub fn build(self) -> io::Result<Runtime> {
+        let selector = match self.backend {
+            Some(backend) => Selector::with_backend(backend)?,
+            None => Selector::new()?,
+        };
+        Ok(Runtime {
+            executor: Executor::new(Reactor::new(selector, Box::new(Monotonic))),
+        })
+    }
+}
+
+/// An executor, its reactor and their selector: everything that tasks need to live.
+///
+/// Several may exist on a thread, but only one can run at a time. Dropping it cancels its tasks,
+/// and closes none of the sockets that others hold: those give an error when they would have to
+/// wait.
+///
+/// asyncio's counterpart is
+/// [`Runner`](https://docs.python.org/3/library/asyncio-runner.html#asyncio.Runner).
+///
+/// # Examples
+///
+/// It may be used again: tasks that have not ended go on with the next `block_on`.
+///
+/// ```
+/// let runtime = selio::Runtime::new()?;
+/// let task = runtime.block_on(async { selio::spawn(async { 7 }) });
+/// assert_eq!(runtime.block_on(task).unwrap(), 7);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
+/// It cannot be dropped by what runs inside of it:
+///
+/// ```compile_fail
+/// let runtime = selio::Runtime::new().unwrap();
+/// runtime.block_on(async { drop(runtime) });
+/// ```
+pub struct Runtime {
+    executor: Rc<Executor>,
+}
+
+impl Runtime {
+    /// A runtime with the defaults of [`Builder`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Builder::build`].
+    pub fn new() -> io::Result<Self> {
+        Builder::new().build()
+    }
+
+    /// Makes a runtime that differs from the default one.
+    #[must_use]
+    pub fn builder() -> Builder {
+        Builder::new()
+    }
+
+    /// Runs a future to its end, and meanwhile all tasks. Those that have not ended then stay as
+    /// they are until the next call.
+    ///
+    /// # Panics
+    ///
+    /// Inside of a runtime, and when the selector fails. A panic of `main` goes on here.
+    #[track_caller]
+    pub fn block_on<F: Future>(&self, main: F) -> F::Output {
+        refuse_nesting("Runtime::block_on");
+        let _entered = self.executor.enter();
+        let mut main = pin!(main);
+        let waker = Waker::from(self.executor.main.clone());
+        let mut cx = Context::from_waker(&waker);
+        self.executor.is_main_ready.set(true);
+        let mut polls = 0;
+        loop {
+            if self.executor.is_main_ready.take() {
+                self.executor.main.unqueue();
+                self.executor.reactor.renew_budget();
+                if let Poll::Ready(output) = main.as_mut().poll(&mut cx) {
+                    return output;
+                }
+                polls += 1;
+            }
+            polls = self.turn(polls);
+        }
+    }
+
+    /// One turn of the loop, which is asyncio's `_run_once`:
+    ///
+    /// 1. Wait in the reactor: not at all if tasks are ready, else until the next deadline, else
+    ///    for ever.
+    /// 2. Wake what is due: readiness events, expired timers, and whom other threads woke.
+    /// 3. Run what is ready, and leave what gets ready meanwhile for the next turn.
+    ///
+    /// While tasks stay ready, the first two are due only after some dozens of polls, and never in
+    /// the middle of a batch: a level-triggered selector would report once more all those whose
+    /// tasks were woken and did not run yet.
+    fn turn(&self, polls: usize) -> usize {
+        let executor = &self.executor;
+        count(&executor.turns, 1);
+        let mut polls = polls;
+        if executor.is_idle() {
+            self.wait();
+            polls = 0;
+        } else if polls >= LOOK_INTERVAL {
+            self.look(Some(Duration::ZERO));
+            polls = 0;
+        }
+        polls + executor.run_ready()
+    }
+
+    /// Sleeps until something happens.
+    fn wait(&self) {
+        let inbox = &self.executor.mailbox.inbox;
+        let timeout = if inbox.fall_asleep() {
+            None
+        } else {
+            Some(Duration::ZERO)
+        };
+        self.look(timeout);
+    }
+
+    /// Looks after sockets and timers, for at most `timeout`, and then after other threads.
+    fn look(&self, timeout: Option<Duration>) {
+        let result = self.executor.reactor.poll(timeout);
+        self.executor.mailbox.inbox.wake_up();
+        self.executor.receive();
+        if let Err(error) = result {
+            panic!("the selector `{}` failed: {error}", self.backend());
+        }
+    }
+
+    /// A way into this runtime from other threads.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        Handle::new(&self.executor)
+    }
+
+    /// The selector in use.
+    #[must_use]
+    pub fn backend(&self) -> Backend {
+        self.executor.reactor.backend()
+    }
+
+    /// What is alive, and what happened so far.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.executor.stats()
+    }
+}
+
+impl Drop for Runtime {
+    fn drop(&mut self) {
+        let _entered = self.executor.enter();
+        self.executor.shut_down();
+    }
+}
+
+impl fmt::Debug for Runtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Runtime")
+            .field("backend", &self.backend())
+            .field("stats", &self.stats())
+            .finish()
+    }
+}
+
+#[track_caller]
+fn refuse_nesting(call: &str) {
+    let is_nested = Executor::with_current(|_| ()).is_some();
+    assert!(
+        !is_nested,
+        "{call}: a runtime runs on this thread already, and would stand still meanwhile; await the \
+         future or `spawn` it instead"
+    );
+}

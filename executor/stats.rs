@@ -1,0 +1,76 @@
+//! Figures about a runtime: what is alive, and what happened so far.
+
+use std::sync::atomic::Ordering;
+
+use super::Executor;
+
+/// A snapshot of a runtime's figures: from [`stats`] inside of it, from
+/// [`Runtime::stats`](crate::Runtime::stats) otherwise.
+///
+/// The first three tell what is alive now, and so what leaks; the others count what happened since
+/// the runtime was made, and so what spins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Tasks that have not ended.
+    pub tasks: usize,
+    /// Sockets and other [sources](crate::Source).
+    pub sources: usize,
+    /// Timers that are set.
+    pub timers: usize,
+    /// Turns of the loop.
+    pub turns: u64,
+    /// Questions to the selector: system calls, except that a wait of more than 24 days takes
+    /// several.
+    pub selects: u64,
+    /// Polls of tasks.
+    pub polls: u64,
+    /// Events that the selector has reported.
+    pub events: u64,
+    /// How often the selector was told to watch a source for more: system calls with epoll and
+    /// kqueue.
+    pub arms: u64,
+    /// How often the selector was told to watch a source for less, because of an event that nobody
+    /// waited for.
+    pub disarms: u64,
+    /// How often another thread had to interrupt the selector.
+    pub notifies: u64,
+}
+
+/// The figures of the current runtime.
+///
+/// # Panics
+///
+/// Outside of a runtime.
+///
+/// # Examples
+///
+/// ```
+/// selio::run(async {
+///     selio::spawn(std::future::pending::<()>());
+///     assert_eq!(selio::stats().tasks, 1);
+/// });
+/// ```
+#[must_use]
+#[track_caller]
+pub fn stats() -> Stats {
+    Executor::expect_current("selio::stats").stats()
+}
+
+impl Executor {
+    pub(super) fn stats(&self) -> Stats {
+        let reactor = &self.reactor;
+        Stats {
+            tasks: self.tasks.borrow().len(),
+            sources: reactor.sources(),
+            timers: reactor.timers(),
+            turns: self.turns.get(),
+            selects: reactor.counters.selects.get(),
+            polls: self.polls.get(),
+            events: reactor.counters.events.get(),
+            arms: reactor.counters.arms.get(),
+            disarms: reactor.counters.disarms.get(),
+            notifies: self.mailbox.notifies.load(Ordering::Relaxed),
+        }
+    }
+}

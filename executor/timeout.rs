@@ -1,0 +1,112 @@
+//! A future with a deadline.
+
+use std::error::Error;
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use pin_project_lite::pin_project;
+
+use crate::reactor::{Sleep, sleep, sleep_until};
+
+/// Waits for `future`, but no longer than `duration` from this call.
+///
+/// The future is polled first: one that is ready gives its result, however late it is. A timeout of
+/// zero gives it one turn of the loop; [`Duration::MAX`] is none. asyncio's counterpart is
+/// [`wait_for`](https://docs.python.org/3/library/asyncio-task.html#asyncio.wait_for).
+///
+/// # Errors
+///
+/// [`Elapsed`] when the time is up. The future is dropped together with the timeout.
+///
+/// # Panics
+///
+/// When it has to wait outside of a runtime.
+///
+/// # Cancel safety
+///
+/// That of `future`. To keep it beyond its deadline, give a reference: `timeout(d, &mut future)`.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+///
+/// selio::run(async {
+///     let silence = std::future::pending::<()>();
+///     assert!(selio::timeout(Duration::from_millis(5), silence).await.is_err());
+///     assert_eq!(selio::timeout(Duration::from_secs(5), async { 7 }).await, Ok(7));
+/// });
+/// ```
+#[track_caller]
+pub fn timeout<F: Future>(duration: Duration, future: F) -> Timeout<F> {
+    Timeout {
+        future,
+        sleep: sleep(duration),
+    }
+}
+
+/// Waits for `future`, but not beyond `deadline`. See [`timeout`].
+///
+/// # Errors
+///
+/// [`Elapsed`] when the time is up.
+///
+/// # Panics
+///
+/// When it has to wait outside of a runtime.
+#[track_caller]
+pub fn timeout_at<F: Future>(deadline: Instant, future: F) -> Timeout<F> {
+    Timeout {
+        future,
+        sleep: sleep_until(deadline),
+    }
+}
+
+pin_project! {
+    /// The future of [`timeout`] and [`timeout_at`].
+    #[derive(Debug)]
+    #[must_use = "futures do nothing unless you await them"]
+    pub struct Timeout<F> {
+        #[pin]
+        future: F,
+        sleep: Sleep,
+    }
+}
+
+impl<F: Future> Future for Timeout<F> {
+    type Output = Result<F::Output, Elapsed>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        if let Poll::Ready(output) = this.future.poll(cx) {
+            return Poll::Ready(Ok(output));
+        }
+        ready!(Pin::new(this.sleep).poll(cx));
+        Poll::Ready(Err(Elapsed(())))
+    }
+}
+
+/// The deadline of a [`timeout`] has passed.
+///
+/// It turns into an [`io::Error`] of kind [`TimedOut`](io::ErrorKind::TimedOut), so that `?` works
+/// where those are returned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Elapsed(());
+
+impl fmt::Display for Elapsed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("timed out")
+    }
+}
+
+impl Error for Elapsed {}
+
+impl From<Elapsed> for io::Error {
+    fn from(elapsed: Elapsed) -> Self {
+        io::Error::new(io::ErrorKind::TimedOut, elapsed)
+    }
+}

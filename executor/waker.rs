@@ -1,0 +1,95 @@
+//! The waker of a task: what comes up through all the layers.
+//!
+//! A wake on the thread of the runtime is the rule: it looks whether the task is queued already, and
+//! pushes its key on the ready queue, with no atomic read-modify-write. A wake from any other
+//! thread goes through the [`Inbox`](super::inbox::Inbox), and interrupts the selector if the loop
+//! sleeps.
+//!
+//! It holds no future and nothing of the reactor, so that it may be kept, dropped or used on any
+//! thread, during and after the life of the runtime.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::Wake;
+
+use super::inbox::Posted;
+use super::{Executor, Mailbox, Message, TaskKey};
+
+pub(crate) struct TaskWaker {
+    /// The key of the task. It changes only when the waker is given to another task, which is done
+    /// when nobody else holds it.
+    key: AtomicU64,
+    /// The key is in the ready queue. Only the thread of the runtime touches this.
+    queued: AtomicBool,
+    /// The key is in the mailbox.
+    posted: Posted,
+    mailbox: Arc<Mailbox>,
+}
+
+impl TaskWaker {
+    pub(super) fn new(key: TaskKey, mailbox: Arc<Mailbox>) -> Self {
+        Self {
+            key: AtomicU64::new(key.into_u64()),
+            queued: AtomicBool::new(false),
+            posted: Posted::new(),
+            mailbox,
+        }
+    }
+
+    pub(super) fn key(&self) -> TaskKey {
+        TaskKey::from_u64(self.key.load(Ordering::Relaxed))
+    }
+
+    /// Marks the task as queued. Whether it was not.
+    pub(super) fn queue(&self) -> bool {
+        let was_queued = self.queued.load(Ordering::Relaxed);
+        if !was_queued {
+            self.queued.store(true, Ordering::Relaxed);
+        }
+        !was_queued
+    }
+
+    /// The task is about to be polled: whoever wakes it from now on queues it again.
+    pub(super) fn unqueue(&self) {
+        self.queued.store(false, Ordering::Relaxed);
+    }
+
+    /// The wake has come through the mailbox.
+    pub(super) fn receive(&self) {
+        self.posted.receive();
+    }
+
+    /// Serves another task from now on.
+    pub(super) fn reuse(&self, key: TaskKey) {
+        self.key.store(key.into_u64(), Ordering::Relaxed);
+        self.queued.store(false, Ordering::Relaxed);
+        self.posted.receive();
+    }
+
+    /// Whether it was queued here, on the thread of its runtime.
+    fn wake_locally(&self) -> bool {
+        Executor::with_current(|executor| {
+            let is_ours = executor.owns(&self.mailbox);
+            if is_ours && self.queue() {
+                executor.enqueue(self.key());
+            }
+            is_ours
+        })
+        .unwrap_or(false)
+    }
+}
+
+impl Wake for TaskWaker {
+    fn wake(self: Arc<Self>) {
+        if !self.wake_locally() && self.posted.post() {
+            let mailbox = Arc::clone(&self.mailbox);
+            mailbox.send(Message::Wake(self));
+        }
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        if !self.wake_locally() && self.posted.post() {
+            self.mailbox.send(Message::Wake(Arc::clone(self)));
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! Addresses, and the look-up of names off the loop.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6, ToSocketAddrs};
+use std::panic::Location;
+use std::thread;
+
+use crate::executor::remote;
+
+/// What can be connected to, or bound to: the counterpart of [`std::net::ToSocketAddrs`], which
+/// blocks while a name is looked up.
+///
+/// It is implemented for socket addresses and slices of them, for `"host:port"`, and for `(host,
+/// port)` where the host is an IP address or a name. Literal addresses are used at once; a name is
+/// looked up by getaddrinfo(3) on a thread of its own, so that the other tasks go on.
+///
+/// This trait is sealed: it cannot be implemented elsewhere.
+pub trait ToAddrs: sealed::ToTarget {}
+
+impl<T: sealed::ToTarget + ?Sized> ToAddrs for T {}
+
+/// An address, or a name that stands for some.
+#[derive(Debug)]
+pub enum Target {
+    Addrs(Vec<SocketAddr>),
+    Name(String, u16),
+}
+
+mod sealed {
+    use super::{Target, io};
+
+    pub trait ToTarget {
+        fn to_target(&self) -> io::Result<Target>;
+    }
+}
+
+use sealed::ToTarget;
+
+macro_rules! literal {
+    ($($address:ty),*) => {$(
+        impl ToTarget for $address {
+            fn to_target(&self) -> io::Result<Target> {
+                Ok(Target::Addrs(self.to_socket_addrs()?.collect()))
+            }
+        }
+    )*};
+}
+
+literal!(
+    SocketAddr,
+    SocketAddrV4,
+    SocketAddrV6,
+    (IpAddr, u16),
+    (Ipv4Addr, u16),
+    (Ipv6Addr, u16),
+    [SocketAddr]
+);
+
+impl ToTarget for (&str, u16) {
+    fn to_target(&self) -> io::Result<Target> {
+        let (host, port) = *self;
+        Ok(match host.parse::<IpAddr>() {
+            Ok(ip) => Target::Addrs(vec![(ip, port).into()]),
+            Err(_) => Target::Name(host.to_owned(), port),
+        })
+    }
+}
+
+impl ToTarget for (String, u16) {
+    fn to_target(&self) -> io::Result<Target> {
+        (self.0.as_str(), self.1).to_target()
+    }
+}
+
+impl ToTarget for str {
+    fn to_target(&self) -> io::Result<Target> {
+        if let Ok(addr) = self.parse::<SocketAddr>() {
+            return Ok(Target::Addrs(vec![addr]));
+        }
+        let invalid = || {
+            io::Error::new(
+                io::ErrorKind::InvalidInput,
+                format!("invalid address `{self}`: it should be host:port, as in 127.0.0.1:5566"),
+            )
+        };
+        let (host, port) = self.rsplit_once(':').ok_or_else(invalid)?;
+        if host.is_empty() {
+            return Err(invalid());
+        }
+        (host, port.parse().map_err(|_| invalid())?).to_target()
+    }
+}
+
+impl ToTarget for String {
+    fn to_target(&self) -> io::Result<Target> {
+        self.as_str().to_target()
+    }
+}
+
+impl<T: ToTarget + ?Sized> ToTarget for &T {
+    fn to_target(&self) -> io::Result<Target> {
+        (**self).to_target()
+    }
+}
+
+/// Finds the addresses, without blocking the loop, and tries one after the other until one works.
+pub(super) async fn try_each<T, F>(
+    call: &str,
+    target: io::Result<Target>,
+    site: &'static Location<'static>,
+    mut attempt: impl FnMut(SocketAddr) -> F,
+) -> io::Result<T>
+where
+    F: Future<Output = io::Result<T>>,
+{
+    let addrs = match target? {
+        Target::Addrs(addrs) => addrs,
+        Target::Name(host, port) => {
+            let lookup = look_up(host.clone(), port, site).await;
+            lookup.map_err(|error| explain(call, &format!("{host}:{port}"), &error))?
+        }
+    };
+    let mut last = io::Error::new(
+        io::ErrorKind::InvalidInput,
+        format!("{call}: there is no address; give at least one"),
+    );
+    for addr in addrs {
+        match attempt(addr).await {
+            Ok(it) => return Ok(it),
+            Err(error) => last = explain(call, &addr, &error),
+        }
+    }
+    Err(last)
+}
+
+fn explain(call: &str, target: &dyn std::fmt::Display, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{call} {target}: {error}"))
+}
+
+/// getaddrinfo(3), on a thread of its own that nobody waits for when the process ends.
+async fn look_up(
+    host: String,
+    port: u16,
+    site: &'static Location<'static>,
+) -> io::Result<Vec<SocketAddr>> {
+    let (promise, answer) = remote(site);
+    let look_up = move || {
+        promise.complete(
+            (host.as_str(), port)
+                .to_socket_addrs()
+                .map(Iterator::collect),
+        );
+    };
+    thread::Builder::new()
+        .name("selio-lookup".into())
+        .spawn(look_up)?;
+    answer.await?
+}

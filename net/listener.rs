@@ -1,0 +1,388 @@
+//! A TCP listener: a source of connections.
+
+use std::cell::Cell;
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::net::{self, SocketAddr};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::panic::Location;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use futures_core::Stream;
+use rustix::io::Errno;
+
+use super::addr::{ToAddrs, try_each};
+use super::{TcpStream, socket};
+use crate::reactor::{Direction, Operation, Reactor, Sleep, Source, sleep_until};
+
+/// How long nothing is accepted after the process has run out of file descriptors or memory: the
+/// connection that could not be accepted stays ready, and asking again at once would be a spin.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// How many connections wait to be accepted. The system may have a lower limit
+/// (`net.core.somaxconn`).
+const BACKLOG: u32 = 1024;
+
+/// Waits for TCP connections: [`std::net::TcpListener`], awaited.
+///
+/// Several tasks may accept from it at once.
+///
+/// # Examples
+///
+/// ```no_run
+/// use selio::net::TcpListener;
+///
+/// # fn main() -> std::io::Result<()> {
+/// selio::run(async {
+///     let listener = TcpListener::bind("127.0.0.1:5566").await?;
+///     loop {
+///         let (stream, peer) = listener.accept().await?;
+///         selio::spawn(async move { stream.write_all(format!("hello {peer}\n").as_bytes()).await });
+///     }
+/// })
+/// # }
+/// ```
+pub struct TcpListener {
+    source: Source<net::TcpListener>,
+    /// When accepting goes on, after the process had run out of something.
+    paused_until: Cell<Option<Instant>>,
+}
+
+impl TcpListener {
+    /// Listens on the first of the addresses that can be bound. Port 0 stands for one that is free:
+    /// [`local_addr`](Self::local_addr) tells which. A name is looked up without blocking the other
+    /// tasks.
+    ///
+    /// A port on which connections of an earlier process linger can be bound again
+    /// (`SO_REUSEADDR`).
+    ///
+    /// # Errors
+    ///
+    /// No address can be bound: the error of the last one, whose message names it. The address is
+    /// malformed, or the name unknown.
+    ///
+    /// # Panics
+    ///
+    /// When it is polled outside of a runtime.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is left behind.
+    #[track_caller]
+    pub fn bind(addr: impl ToAddrs) -> impl Future<Output = io::Result<Self>> {
+        Self::builder().bind(addr)
+    }
+
+    /// Sets options before listening.
+    #[must_use]
+    pub fn builder() -> TcpListenerBuilder {
+        TcpListenerBuilder {
+            backlog: BACKLOG,
+            reuse_port: false,
+        }
+    }
+
+    /// Waits for the next connection.
+    ///
+    /// Connections that were reset before they could be accepted are skipped.
+    ///
+    /// # Errors
+    ///
+    /// The process or the system has run out of file descriptors or memory (`EMFILE`, `ENFILE`,
+    /// `ENOBUFS`, `ENOMEM`). It is all right to go on in a loop: the next call waits for 200 ms, so
+    /// that the loop does not spin, and the connection is not lost. Others are not expected.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost: a connection that was not returned is there for the next call.
+    pub async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        Accept::new(self).await
+    }
+
+    /// The connections, as a stream that never ends.
+    pub fn incoming(&self) -> Incoming<'_> {
+        Incoming(Accept::new(self))
+    }
+
+    /// Takes over a listener of std, which becomes non-blocking.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be made non-blocking.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a runtime.
+    #[track_caller]
+    pub fn from_std(listener: net::TcpListener) -> io::Result<Self> {
+        let reactor = Reactor::expect_current("TcpListener::from_std");
+        listener.set_nonblocking(true)?;
+        Ok(Self::register(reactor, listener))
+    }
+
+    /// Gives the listener back to std, blocking as std's are.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be made blocking.
+    pub fn into_std(self) -> io::Result<net::TcpListener> {
+        let listener = self.source.into_inner();
+        listener.set_nonblocking(false)?;
+        Ok(listener)
+    }
+
+    fn register(reactor: Rc<Reactor>, listener: net::TcpListener) -> Self {
+        Self {
+            source: Source::register(reactor, listener),
+            paused_until: Cell::new(None),
+        }
+    }
+
+    /// The address that it listens on.
+    ///
+    /// # Errors
+    ///
+    /// Those of [getsockname(2)](https://man7.org/linux/man-pages/man2/getsockname.2.html).
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.source.get_ref().local_addr()
+    }
+
+    /// Through how many routers a packet may pass.
+    ///
+    /// # Errors
+    ///
+    /// Those of getsockopt(2).
+    pub fn ttl(&self) -> io::Result<u32> {
+        self.source.get_ref().ttl()
+    }
+
+    /// Says through how many routers a packet may pass, on connections that are accepted from now on.
+    ///
+    /// # Errors
+    ///
+    /// Those of setsockopt(2).
+    pub fn set_ttl(&self, ttl: u32) -> io::Result<()> {
+        self.source.get_ref().set_ttl(ttl)
+    }
+}
+
+/// Sets options of a [`TcpListener`].
+///
+/// # Examples
+///
+/// ```
+/// use selio::net::TcpListener;
+///
+/// # fn main() -> std::io::Result<()> {
+/// selio::run(async {
+///     let builder = TcpListener::builder().backlog(16).reuse_port(true);
+///     let one = builder.bind("127.0.0.1:0").await?;
+///     let another = builder.bind(one.local_addr()?).await?; // on the same port
+///     assert_eq!(one.local_addr()?, another.local_addr()?);
+///     Ok(())
+/// })
+/// # }
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct TcpListenerBuilder {
+    backlog: u32,
+    reuse_port: bool,
+}
+
+impl TcpListenerBuilder {
+    /// How many connections may wait to be accepted: 1,024 by default. The system may have a lower
+    /// limit.
+    #[must_use]
+    pub fn backlog(mut self, connections: u32) -> Self {
+        self.backlog = connections;
+        self
+    }
+
+    /// Lets several listeners share a port, and the system its connections among them
+    /// (`SO_REUSEPORT`): one runtime for each core.
+    #[must_use]
+    pub fn reuse_port(mut self, reuse_port: bool) -> Self {
+        self.reuse_port = reuse_port;
+        self
+    }
+
+    /// See [`TcpListener::bind`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`TcpListener::bind`].
+    ///
+    /// # Panics
+    ///
+    /// When it is polled outside of a runtime.
+    #[track_caller]
+    pub fn bind(self, addr: impl ToAddrs) -> impl Future<Output = io::Result<TcpListener>> {
+        const CALL: &str = "TcpListener::bind";
+        let (target, site) = (addr.to_target(), Location::caller());
+        async move {
+            let reactor = Reactor::expect_current_at(CALL, site);
+            let listener = try_each(CALL, target, site, async |addr| self.listen(addr)).await?;
+            Ok(TcpListener::register(reactor, listener))
+        }
+    }
+
+    fn listen(self, addr: SocketAddr) -> io::Result<net::TcpListener> {
+        use rustix::net::sockopt::{set_socket_reuseaddr, set_socket_reuseport};
+        let socket = socket::tcp(addr)?;
+        set_socket_reuseaddr(&socket, true)?;
+        if self.reuse_port {
+            set_socket_reuseport(&socket, true)?;
+        }
+        rustix::net::bind(&socket, &addr)?;
+        rustix::net::listen(&socket, self.backlog.try_into().unwrap_or(i32::MAX))?;
+        Ok(socket.into())
+    }
+}
+
+/// The future of [`TcpListener::accept`]. It may be polled again for the next connection.
+struct Accept<'a> {
+    listener: &'a TcpListener,
+    pause: Option<Sleep>,
+    operation: Operation<'a, net::TcpListener, fn(&net::TcpListener) -> Accepted>,
+}
+
+type Accepted = io::Result<(net::TcpStream, SocketAddr)>;
+
+impl<'a> Accept<'a> {
+    fn new(listener: &'a TcpListener) -> Self {
+        let accept: fn(&net::TcpListener) -> Accepted = socket::accept;
+        Self {
+            listener,
+            pause: None,
+            operation: listener.source.io(Direction::Read, accept),
+        }
+    }
+}
+
+impl Future for Accept<'_> {
+    type Output = io::Result<(TcpStream, SocketAddr)>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Self {
+            listener,
+            pause,
+            operation,
+        } = &mut *self;
+        loop {
+            if let Some(until) = listener.paused_until.get() {
+                ready!(Pin::new(pause.get_or_insert_with(|| sleep_until(until))).poll(cx));
+                *pause = None;
+                listener.paused_until.set(None);
+            }
+            match ready!(Pin::new(&mut *operation).poll(cx)) {
+                Ok((stream, peer)) => {
+                    let stream = TcpStream::register(listener.source.reactor(), stream);
+                    return Poll::Ready(Ok((stream, peer)));
+                }
+                Err(error) if is_of_the_connection(&error) => {}
+                Err(error) => {
+                    if is_exhausted(&error) {
+                        listener.paused_until.set(Some(Instant::now() + PAUSE));
+                    }
+                    return Poll::Ready(Err(error));
+                }
+            }
+        }
+    }
+}
+
+/// Whether the connection that was about to be accepted is gone, and nothing else is wrong.
+/// [accept(2)](https://man7.org/linux/man-pages/man2/accept.2.html) says to treat these as `EAGAIN`.
+fn is_of_the_connection(error: &io::Error) -> bool {
+    is_one_of(
+        error,
+        &[
+            Errno::CONNABORTED,
+            Errno::NETDOWN,
+            Errno::PROTO,
+            Errno::NOPROTOOPT,
+            Errno::HOSTDOWN,
+            Errno::HOSTUNREACH,
+            Errno::OPNOTSUPP,
+            Errno::NETUNREACH,
+        ],
+    ) || error.kind() == io::ErrorKind::ConnectionAborted
+}
+
+fn is_exhausted(error: &io::Error) -> bool {
+    is_one_of(
+        error,
+        &[Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM],
+    )
+}
+
+fn is_one_of(error: &io::Error, errnos: &[Errno]) -> bool {
+    errnos
+        .iter()
+        .any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
+}
+
+/// The connections of a [`TcpListener`]; see [`TcpListener::incoming`].
+///
+/// # Cancel safety
+///
+/// Nothing is lost: a connection that was not returned is there for the next call.
+///
+/// # Examples
+///
+/// ```no_run
+/// use futures_lite::StreamExt;
+/// # selio::run(async {
+/// # let listener = selio::net::TcpListener::bind("127.0.0.1:0").await?;
+/// let mut incoming = listener.incoming();
+/// while let Some(stream) = incoming.next().await {
+///     println!("connection from {}", stream?.peer_addr()?);
+/// }
+/// # Ok::<(), std::io::Error>(())
+/// # });
+/// ```
+pub struct Incoming<'a>(Accept<'a>);
+
+impl Stream for Incoming<'_> {
+    type Item = io::Result<TcpStream>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let accepted = ready!(Pin::new(&mut self.0).poll(cx));
+        Poll::Ready(Some(accepted.map(|(stream, _)| stream)))
+    }
+}
+
+impl fmt::Debug for Incoming<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Incoming").field(self.0.listener).finish()
+    }
+}
+
+impl AsFd for TcpListener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.source.as_fd()
+    }
+}
+
+impl AsRawFd for TcpListener {
+    fn as_raw_fd(&self) -> RawFd {
+        self.as_fd().as_raw_fd()
+    }
+}
+
+impl From<TcpListener> for OwnedFd {
+    /// Non-blocking, as it is; see [`TcpListener::into_std`].
+    fn from(listener: TcpListener) -> Self {
+        listener.source.into_inner().into()
+    }
+}
+
+impl fmt::Debug for TcpListener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.source.get_ref().fmt(f)
+    }
+}

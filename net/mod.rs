@@ -1,0 +1,23 @@
+//! What people call: TCP listeners and streams.
+//!
+//! ```text
+//!   TcpListener --accept--> TcpStream --split--> ReadHalf, WriteHalf
+//!        |                      |
+//!        +---- Source<std> -----+     one system call for each method, tried at once,
+//!                                     and again when the selector says that it is worth it
+//! ```
+//!
+//! Its one rule: **a method does what std's method of that name does**, except that it waits for the
+//! selector instead of blocking the thread. Reading and writing take `&self`, so that one task can do
+//! both at once. No call raises `SIGPIPE`, and none gives `EINTR` back.
+
+mod addr;
+mod listener;
+mod socket;
+mod split;
+mod tcp;
+
+pub use self::addr::ToAddrs;
+pub use self::listener::{Incoming, TcpListener, TcpListenerBuilder};
+pub use self::split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};
+pub use self::tcp::TcpStream;

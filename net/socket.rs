@@ -1,0 +1,97 @@
+//! The system calls of sockets, where platforms differ: flags that Linux and the BSDs take at once
+//! are set one by one on macOS.
+
+use std::io::{self, IoSlice};
+use std::net::{self, SocketAddr};
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::net::{
+    self as sys, AddressFamily, RecvFlags, SendAncillaryBuffer, SendFlags, SocketType,
+};
+
+/// How many slices one system call takes at most (`IOV_MAX` of Linux and the BSDs).
+const MAX_SLICES: usize = 1024;
+
+/// A broken connection is told by `EPIPE`, never by a signal.
+#[cfg(not(target_vendor = "apple"))]
+const NO_SIGNAL: SendFlags = SendFlags::NOSIGNAL;
+#[cfg(target_vendor = "apple")]
+const NO_SIGNAL: SendFlags = SendFlags::empty();
+
+/// A TCP socket that does not block and is not handed on to child processes.
+pub(super) fn tcp(addr: SocketAddr) -> io::Result<OwnedFd> {
+    let family = if addr.is_ipv4() {
+        AddressFamily::INET
+    } else {
+        AddressFamily::INET6
+    };
+    #[cfg(not(target_vendor = "apple"))]
+    {
+        use rustix::net::SocketFlags;
+        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+        Ok(sys::socket_with(family, SocketType::STREAM, flags, None)?)
+    }
+    #[cfg(target_vendor = "apple")]
+    {
+        let socket = sys::socket(family, SocketType::STREAM, None)?;
+        prepare(&socket)?;
+        Ok(socket)
+    }
+}
+
+/// accept(2). The connection does not block and is not handed on to child processes.
+pub(super) fn accept(listener: &net::TcpListener) -> io::Result<(net::TcpStream, SocketAddr)> {
+    #[cfg(not(target_vendor = "apple"))]
+    let (stream, addr) = {
+        use rustix::net::SocketFlags;
+        sys::acceptfrom_with(listener, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC)?
+    };
+    #[cfg(target_vendor = "apple")]
+    let (stream, addr) = {
+        let (stream, addr) = sys::acceptfrom(listener)?;
+        prepare(&stream)?;
+        (stream, addr)
+    };
+    // A peer that is gone already may have no address any more.
+    let addr = addr.ok_or(io::ErrorKind::ConnectionAborted)?;
+    Ok((stream.into(), addr.try_into()?))
+}
+
+#[cfg(target_vendor = "apple")]
+fn prepare(socket: &OwnedFd) -> io::Result<()> {
+    rustix::io::fcntl_setfd(socket, rustix::io::FdFlags::CLOEXEC)?;
+    rustix::io::ioctl_fionbio(socket, true)?;
+    sys::sockopt::set_socket_nosigpipe(socket, true)?;
+    Ok(())
+}
+
+pub(super) fn recv(socket: impl AsFd, buffer: &mut [u8]) -> io::Result<usize> {
+    Ok(sys::recv(socket, buffer, RecvFlags::empty())?.0)
+}
+
+pub(super) fn peek(socket: impl AsFd, buffer: &mut [u8]) -> io::Result<usize> {
+    Ok(sys::recv(socket, buffer, RecvFlags::PEEK)?.0)
+}
+
+pub(super) fn send(socket: impl AsFd, bytes: &[u8]) -> io::Result<usize> {
+    Ok(sys::send(socket, bytes, NO_SIGNAL)?)
+}
+
+pub(super) fn send_vectored(socket: impl AsFd, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    let slices = &slices[..slices.len().min(MAX_SLICES)];
+    Ok(sys::sendmsg(
+        socket,
+        slices,
+        &mut SendAncillaryBuffer::default(),
+        NO_SIGNAL,
+    )?)
+}
+
+/// How many of these buffers one system call takes.
+pub(super) fn recv_vectored(
+    socket: impl AsFd,
+    buffers: &mut [io::IoSliceMut<'_>],
+) -> io::Result<usize> {
+    let count = buffers.len().min(MAX_SLICES);
+    Ok(rustix::io::readv(socket, &mut buffers[..count])?)
+}

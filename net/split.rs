@@ -1,0 +1,238 @@
+//! A stream in two halves, so that one future, or one task, reads while another writes.
+
+use std::error::Error;
+use std::fmt;
+use std::io::{self, IoSlice};
+use std::net::{Shutdown, SocketAddr};
+use std::rc::Rc;
+
+use super::TcpStream;
+
+pub(super) fn split(stream: &TcpStream) -> (ReadHalf<'_>, WriteHalf<'_>) {
+    (ReadHalf { stream }, WriteHalf { stream })
+}
+
+pub(super) fn split_owned(stream: TcpStream) -> (OwnedReadHalf, OwnedWriteHalf) {
+    let stream = Rc::new(stream);
+    (
+        OwnedReadHalf {
+            stream: Rc::clone(&stream),
+        },
+        OwnedWriteHalf {
+            stream: Some(stream),
+        },
+    )
+}
+
+/// The reading half of a borrowed stream, from [`TcpStream::split`].
+#[derive(Debug)]
+pub struct ReadHalf<'a> {
+    stream: &'a TcpStream,
+}
+
+/// The writing half of a borrowed stream, from [`TcpStream::split`].
+#[derive(Debug)]
+pub struct WriteHalf<'a> {
+    stream: &'a TcpStream,
+}
+
+/// The reading half of a stream, from [`TcpStream::into_split`].
+#[derive(Debug)]
+pub struct OwnedReadHalf {
+    stream: Rc<TcpStream>,
+}
+
+/// The writing half of a stream, from [`TcpStream::into_split`]. Dropping it shuts down writing, so
+/// that the peer reads to the end.
+#[derive(Debug)]
+pub struct OwnedWriteHalf {
+    /// Taken when the halves are reunited.
+    stream: Option<Rc<TcpStream>>,
+}
+
+/// What a reading half can do.
+macro_rules! impl_read_half {
+    ($($half:ty),*) => {$(
+        impl $half {
+            /// See [`TcpStream::read`].
+            ///
+            /// # Errors
+            ///
+            /// Those of [`TcpStream::read`].
+            ///
+            /// # Cancel safety
+            ///
+            /// Nothing is lost.
+            pub async fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+                self.stream().read(buffer).await
+            }
+
+            /// See [`TcpStream::read_exact`].
+            ///
+            /// # Errors
+            ///
+            /// Those of [`TcpStream::read_exact`].
+            ///
+            /// # Cancel safety
+            ///
+            /// None: see [`TcpStream::read_exact`].
+            pub async fn read_exact(&self, buffer: &mut [u8]) -> io::Result<()> {
+                self.stream().read_exact(buffer).await
+            }
+
+            /// See [`TcpStream::peek`].
+            ///
+            /// # Errors
+            ///
+            /// Those of [`TcpStream::read`].
+            ///
+            /// # Cancel safety
+            ///
+            /// Nothing is lost.
+            pub async fn peek(&self, buffer: &mut [u8]) -> io::Result<usize> {
+                self.stream().peek(buffer).await
+            }
+
+            /// The address of the peer.
+            ///
+            /// # Errors
+            ///
+            /// `NotConnected` if the connection is gone.
+            pub fn peer_addr(&self) -> io::Result<SocketAddr> {
+                self.stream().peer_addr()
+            }
+        }
+    )*};
+}
+
+/// What a writing half can do.
+macro_rules! impl_write_half {
+    ($($half:ty),*) => {$(
+        impl $half {
+            /// See [`TcpStream::write`].
+            ///
+            /// # Errors
+            ///
+            /// Those of [`TcpStream::write`].
+            ///
+            /// # Cancel safety
+            ///
+            /// If it does not return, nothing was written.
+            pub async fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+                self.stream().write(bytes).await
+            }
+
+            /// See [`TcpStream::write_vectored`].
+            ///
+            /// # Errors
+            ///
+            /// Those of [`TcpStream::write`].
+            ///
+            /// # Cancel safety
+            ///
+            /// If it does not return, nothing was written.
+            pub async fn write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+                self.stream().write_vectored(slices).await
+            }
+
+            /// See [`TcpStream::write_all`].
+            ///
+            /// # Errors
+            ///
+            /// Those of [`TcpStream::write`].
+            ///
+            /// # Cancel safety
+            ///
+            /// None: see [`TcpStream::write_all`].
+            pub async fn write_all(&self, bytes: &[u8]) -> io::Result<()> {
+                self.stream().write_all(bytes).await
+            }
+
+            /// Shuts down writing: the peer reads to the end.
+            ///
+            /// # Errors
+            ///
+            /// Those of [`TcpStream::shutdown`].
+            pub fn shutdown(&self) -> io::Result<()> {
+                self.stream().shutdown(Shutdown::Write)
+            }
+
+            /// The address of the peer.
+            ///
+            /// # Errors
+            ///
+            /// `NotConnected` if the connection is gone.
+            pub fn peer_addr(&self) -> io::Result<SocketAddr> {
+                self.stream().peer_addr()
+            }
+        }
+    )*};
+}
+
+impl_read_half!(ReadHalf<'_>, OwnedReadHalf);
+impl_write_half!(WriteHalf<'_>, OwnedWriteHalf);
+
+impl ReadHalf<'_> {
+    pub(super) fn stream(&self) -> &TcpStream {
+        self.stream
+    }
+}
+
+impl WriteHalf<'_> {
+    pub(super) fn stream(&self) -> &TcpStream {
+        self.stream
+    }
+}
+
+impl OwnedReadHalf {
+    pub(super) fn stream(&self) -> &TcpStream {
+        &self.stream
+    }
+
+    /// Makes the stream whole again. Nothing is shut down.
+    ///
+    /// # Errors
+    ///
+    /// The halves are of different streams: both come back.
+    pub fn reunite(self, mut other: OwnedWriteHalf) -> Result<TcpStream, ReuniteError> {
+        if !Rc::ptr_eq(&self.stream, other.shared()) {
+            return Err(ReuniteError(self, other));
+        }
+        drop(other.stream.take());
+        Rc::try_unwrap(self.stream)
+            .map_err(|_| unreachable!("there are two halves, and one is gone"))
+    }
+}
+
+impl OwnedWriteHalf {
+    pub(super) fn stream(&self) -> &TcpStream {
+        self.shared()
+    }
+
+    fn shared(&self) -> &Rc<TcpStream> {
+        self.stream
+            .as_ref()
+            .expect("only a half that is gone was reunited")
+    }
+}
+
+impl Drop for OwnedWriteHalf {
+    fn drop(&mut self) {
+        if let Some(stream) = &self.stream {
+            // There is nobody left to hear of an error.
+            let _ = stream.shutdown(Shutdown::Write);
+        }
+    }
+}
+
+/// Two halves that do not belong together, from [`OwnedReadHalf::reunite`].
+#[derive(Debug)]
+pub struct ReuniteError(pub OwnedReadHalf, pub OwnedWriteHalf);
+
+impl fmt::Display for ReuniteError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OwnedReadHalf::reunite: the halves are of different streams")
+    }
+}
+
+impl Error for ReuniteError {}

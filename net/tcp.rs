@@ -1,0 +1,580 @@
+//! A TCP connection.
+
+use std::fmt;
+use std::io::{self, IoSlice, IoSliceMut};
+use std::net::{self, Shutdown, SocketAddr};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::panic::Location;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures_io::{AsyncRead, AsyncWrite};
+use rustix::io::Errno;
+
+use super::addr::{ToAddrs, try_each};
+use super::socket;
+use super::split::{self, OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
+use crate::reactor::{Direction, Reactor, Source};
+
+/// A TCP connection: [`std::net::TcpStream`], awaited.
+///
+/// Reading and writing take `&self`: one task may do both at once, and several may share the
+/// stream through an `Rc` or its halves. It also implements futures-io's `AsyncRead` and `AsyncWrite`,
+/// as does `&TcpStream`, so that the combinators of `futures` and `futures-lite` work with it.
+///
+/// Dropping it closes the connection. Bytes that were written still arrive; but if there are bytes
+/// that nobody has read, the peer gets a reset.
+///
+/// # Examples
+///
+/// ```
+/// use selio::net::{TcpListener, TcpStream};
+///
+/// # fn main() -> std::io::Result<()> {
+/// selio::run(async {
+///     let listener = TcpListener::bind("127.0.0.1:0").await?;
+///     let mut client = TcpStream::connect(listener.local_addr()?).await?;
+///     let (mut server, _) = listener.accept().await?;
+///
+///     client.write_all(b"ping").await?;
+///     let mut buffer = [0; 16];
+///     let n = server.read(&mut buffer).await?;
+///     assert_eq!(&buffer[..n], b"ping");
+///     Ok(())
+/// })
+/// # }
+/// ```
+pub struct TcpStream {
+    source: Source<net::TcpStream>,
+}
+
+impl TcpStream {
+    /// Connects, to the first of the addresses that answers. A name is looked up without blocking
+    /// the other tasks.
+    ///
+    /// # Errors
+    ///
+    /// Nobody answers: the error of the last address, whose message names it. The address is
+    /// malformed, or the name unknown.
+    ///
+    /// # Panics
+    ///
+    /// When it is polled outside of a runtime.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is left behind: a connection on its way is given up.
+    #[track_caller]
+    pub fn connect(addr: impl ToAddrs) -> impl Future<Output = io::Result<Self>> {
+        const CALL: &str = "TcpStream::connect";
+        let (target, site) = (addr.to_target(), Location::caller());
+        async move {
+            Reactor::expect_current_at(CALL, site);
+            try_each(CALL, target, site, Self::connect_to).await
+        }
+    }
+
+    /// [connect(2)](https://man7.org/linux/man-pages/man2/connect.2.html) without blocking: it goes
+    /// on in the background until the socket is writable, and then has left an error or a peer.
+    async fn connect_to(addr: SocketAddr) -> io::Result<Self> {
+        let socket = socket::tcp(addr)?;
+        let result = rustix::net::connect(&socket, &addr);
+        let stream = Self::register(Reactor::expect_current("TcpStream::connect"), socket.into());
+        match result {
+            Ok(()) => return Ok(stream),
+            Err(Errno::INPROGRESS | Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        loop {
+            stream.writable().await?;
+            if let Some(error) = stream.take_error()? {
+                return Err(error);
+            }
+            match stream.peer_addr() {
+                Err(error) if error.kind() == io::ErrorKind::NotConnected => {}
+                Err(error) => return Err(error),
+                Ok(_) => return Ok(stream),
+            }
+        }
+    }
+
+    /// Takes over a connection of std, which becomes non-blocking.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be made non-blocking.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a runtime.
+    #[track_caller]
+    pub fn from_std(stream: net::TcpStream) -> io::Result<Self> {
+        let reactor = Reactor::expect_current("TcpStream::from_std");
+        stream.set_nonblocking(true)?;
+        Ok(Self::register(reactor, stream))
+    }
+
+    /// Gives the connection back to std, blocking as std's are.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be made blocking.
+    pub fn into_std(self) -> io::Result<net::TcpStream> {
+        let stream = self.source.into_inner();
+        stream.set_nonblocking(false)?;
+        Ok(stream)
+    }
+
+    /// Makes a stream of a connection that is non-blocking from birth.
+    pub(super) fn register(reactor: std::rc::Rc<Reactor>, stream: net::TcpStream) -> Self {
+        Self {
+            source: Source::register(reactor, stream),
+        }
+    }
+
+    /// Reads what is there, at most as much as the buffer holds, and waits until there is something.
+    /// 0: the peer will send no more (or the buffer is empty).
+    ///
+    /// This is where `await` becomes `epoll_wait`: README.md walks down from here.
+    ///
+    /// # Errors
+    ///
+    /// Those of [recv(2)](https://man7.org/linux/man-pages/man2/recv.2.html), `ConnectionReset`
+    /// among them.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost: bytes that were not returned are there for the next read.
+    pub async fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = buffer.len();
+        if length == 0 {
+            return Ok(0);
+        }
+        let read = self
+            .source
+            .io(Direction::Read, |stream| socket::recv(stream, buffer));
+        let n = read.await?;
+        self.note(n, length);
+        Ok(n)
+    }
+
+    /// Reads into several buffers, one after the other, with one system call. See
+    /// [`read`](Self::read).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`read`](Self::read).
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost.
+    pub async fn read_vectored(&self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        if buffers.iter().all(|buffer| buffer.is_empty()) {
+            return Ok(0);
+        }
+        self.source
+            .io(Direction::Read, |stream| {
+                socket::recv_vectored(stream, buffers)
+            })
+            .await
+    }
+
+    /// Fills the buffer.
+    ///
+    /// # Errors
+    ///
+    /// [`UnexpectedEof`](io::ErrorKind::UnexpectedEof) if the peer sends no more before it is full,
+    /// and those of [`read`](Self::read).
+    ///
+    /// # Cancel safety
+    ///
+    /// None: bytes that it has read are in the buffer, but nobody knows how many. Where that
+    /// matters, call [`read`](Self::read) in a loop.
+    pub async fn read_exact(&self, buffer: &mut [u8]) -> io::Result<()> {
+        let mut filled = 0;
+        while filled < buffer.len() {
+            match self.read(&mut buffer[filled..]).await? {
+                0 => {
+                    return Err(io::Error::new(
+                        io::ErrorKind::UnexpectedEof,
+                        format!(
+                            "TcpStream::read_exact: the peer has sent {filled} of {} bytes, and \
+                             will send no more",
+                            buffer.len()
+                        ),
+                    ));
+                }
+                n => filled += n,
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads, and leaves the bytes where they are for the next read.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`read`](Self::read).
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost.
+    pub async fn peek(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        if buffer.is_empty() {
+            return Ok(0);
+        }
+        self.source
+            .io(Direction::Read, |stream| socket::peek(stream, buffer))
+            .await
+    }
+
+    /// Writes as much as there is room for, at least one byte, and waits until there is room.
+    ///
+    /// # Errors
+    ///
+    /// Those of [send(2)](https://man7.org/linux/man-pages/man2/send.2.html): `BrokenPipe` and
+    /// `ConnectionReset` among them. `SIGPIPE` is never raised.
+    ///
+    /// # Cancel safety
+    ///
+    /// If it does not return, nothing was written.
+    pub async fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        if bytes.is_empty() {
+            return Ok(0);
+        }
+        self.source
+            .io(Direction::Write, |stream| socket::send(stream, bytes))
+            .await
+    }
+
+    /// Writes from several slices, one after the other, with one system call: at most 1,024 of them.
+    /// See [`write`](Self::write).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`write`](Self::write).
+    ///
+    /// # Cancel safety
+    ///
+    /// If it does not return, nothing was written.
+    pub async fn write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        if slices.iter().all(|slice| slice.is_empty()) {
+            return Ok(0);
+        }
+        self.source
+            .io(Direction::Write, |stream| {
+                socket::send_vectored(stream, slices)
+            })
+            .await
+    }
+
+    /// Writes all of it.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`write`](Self::write).
+    ///
+    /// # Cancel safety
+    ///
+    /// None: a part may have been written, and nobody knows how much. Where that matters, call
+    /// [`write`](Self::write) in a loop.
+    pub async fn write_all(&self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            let n = self.write(bytes).await?;
+            bytes = &bytes[n..];
+        }
+        Ok(())
+    }
+
+    /// Waits until [`try_read`](Self::try_read) is worth a try. See [`Source::readable`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Source::readable`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost.
+    pub async fn readable(&self) -> io::Result<()> {
+        self.source.readable().await
+    }
+
+    /// Waits until [`try_write`](Self::try_write) is worth a try. See [`Source::writable`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Source::writable`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost.
+    pub async fn writable(&self) -> io::Result<()> {
+        self.source.writable().await
+    }
+
+    /// Reads what is there, without waiting.
+    ///
+    /// # Errors
+    ///
+    /// `WouldBlock` if there is nothing, and those of [`read`](Self::read).
+    pub fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        retry(|| socket::recv(self, buffer))
+    }
+
+    /// Writes what there is room for, without waiting.
+    ///
+    /// # Errors
+    ///
+    /// `WouldBlock` if there is no room, and those of [`write`](Self::write).
+    pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        retry(|| socket::send(self, bytes))
+    }
+
+    /// Shuts down reading, writing or both, at once. What was written still arrives, and then the
+    /// end of the stream. A connection that is gone already counts as shut down.
+    ///
+    /// # Errors
+    ///
+    /// Those of [shutdown(2)](https://man7.org/linux/man-pages/man2/shutdown.2.html), except
+    /// `ENOTCONN`.
+    pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+        match self.source.get_ref().shutdown(how) {
+            Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
+            result => result,
+        }
+    }
+
+    /// A reading and a writing half that borrow the stream, for two futures of one task.
+    pub fn split(&mut self) -> (ReadHalf<'_>, WriteHalf<'_>) {
+        split::split(self)
+    }
+
+    /// A reading and a writing half that own the stream together, for two tasks. Dropping the
+    /// writing half shuts down writing.
+    pub fn into_split(self) -> (OwnedReadHalf, OwnedWriteHalf) {
+        split::split_owned(self)
+    }
+
+    /// Our own address.
+    ///
+    /// # Errors
+    ///
+    /// Those of [getsockname(2)](https://man7.org/linux/man-pages/man2/getsockname.2.html).
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.source.get_ref().local_addr()
+    }
+
+    /// The address of the peer.
+    ///
+    /// # Errors
+    ///
+    /// `NotConnected` if the connection is gone.
+    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
+        self.source.get_ref().peer_addr()
+    }
+
+    /// Whether small writes are sent at once (`TCP_NODELAY`).
+    ///
+    /// # Errors
+    ///
+    /// Those of getsockopt(2).
+    pub fn nodelay(&self) -> io::Result<bool> {
+        self.source.get_ref().nodelay()
+    }
+
+    /// Sends small writes at once, instead of waiting for more to send with them (`TCP_NODELAY`).
+    /// It is off by default, as in std; asyncio switches it on.
+    ///
+    /// # Errors
+    ///
+    /// Those of setsockopt(2).
+    pub fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
+        self.source.get_ref().set_nodelay(nodelay)
+    }
+
+    /// Through how many routers a packet may pass.
+    ///
+    /// # Errors
+    ///
+    /// Those of getsockopt(2).
+    pub fn ttl(&self) -> io::Result<u32> {
+        self.source.get_ref().ttl()
+    }
+
+    /// Says through how many routers a packet may pass.
+    ///
+    /// # Errors
+    ///
+    /// Those of setsockopt(2).
+    pub fn set_ttl(&self, ttl: u32) -> io::Result<()> {
+        self.source.get_ref().set_ttl(ttl)
+    }
+
+    /// How long the system goes on sending after the connection was closed (`SO_LINGER`).
+    ///
+    /// # Errors
+    ///
+    /// Those of getsockopt(2).
+    pub fn linger(&self) -> io::Result<Option<Duration>> {
+        Ok(rustix::net::sockopt::socket_linger(self)?)
+    }
+
+    /// Says how long the system goes on sending after the connection was closed (`SO_LINGER`, in
+    /// whole seconds): `None` as long as it takes, zero not at all: the peer gets a reset.
+    ///
+    /// Anything between makes closing wait, and blocks the thread of the runtime with it: drop the
+    /// stream on another thread then.
+    ///
+    /// # Errors
+    ///
+    /// Those of setsockopt(2).
+    pub fn set_linger(&self, linger: Option<Duration>) -> io::Result<()> {
+        Ok(rustix::net::sockopt::set_socket_linger(self, linger)?)
+    }
+
+    /// Takes the error that the connection has met, if there is one (`SO_ERROR`).
+    ///
+    /// # Errors
+    ///
+    /// Those of getsockopt(2).
+    pub fn take_error(&self) -> io::Result<Option<io::Error>> {
+        self.source.get_ref().take_error()
+    }
+
+    /// `read` has returned `n` bytes for a buffer of this length.
+    fn note(&self, n: usize, length: usize) {
+        if n < length && n > 0 {
+            self.source.set_drained();
+        }
+    }
+
+    pub(super) fn poll_read(
+        &self,
+        cx: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        let length = buffer.len();
+        if length == 0 {
+            return Poll::Ready(Ok(0));
+        }
+        let poll = self
+            .source
+            .poll_io(cx, Direction::Read, |stream| socket::recv(stream, buffer));
+        if let Poll::Ready(Ok(n)) = poll {
+            self.note(n, length);
+        }
+        poll
+    }
+
+    pub(super) fn poll_write(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if bytes.is_empty() {
+            return Poll::Ready(Ok(0));
+        }
+        self.source
+            .poll_io(cx, Direction::Write, |stream| socket::send(stream, bytes))
+    }
+
+    pub(super) fn poll_write_vectored(
+        &self,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        if slices.iter().all(|slice| slice.is_empty()) {
+            return Poll::Ready(Ok(0));
+        }
+        self.source.poll_io(cx, Direction::Write, |stream| {
+            socket::send_vectored(stream, slices)
+        })
+    }
+}
+
+/// Does it again after a signal.
+fn retry<R>(mut call: impl FnMut() -> io::Result<R>) -> io::Result<R> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}
+
+/// What futures-io wants, for everything through which a stream can be read.
+macro_rules! impl_async_read {
+    ($($reader:ty),*) => {$(
+        impl AsyncRead for $reader {
+            fn poll_read(
+                self: Pin<&mut Self>,
+                cx: &mut Context<'_>,
+                buffer: &mut [u8],
+            ) -> Poll<io::Result<usize>> {
+                self.get_mut().stream().poll_read(cx, buffer)
+            }
+        }
+    )*};
+}
+
+/// The same for writing.
+macro_rules! impl_async_write {
+    ($($writer:ty),*) => {$(
+        impl AsyncWrite for $writer {
+            fn poll_write(
+                self: Pin<&mut Self>,
+                cx: &mut Context<'_>,
+                bytes: &[u8],
+            ) -> Poll<io::Result<usize>> {
+                self.get_mut().stream().poll_write(cx, bytes)
+            }
+
+            fn poll_write_vectored(
+                self: Pin<&mut Self>,
+                cx: &mut Context<'_>,
+                slices: &[IoSlice<'_>],
+            ) -> Poll<io::Result<usize>> {
+                self.get_mut().stream().poll_write_vectored(cx, slices)
+            }
+
+            fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+                Poll::Ready(Ok(())) // Nothing is held back here.
+            }
+
+            fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+                Poll::Ready(self.get_mut().stream().shutdown(Shutdown::Write))
+            }
+        }
+    )*};
+}
+
+impl TcpStream {
+    fn stream(&self) -> &Self {
+        self
+    }
+}
+
+impl_async_read!(TcpStream, &TcpStream, ReadHalf<'_>, OwnedReadHalf);
+impl_async_write!(TcpStream, &TcpStream, WriteHalf<'_>, OwnedWriteHalf);
+
+impl AsFd for TcpStream {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.source.as_fd()
+    }
+}
+
+impl AsRawFd for TcpStream {
+    fn as_raw_fd(&self) -> RawFd {
+        self.as_fd().as_raw_fd()
+    }
+}
+
+impl From<TcpStream> for OwnedFd {
+    /// Non-blocking, as it is; see [`TcpStream::into_std`].
+    fn from(stream: TcpStream) -> Self {
+        stream.source.into_inner().into()
+    }
+}
+
+impl fmt::Debug for TcpStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.source.get_ref().fmt(f)
+    }
+}

@@ -1,0 +1,286 @@
+//! What waits for an instant: `sleep`, `interval`.
+//!
+//! Deadlines are counted from the call, not from the first poll, are never early, and cost nothing
+//! until they are polled. The clock is the monotonic one.
+
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::panic::Location;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use super::Reactor;
+use super::timer::TimerKey;
+
+/// Waits until `duration` has passed since this call.
+///
+/// [`Duration::ZERO`] waits one turn of the loop, so that every other task that is ready runs
+/// first, as [`asyncio.sleep(0)`](https://docs.python.org/3/library/asyncio-task.html#asyncio.sleep)
+/// does; [`Duration::MAX`] waits for ever. It never ends early; on an idle machine it ends within
+/// two milliseconds after the deadline.
+///
+/// # Panics
+///
+/// When it is polled outside of a runtime.
+///
+/// # Cancel safety
+///
+/// Nothing is lost; the timer leaves at once.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::{Duration, Instant};
+///
+/// let start = Instant::now();
+/// selio::run(selio::sleep(Duration::from_millis(20)));
+/// assert!(start.elapsed() >= Duration::from_millis(20));
+/// ```
+#[track_caller]
+pub fn sleep(duration: Duration) -> Sleep {
+    let state = if duration.is_zero() {
+        State::Turn
+    } else {
+        now()
+            .checked_add(duration)
+            .map_or(State::Never, State::Until)
+    };
+    Sleep {
+        state,
+        site: Location::caller(),
+    }
+}
+
+/// Waits until this instant. One that has passed waits for the next turn of the loop.
+///
+/// # Panics
+///
+/// When it is polled outside of a runtime.
+///
+/// # Cancel safety
+///
+/// Nothing is lost; the timer leaves at once.
+#[track_caller]
+pub fn sleep_until(deadline: Instant) -> Sleep {
+    Sleep {
+        state: State::Until(deadline),
+        site: Location::caller(),
+    }
+}
+
+/// The time of the current runtime, which is that of the machine unless a test has another.
+fn now() -> Instant {
+    Reactor::current().map_or_else(Instant::now, |reactor| reactor.now())
+}
+
+/// The future of [`sleep`] and [`sleep_until`]. It may be awaited again: then it is over at once.
+#[must_use = "futures do nothing unless you await them"]
+pub struct Sleep {
+    state: State,
+    site: &'static Location<'static>,
+}
+
+enum State {
+    /// Not polled yet.
+    Until(Instant),
+    /// The same, for one turn of the loop.
+    Turn,
+    Never,
+    Waiting(Timer),
+    Over,
+}
+
+impl Future for Sleep {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        match &self.state {
+            State::Waiting(timer) => ready!(timer.poll(cx)),
+            State::Until(deadline) => {
+                let reactor = Reactor::expect_current_at("sleep", self.site);
+                self.state = State::Waiting(Timer::new(reactor, *deadline, cx));
+                return Poll::Pending;
+            }
+            State::Turn => {
+                self.state = State::Over;
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            State::Never => return Poll::Pending,
+            State::Over => {}
+        }
+        self.state = State::Over;
+        Poll::Ready(())
+    }
+}
+
+impl fmt::Debug for Sleep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.state {
+            State::Until(_) | State::Turn => "Sleep(not polled yet)",
+            State::Waiting(_) | State::Never => "Sleep(waiting)",
+            State::Over => "Sleep(over)",
+        })
+    }
+}
+
+/// A timer in the queue, removed when it is dropped.
+struct Timer {
+    reactor: Rc<Reactor>,
+    key: TimerKey,
+}
+
+impl Timer {
+    fn new(reactor: Rc<Reactor>, deadline: Instant, cx: &Context<'_>) -> Self {
+        let waker = cx.waker().clone();
+        let key = reactor.timers.borrow_mut().insert(deadline, waker);
+        Self { reactor, key }
+    }
+
+    fn poll(&self, cx: &Context<'_>) -> Poll<()> {
+        let waker = cx.waker().clone();
+        let (is_over, superfluous) = self.reactor.timers.borrow_mut().poll(self.key, waker);
+        drop(superfluous);
+        if is_over {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    }
+}
+
+impl Drop for Timer {
+    fn drop(&mut self) {
+        let waker = self.reactor.timers.borrow_mut().remove(self.key);
+        drop(waker);
+    }
+}
+
+/// Ticks at once, and from then on every `period`.
+///
+/// # Panics
+///
+/// If the period is zero: it would tick without end.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::{Duration, Instant};
+///
+/// selio::run(async {
+///     let start = Instant::now();
+///     let mut interval = selio::interval(Duration::from_millis(5));
+///     for _ in 0..3 {
+///         interval.tick().await;
+///     }
+///     assert!(start.elapsed() >= Duration::from_millis(10));
+/// });
+/// ```
+#[track_caller]
+pub fn interval(period: Duration) -> Interval {
+    interval_at(now(), period)
+}
+
+/// Ticks first at `start`, and from then on every `period`.
+///
+/// # Panics
+///
+/// If the period is zero: it would tick without end.
+#[track_caller]
+pub fn interval_at(start: Instant, period: Duration) -> Interval {
+    assert!(
+        !period.is_zero(),
+        "interval: a period of zero would tick without end; use yield_now"
+    );
+    Interval {
+        sleep: sleep_until(start),
+        next: Some(start),
+        period,
+        missed: MissedTicks::default(),
+    }
+}
+
+/// What an [`Interval`] does about the ticks that came due while nobody waited for them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum MissedTicks {
+    /// Leaves them out, and keeps to the multiples of the period: with a period of 10 ms, a task
+    /// that was busy from 20 ms to 45 ms sees ticks at 20, 45, 50, 60.
+    #[default]
+    Skip,
+    /// Makes up for them, one after the other without a pause: 20, 45, 45, 50, 60.
+    Burst,
+    /// Counts anew from the late one: 20, 45, 55, 65.
+    Delay,
+}
+
+/// Ticks in a fixed rhythm. See [`interval`].
+#[derive(Debug)]
+pub struct Interval {
+    sleep: Sleep,
+    /// When the next tick is due; `None`: never, it is too far ahead.
+    next: Option<Instant>,
+    period: Duration,
+    missed: MissedTicks,
+}
+
+impl Interval {
+    /// Waits for the next tick, and returns when it was due.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a runtime.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost: a tick that nobody took is there for the next call.
+    pub async fn tick(&mut self) -> Instant {
+        poll_fn(|cx| self.poll_tick(cx)).await
+    }
+
+    /// The same, for those who write futures by hand.
+    pub fn poll_tick(&mut self, cx: &mut Context<'_>) -> Poll<Instant> {
+        ready!(Pin::new(&mut self.sleep).poll(cx));
+        let Some(due) = self.next else {
+            return Poll::Pending;
+        };
+        self.next = self.following(due, now());
+        self.sleep.state = self.next.map_or(State::Never, State::Until);
+        Poll::Ready(due)
+    }
+
+    /// When the tick after `due` is due, which happens `now`.
+    fn following(&self, due: Instant, now: Instant) -> Option<Instant> {
+        let next = due.checked_add(self.period)?;
+        if next > now {
+            return Some(next);
+        }
+        match self.missed {
+            MissedTicks::Burst => Some(next),
+            MissedTicks::Delay => now.checked_add(self.period),
+            MissedTicks::Skip => {
+                let late = now.saturating_duration_since(due).as_nanos() % self.period.as_nanos();
+                // It fits: so late that it does not would be 584 years.
+                now.checked_add(self.period.checked_sub(Duration::from_nanos(late as u64))?)
+            }
+        }
+    }
+
+    /// Says what happens to ticks that nobody took in time. [`MissedTicks::Skip`] by default.
+    pub fn set_missed_ticks(&mut self, missed: MissedTicks) {
+        self.missed = missed;
+    }
+
+    /// The time between two ticks.
+    #[must_use]
+    pub fn period(&self) -> Duration {
+        self.period
+    }
+
+    /// Ticks next after a whole period from now.
+    pub fn reset(&mut self) {
+        self.next = now().checked_add(self.period);
+        self.sleep.state = self.next.map_or(State::Never, State::Until);
+    }
+}

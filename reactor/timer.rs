@@ -1,0 +1,190 @@
+//! Deadlines in order: a heap with four children to a node, in which every timer knows its place,
+//! so that one that is cancelled leaves at once.
+//!
+//! Most timers are timeouts, set far ahead and cancelled soon: they enter at the bottom of the heap
+//! and leave from there, and nothing else moves. asyncio keeps a heap too, and lets cancelled timers
+//! stay in it until they are half of it; tokio keeps a wheel, in which nothing moves either, but
+//! whose deadlines are whole milliseconds.
+
+use std::collections::VecDeque;
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+use slab::Slab;
+
+/// How many children a node has. Four deadlines share a cache line.
+const ARITY: usize = 4;
+
+pub(super) struct TimerQueue {
+    /// Deadlines are counted from here, in nanoseconds: 584 years fit into a `u64`.
+    origin: Instant,
+    heap: Vec<Node>,
+    timers: Slab<Timer>,
+    /// How many timers there ever were: equal deadlines expire in the order of their insertion.
+    sequence: u32,
+}
+
+#[derive(Clone, Copy)]
+struct Node {
+    deadline: u64,
+    sequence: u32,
+    timer: u32,
+}
+
+enum Timer {
+    Waiting {
+        place: u32,
+        waker: Waker,
+    },
+    /// Its owner has not looked yet.
+    Expired,
+}
+
+/// Names a timer until its owner removes it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TimerKey(u32);
+
+impl Node {
+    fn is_before(self, other: Self) -> bool {
+        let age = self.sequence.wrapping_sub(other.sequence) as i32;
+        self.deadline < other.deadline || self.deadline == other.deadline && age < 0
+    }
+}
+
+impl TimerQueue {
+    pub(super) fn new(origin: Instant) -> Self {
+        Self {
+            origin,
+            heap: Vec::new(),
+            timers: Slab::new(),
+            sequence: 0,
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.heap.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.heap.is_empty()
+    }
+
+    /// The deadline that comes first.
+    pub(super) fn next(&self) -> Option<Instant> {
+        let nanos = self.heap.first()?.deadline;
+        Some(
+            self.origin
+                .checked_add(Duration::from_nanos(nanos))
+                .unwrap_or_else(Instant::now),
+        )
+    }
+
+    fn nanos(&self, instant: Instant) -> u64 {
+        let since = instant.saturating_duration_since(self.origin);
+        let nanos = since.as_secs().saturating_mul(1_000_000_000);
+        nanos.saturating_add(since.subsec_nanos().into())
+    }
+
+    pub(super) fn insert(&mut self, deadline: Instant, waker: Waker) -> TimerKey {
+        let place = self.heap.len();
+        let timer = self.timers.insert(Timer::Waiting {
+            place: place as u32,
+            waker,
+        }) as u32;
+        self.sequence = self.sequence.wrapping_add(1);
+        self.heap.push(Node {
+            deadline: self.nanos(deadline),
+            sequence: self.sequence,
+            timer,
+        });
+        self.sift_up(place);
+        TimerKey(timer)
+    }
+
+    /// Whether it has expired; if not, it will wake this waker. Also returns the waker that has
+    /// become superfluous, to be dropped once all borrows have ended.
+    pub(super) fn poll(&mut self, TimerKey(key): TimerKey, new: Waker) -> (bool, Waker) {
+        match &mut self.timers[key as usize] {
+            Timer::Expired => (true, new),
+            Timer::Waiting { waker, .. } => (false, std::mem::replace(waker, new)),
+        }
+    }
+
+    /// Forgets a timer, expired or not. Returns its waker, as `poll` does.
+    pub(super) fn remove(&mut self, TimerKey(key): TimerKey) -> Option<Waker> {
+        match self.timers.remove(key as usize) {
+            Timer::Expired => None,
+            Timer::Waiting { place, waker } => {
+                self.take(place as usize);
+                Some(waker)
+            }
+        }
+    }
+
+    /// Expires every timer whose deadline is not after `now`, in order.
+    pub(super) fn expire(&mut self, now: Instant, woken: &mut VecDeque<Waker>) {
+        let now = self.nanos(now);
+        while let Some(node) = self.heap.first()
+            && node.deadline <= now
+        {
+            let node = self.take(0);
+            let timer = &mut self.timers[node.timer as usize];
+            if let Timer::Waiting { waker, .. } = std::mem::replace(timer, Timer::Expired) {
+                woken.push_back(waker);
+            }
+        }
+    }
+
+    /// Takes a node out of the heap; the last one fills its place.
+    fn take(&mut self, place: usize) -> Node {
+        let node = self.heap.swap_remove(place);
+        if place < self.heap.len() {
+            self.sift_down(place);
+            self.sift_up(place);
+        }
+        node
+    }
+
+    fn sift_up(&mut self, mut place: usize) {
+        let node = self.heap[place];
+        while place > 0 {
+            let parent = (place - 1) / ARITY;
+            if !node.is_before(self.heap[parent]) {
+                break;
+            }
+            self.put(place, self.heap[parent]);
+            place = parent;
+        }
+        self.put(place, node);
+    }
+
+    fn sift_down(&mut self, mut place: usize) {
+        let node = self.heap[place];
+        loop {
+            let first = place * ARITY + 1;
+            let children = first..self.heap.len().min(first + ARITY);
+            let least = children.reduce(|a, b| {
+                if self.heap[b].is_before(self.heap[a]) {
+                    b
+                } else {
+                    a
+                }
+            });
+            match least {
+                Some(child) if self.heap[child].is_before(node) => {
+                    self.put(place, self.heap[child]);
+                    place = child;
+                }
+                _ => break,
+            }
+        }
+        self.put(place, node);
+    }
+
+    fn put(&mut self, at: usize, node: Node) {
+        self.heap[at] = node;
+        if let Timer::Waiting { place, .. } = &mut self.timers[node.timer as usize] {
+            *place = at as u32;
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! Who waits for one source: almost always one task for each direction, sometimes many.
+
+use std::collections::VecDeque;
+use std::task::Waker;
+
+use super::Direction;
+
+/// Tells apart who waits for the same direction of the same source, so that each can come back
+/// with another waker, or leave, without disturbing the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Ticket(pub(super) u32);
+
+impl Ticket {
+    /// The ticket of those who come through a `poll` function and cannot keep one. They are told
+    /// apart by their wakers.
+    pub(super) const NONE: Self = Self(0);
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Waiters {
+    /// The first reader and the first writer.
+    first: [Option<Waiter>; 2],
+    /// All further ones. Boxed, because a connection hardly ever has any, and there are many
+    /// connections.
+    #[expect(
+        clippy::box_collection,
+        reason = "a thin pointer in every connection's slot"
+    )]
+    rest: Option<Box<Vec<(Direction, Waiter)>>>,
+}
+
+#[derive(Debug)]
+struct Waiter {
+    ticket: Ticket,
+    waker: Waker,
+}
+
+impl Waiters {
+    /// Adds a waiter, or gives one that is here already its new waker. Returns the waker that has
+    /// become superfluous, to be dropped once all borrows have ended.
+    pub(super) fn enrol(
+        &mut self,
+        direction: Direction,
+        ticket: Ticket,
+        waker: Waker,
+    ) -> Option<Waker> {
+        let is_here = |other: &Waiter| {
+            other.ticket == ticket && (ticket != Ticket::NONE || other.waker.will_wake(&waker))
+        };
+        let here = self.of(direction).find(|other| is_here(other));
+        if let Some(waiter) = here {
+            return Some(std::mem::replace(&mut waiter.waker, waker));
+        }
+        let waiter = Waiter { ticket, waker };
+        match &mut self.first[direction as usize] {
+            first @ None => *first = Some(waiter),
+            Some(_) => self.rest.get_or_insert_default().push((direction, waiter)),
+        }
+        None
+    }
+
+    /// Removes a waiter, if it is still here.
+    pub(super) fn dismiss(&mut self, direction: Direction, ticket: Ticket) -> Option<Waker> {
+        let first = &mut self.first[direction as usize];
+        if let Some(waiter) = first.take_if(|waiter| waiter.ticket == ticket) {
+            return Some(waiter.waker);
+        }
+        let rest = self.rest.as_mut()?;
+        let place = rest
+            .iter()
+            .position(|(of, it)| *of == direction && it.ticket == ticket)?;
+        Some(rest.remove(place).1.waker)
+    }
+
+    pub(super) fn contains(&mut self, direction: Direction, ticket: Ticket) -> bool {
+        self.of(direction).any(|waiter| waiter.ticket == ticket)
+    }
+
+    /// Moves the wakers of all who wait for this direction to `woken`. Whether there were any.
+    pub(super) fn take(&mut self, direction: Direction, woken: &mut VecDeque<Waker>) -> bool {
+        let before = woken.len();
+        woken.extend(
+            self.first[direction as usize]
+                .take()
+                .map(|waiter| waiter.waker),
+        );
+        if let Some(rest) = &mut self.rest {
+            woken.extend(
+                rest.extract_if(.., |(of, _)| *of == direction)
+                    .map(|(_, it)| it.waker),
+            );
+            if rest.is_empty() {
+                self.rest = None;
+            }
+        }
+        woken.len() > before
+    }
+
+    fn of(&mut self, direction: Direction) -> impl Iterator<Item = &mut Waiter> {
+        let rest = self.rest.iter_mut().flat_map(|rest| rest.iter_mut());
+        let rest = rest
+            .filter(move |(of, _)| *of == direction)
+            .map(|(_, waiter)| waiter);
+        self.first[direction as usize].iter_mut().chain(rest)
+    }
+}
