@@ -37,6 +37,9 @@
 //!
 //! *A hang-up is readiness.* Whoever waits for either direction is told: the read that follows
 //! returns what is left, then 0 or the error; the write returns the error.
+//! (One exception: Linux keeps `HUP` out of the write set of select(2), so that there a writer
+//! without room is not told. With TCP and pipes it makes no difference, as they report room or an
+//! error together with it; a Unix socket shut down in both directions before it was read does not.)
 //!
 //! *Files are always ready.* epoll refuses regular files with `EPERM`; poll and select call them
 //! always ready, as POSIX does. Here they are always ready with every mechanism.
@@ -55,7 +58,8 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
-use rustix::event::Timespec;
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::io::{Errno, retry_on_intr};
 
 pub use event::{Event, Interest};
 pub use notifier::Notifier;
@@ -244,7 +248,7 @@ pub struct Registration<K = usize> {
 /// Waits for many handles at once.
 ///
 /// A handle is registered with a key of your choice, which its events carry: an index, a function
-/// (Python's `callback = key.data`), anything that is `Copy`. All backends are level-triggered, see
+/// (Python's `callback = key.data`), a shared pointer. All backends are level-triggered, see
 /// the [module](self).
 ///
 /// The selector does not own what is registered: [`deregister`](Self::deregister) a handle before
@@ -285,13 +289,22 @@ pub struct Selector<K = usize> {
     notifier: Notifier,
 }
 
-#[derive(Clone, Copy)]
 struct Entry<K> {
     key: K,
     interest: Interest,
 }
 
-impl<K: Copy> Selector<K> {
+impl<K: Clone> Entry<K> {
+    fn registration(&self, fd: RawFd) -> Registration<K> {
+        Registration {
+            fd,
+            key: self.key.clone(),
+            interest: self.interest,
+        }
+    }
+}
+
+impl<K: Clone> Selector<K> {
     /// A selector on the backend that `SELIO_SELECTOR` names, else on the best one of the platform.
     ///
     /// # Errors
@@ -476,7 +489,7 @@ impl<K: Copy> Selector<K> {
             match self.table.get(ready.fd as usize) {
                 Some(Some(Entry { key, interest })) => {
                     let event = Event {
-                        key: *key,
+                        key: key.clone(),
                         readable: ready.readable && interest.is_readable(),
                         writable: ready.writable && interest.is_writable(),
                     };
@@ -491,34 +504,32 @@ impl<K: Copy> Selector<K> {
                 _ => {}
             }
         }
-        for &file in &self.files {
-            if let Some(Entry { key, interest }) = self.table[file as usize] {
+        let table = &self.table;
+        self.files.retain(|&file| {
+            if let Some(Entry { key, interest }) = &table[file as usize] {
                 events.push(Event {
-                    key,
+                    key: key.clone(),
                     readable: interest.is_readable(),
                     writable: interest.is_writable(),
                 });
             }
-        }
+            // Closed behind our back? Then this was the last time: it would end every select.
+            is_watchable(lend(file))
+        });
         notified
     }
 
     /// What is registered, in the order of the handles' numbers.
     pub fn registrations(&self) -> impl Iterator<Item = Registration<K>> + '_ {
         self.table.iter().enumerate().filter_map(|(place, entry)| {
-            entry.map(|Entry { key, interest }| Registration {
-                fd: place as RawFd,
-                key,
-                interest,
-            })
+            Some(entry.as_ref()?.registration(place as RawFd))
         })
     }
 
     /// How this handle is registered, if it is.
     pub fn registration(&self, fd: impl AsFd) -> Option<Registration<K>> {
         let fd = fd.as_fd().as_raw_fd();
-        self.entry(fd as usize)
-            .map(|Entry { key, interest }| Registration { fd, key, interest })
+        self.entry(fd as usize).map(|entry| entry.registration(fd))
     }
 
     /// How many handles are registered.
@@ -539,18 +550,26 @@ impl<K: Copy> Selector<K> {
         self.notifier.clone()
     }
 
-    fn entry(&self, place: usize) -> Option<Entry<K>> {
-        self.table.get(place).copied().flatten()
+    fn entry(&self, place: usize) -> Option<&Entry<K>> {
+        self.table.get(place)?.as_ref()
     }
 }
 
-impl<K: fmt::Debug + Copy> fmt::Debug for Selector<K> {
+impl<K: fmt::Debug + Clone> fmt::Debug for Selector<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Selector")
             .field("backend", &self.backend)
             .field("registrations", &self.registrations().collect::<Vec<_>>())
             .finish_non_exhaustive()
     }
+}
+
+/// Whether the kernel lets this handle be watched. Not if it is closed, nor, on Linux, if it was
+/// opened with `O_PATH`. For poll(2) and select(2), which notice it only while they wait.
+fn is_watchable(fd: BorrowedFd<'_>) -> bool {
+    let mut list = [PollFd::from_borrowed_fd(fd, PollFlags::empty())];
+    let _ = retry_on_intr(|| rustix::event::poll(&mut list, Some(&Timespec::default())));
+    !list[0].revents().contains(PollFlags::NVAL)
 }
 
 /// The kernel's form of a timeout, which [`LONGEST_WAIT`] keeps in its range.
@@ -560,7 +579,6 @@ fn timespec(timeout: Option<Duration>) -> Option<Timespec> {
 
 /// Whether the kernel says that it does not know this handle (any more).
 fn is_stale(error: &io::Error) -> bool {
-    use rustix::io::Errno;
     [Errno::BADF, Errno::NOENT]
         .iter()
         .any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))

@@ -6,8 +6,9 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags};
+use rustix::io::Errno;
 
-use super::{Interest, Mechanism, Ready, lend, timespec};
+use super::{Interest, Mechanism, Ready, is_watchable, lend, timespec};
 
 #[derive(Default)]
 pub(super) struct Poll {
@@ -21,7 +22,7 @@ impl Poll {
     fn place(&self, fd: RawFd) -> io::Result<usize> {
         match self.places.get(fd as usize) {
             Some(&Some(place)) => Ok(place as usize),
-            _ => Err(rustix::io::Errno::NOENT.into()),
+            _ => Err(Errno::NOENT.into()),
         }
     }
 }
@@ -29,7 +30,9 @@ impl Poll {
 impl Mechanism for Poll {
     fn add(&mut self, fd: BorrowedFd<'_>, interest: Interest) -> io::Result<()> {
         // poll(2) complains of a closed handle at each wait: ask now, once.
-        rustix::io::fcntl_getfd(fd)?;
+        if !is_watchable(fd) {
+            return Err(Errno::BADF.into());
+        }
         let fd = fd.as_raw_fd();
         if self.places.len() <= fd as usize {
             self.places.resize(fd as usize + 1, None);

@@ -3,6 +3,9 @@
 //!
 //! It is used level-triggered and woken by our own notifier, so that its one-shot re-arming and its
 //! `notify` play no part.
+//!
+//! One thing cannot be settled here: on Linux the crate asks for urgent data together with reading,
+//! so that a socket with an urgent byte and nothing else counts as readable.
 
 use std::io;
 use std::num::NonZeroUsize;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use rustix::event::{FdSetElement, FdSetIter, fd_set_insert, fd_set_num_elements, fd_set_remove};
 use rustix::io::Errno;
 
-use super::{Interest, Mechanism, Ready, lend, timespec};
+use super::{Interest, Mechanism, Ready, is_watchable, lend, timespec};
 
 /// How many bits a C `fd_set` has. The kernel does not check it, and C programs that forget to
 /// do so write beyond their set; ours could grow, but then they would not show what select(2) is.
@@ -27,7 +27,9 @@ pub(super) struct Select {
 impl Mechanism for Select {
     fn add(&mut self, fd: BorrowedFd<'_>, interest: Interest) -> io::Result<()> {
         // select(2) fails as a whole if one handle is closed: ask now.
-        rustix::io::fcntl_getfd(fd)?;
+        if !is_watchable(fd) {
+            return Err(Errno::BADF.into());
+        }
         if fd.as_raw_fd() >= FD_SETSIZE {
             return Err(io::Error::new(
                 io::ErrorKind::Unsupported,
@@ -94,7 +96,7 @@ impl Select {
     fn report_closed(&mut self, ready: &mut Vec<Ready>) {
         let watched: BTreeSet<RawFd> = self.read.iter().chain(self.write.iter()).collect();
         for fd in watched {
-            if rustix::io::fcntl_getfd(lend(fd)).is_err() {
+            if !is_watchable(lend(fd)) {
                 self.read.set(fd, false);
                 self.write.set(fd, false);
                 ready.push(Ready {
