@@ -4,11 +4,7 @@
 //! is swallowed because an earlier one seems to be on its way. `tests/loom` tries out every order
 //! in which the threads can run, on this very file.
 
-#[cfg(not(loom))]
 use std::sync::atomic::{AtomicBool, Ordering, fence};
-
-#[cfg(loom)]
-use loom::sync::atomic::{AtomicBool, Ordering, fence};
 
 use concurrent_queue::ConcurrentQueue;
 

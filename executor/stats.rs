@@ -62,7 +62,7 @@ impl Executor {
         let reactor = &self.reactor;
         Stats {
             tasks: self.tasks.borrow().len(),
-            sources: reactor.sources(),
+            sources: reactor.counters.sources.get(),
             timers: reactor.timers(),
             turns: self.turns.get(),
             selects: reactor.counters.selects.get(),

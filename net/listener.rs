@@ -17,7 +17,7 @@ use rustix::io::Errno;
 
 use super::addr::{ToAddrs, try_each};
 use super::{TcpStream, socket};
-use crate::reactor::{Direction, Operation, Reactor, Sleep, Source, sleep_until};
+use crate::reactor::{Direction, Reactor, Sleep, Source, Waiter, sleep_until};
 
 /// How long nothing is accepted after the process has run out of file descriptors or memory: the
 /// connection that could not be accepted stays ready, and asking again at once would be a spin.
@@ -247,18 +247,16 @@ impl TcpListenerBuilder {
 struct Accept<'a> {
     listener: &'a TcpListener,
     pause: Option<Sleep>,
-    operation: Operation<'a, net::TcpListener, fn(&net::TcpListener) -> Accepted>,
+    waiter: Waiter<'a, net::TcpListener>,
 }
-
-type Accepted = io::Result<(net::TcpStream, SocketAddr)>;
 
 impl<'a> Accept<'a> {
     fn new(listener: &'a TcpListener) -> Self {
-        let accept: fn(&net::TcpListener) -> Accepted = socket::accept;
+        let waiter = listener.source.waiter(Direction::Read);
         Self {
             listener,
             pause: None,
-            operation: listener.source.io(Direction::Read, accept),
+            waiter,
         }
     }
 }
@@ -270,7 +268,7 @@ impl Future for Accept<'_> {
         let Self {
             listener,
             pause,
-            operation,
+            waiter,
         } = &mut *self;
         loop {
             if let Some(until) = listener.paused_until.get() {
@@ -278,7 +276,7 @@ impl Future for Accept<'_> {
                 *pause = None;
                 listener.paused_until.set(None);
             }
-            match ready!(Pin::new(&mut *operation).poll(cx)) {
+            match ready!(waiter.poll_io(cx, socket::accept)) {
                 Ok((stream, peer)) => {
                     let stream = TcpStream::register(listener.source.reactor(), stream);
                     return Poll::Ready(Ok((stream, peer)));

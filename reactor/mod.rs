@@ -4,7 +4,7 @@
 //!   Source<T>            Sleep, Interval
 //!       |  wait_for          |  insert, remove          wakers come up
 //!       v                    v                               ^
-//!     Reactor:  slots    TimerQueue                          |
+//!     Reactor: arm       TimerQueue                          |
 //!       |                                                    |
 //!       |  poll(timeout):  select, then dispatch ------------+
 //!       v
@@ -47,13 +47,11 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use slab::Slab;
-
 use self::selector::{Backend, Event, Interest, Notifier, Selector};
 use self::timer::TimerQueue;
 use self::waiters::{Ticket, Waiters};
 
-pub(crate) use self::source::Operation;
+pub(crate) use self::source::Waiter;
 pub use self::source::{Direction, Source};
 pub use self::time::{Interval, MissedTicks, Sleep, interval, interval_at, sleep, sleep_until};
 
@@ -66,38 +64,27 @@ thread_local! {
 }
 
 pub(crate) struct Reactor {
-    io: RefCell<Io>,
+    selector: RefCell<Selector<Rc<Watch>>>,
     timers: RefCell<TimerQueue>,
     clock: Box<dyn Clock>,
+    /// Whether its runtime runs on this thread: otherwise whoever waits would wait for ever.
+    is_current: Cell<bool>,
     budget: Cell<u32>,
-    tickets: Cell<u32>,
+    last_ticket: Cell<Ticket>,
     /// The last answer of the selector and whom it woke; kept for their memory.
-    events: Cell<Vec<Event<Key>>>,
+    events: Cell<Vec<Event<Rc<Watch>>>>,
     woken: Cell<VecDeque<Waker>>,
     pub(crate) counters: Counters,
 }
 
-struct Io {
-    selector: Selector<Key>,
-    slots: Slab<Slot>,
-    /// How many slots there ever were: what tells a new owner of a slot from an old one.
-    generation: u32,
-}
-
-/// What the reactor keeps of one [`Source`].
-struct Slot {
-    generation: u32,
+/// What the reactor knows of one [`Source`], and the key under which the selector knows it.
+///
+/// An event that was meant for a source that is gone, whose number may be another's by now, finds
+/// the watch of the old one, and there nobody who waits.
+pub(crate) struct Watch {
     fd: RawFd,
-    armed: Option<Interest>,
-    waiters: Waiters,
-}
-
-/// Names a slot for the life of its source. An event that was meant for an earlier owner of the
-/// slot, or of the number of the handle, finds another generation there and hits nobody.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Key {
-    slot: u32,
-    generation: u32,
+    armed: Cell<Option<Interest>>,
+    waiters: RefCell<Waiters>,
 }
 
 /// What happened so far. The meaning of each is told where users read it, in `Stats`.
@@ -107,6 +94,7 @@ pub(crate) struct Counters {
     pub(crate) events: Cell<u64>,
     pub(crate) arms: Cell<u64>,
     pub(crate) disarms: Cell<u64>,
+    pub(crate) sources: Cell<usize>,
 }
 
 /// Adds to a counter.
@@ -129,17 +117,14 @@ impl Clock for Monotonic {
 }
 
 impl Reactor {
-    pub(crate) fn new(selector: Selector<Key>, clock: Box<dyn Clock>) -> Rc<Self> {
+    pub(crate) fn new(selector: Selector<Rc<Watch>>, clock: Box<dyn Clock>) -> Rc<Self> {
         Rc::new(Self {
             timers: RefCell::new(TimerQueue::new(clock.now())),
-            io: RefCell::new(Io {
-                selector,
-                slots: Slab::new(),
-                generation: 0,
-            }),
+            selector: RefCell::new(selector),
             clock,
+            is_current: Cell::new(false),
             budget: Cell::new(BUDGET),
-            tickets: Cell::new(0),
+            last_ticket: Cell::new(Ticket::NONE),
             events: Cell::default(),
             woken: Cell::default(),
             counters: Counters::default(),
@@ -173,56 +158,63 @@ impl Reactor {
     }
 
     fn select(&self, timeout: Option<Duration>, woken: &mut VecDeque<Waker>) -> io::Result<()> {
-        let io = &mut *self.io.borrow_mut();
-        if io.selector.is_empty() && timeout == Some(Duration::ZERO) {
+        let mut selector = self.selector.borrow_mut();
+        if selector.is_empty() && timeout == Some(Duration::ZERO) {
             return Ok(()); // Nothing is registered, and nobody wants to sleep.
         }
         let mut events = self.events.take();
-        io.selector.select(&mut events, timeout)?;
+        let result = selector.select(&mut events, timeout);
+        drop(selector);
         count(&self.counters.selects, 1);
         count(&self.counters.events, events.len());
-        for event in &events {
-            self.dispatch(io, event, woken);
+        for event in events.drain(..) {
+            self.dispatch(event, woken);
         }
         self.events.set(events);
-        Ok(())
+        result
     }
 
     /// An event that somebody waits for: they are woken, and the direction stays armed. One that
     /// nobody waits for: it is disarmed, or the selector would report it for ever.
-    fn dispatch(&self, io: &mut Io, event: &Event<Key>, woken: &mut VecDeque<Waker>) {
-        let Some(slot) = io.slots.get_mut(event.key.slot as usize) else {
-            return;
-        };
-        if slot.generation != event.key.generation {
-            return;
+    fn dispatch(&self, event: Event<Rc<Watch>>, woken: &mut VecDeque<Waker>) {
+        let mut waiters = event.key.waiters.borrow_mut();
+        if event.readable && !waiters.take(Direction::Read, woken) {
+            self.disarm(&event.key, Interest::READABLE);
         }
-        let mut unwanted = None;
-        for (ready, direction) in [
-            (event.readable, Direction::Read),
-            (event.writable, Direction::Write),
-        ] {
-            if ready && !slot.waiters.take(direction, woken) {
-                let interest = direction.interest();
-                unwanted = Some(unwanted.map_or(interest, |other| other | interest));
-            }
-        }
-        if let Some(unwanted) = unwanted {
-            self.disarm(&mut io.selector, slot, event.key, unwanted);
+        if event.writable && !waiters.take(Direction::Write, woken) {
+            self.disarm(&event.key, Interest::WRITABLE);
         }
     }
 
-    fn disarm(&self, selector: &mut Selector<Key>, slot: &mut Slot, key: Key, unwanted: Interest) {
-        let Some(armed) = slot.armed else { return };
-        slot.armed = armed.without(unwanted);
-        count(&self.counters.disarms, 1);
-        let fd = selector::lend(slot.fd);
-        // What can fail here is only the memory of what was registered, because the handle was
-        // closed behind our back; then there is nothing left to disarm.
-        let _ = match slot.armed {
-            Some(rest) => selector.modify(fd, key, rest),
+    /// Tells the selector to watch a source for more: a system call with epoll and kqueue.
+    fn arm(&self, watch: &Rc<Watch>, interest: Interest) -> io::Result<()> {
+        let mut selector = self.selector.borrow_mut();
+        let fd = selector::lend(watch.fd);
+        match watch.armed.get() {
+            None => selector.register(fd, Rc::clone(watch), interest)?,
+            Some(_) => selector.modify(fd, Rc::clone(watch), interest)?,
+        }
+        watch.armed.set(Some(interest));
+        count(&self.counters.arms, 1);
+        Ok(())
+    }
+
+    /// Tells it to watch a source for less, or no longer: "registered with no interest" would not
+    /// do, because hang-ups and errors are reported all the same.
+    fn disarm(&self, watch: &Rc<Watch>, interest: Interest) {
+        let Some(armed) = watch.armed.get() else {
+            return;
+        };
+        let mut selector = self.selector.borrow_mut();
+        let fd = selector::lend(watch.fd);
+        watch.armed.set(armed.without(interest));
+        // This can fail only if the handle was closed behind our back; then there is nothing left
+        // to disarm.
+        let _ = match watch.armed.get() {
+            Some(rest) => selector.modify(fd, Rc::clone(watch), rest),
             None => selector.deregister(fd),
         };
+        count(&self.counters.disarms, 1);
     }
 
     fn expire(&self, woken: &mut VecDeque<Waker>) {
@@ -232,35 +224,28 @@ impl Reactor {
         }
     }
 
-    /// Registers a handle, which nobody waits for yet: no system call.
-    fn insert(&self, fd: RawFd) -> Key {
-        let io = &mut *self.io.borrow_mut();
-        io.generation = io.generation.wrapping_add(1);
-        let generation = io.generation;
-        let slot = io.slots.insert(Slot {
-            generation,
+    /// A watch for a handle that nobody waits for yet: no system call.
+    fn watch(&self, fd: RawFd) -> Rc<Watch> {
+        self.counters.sources.update(|sources| sources + 1);
+        Rc::new(Watch {
             fd,
-            armed: None,
-            waiters: Waiters::default(),
-        });
-        Key {
-            slot: slot as u32,
-            generation,
-        }
+            armed: Cell::new(None),
+            waiters: RefCell::default(),
+        })
     }
 
     /// Forgets a handle that is about to be closed, and wakes who still waits for it.
-    fn remove(&self, key: Key) {
-        let mut waiters = {
-            let io = &mut *self.io.borrow_mut();
-            let slot = io.slots.remove(key.slot as usize);
-            if slot.armed.is_some() {
-                // As in `disarm`: what can fail is only what needs not be done any more.
-                let _ = io.selector.deregister(selector::lend(slot.fd));
-            }
-            slot.waiters
-        };
+    fn forget(&self, watch: &Rc<Watch>) {
+        self.counters.sources.update(|sources| sources - 1);
+        if watch.armed.take().is_some() {
+            // As in `disarm`: what can fail is only what needs not be done any more.
+            let _ = self
+                .selector
+                .borrow_mut()
+                .deregister(selector::lend(watch.fd));
+        }
         let mut woken = VecDeque::new();
+        let mut waiters = watch.waiters.take();
         waiters.take(Direction::Read, &mut woken);
         waiters.take(Direction::Write, &mut woken);
         wake_all(&mut woken);
@@ -270,53 +255,29 @@ impl Reactor {
     /// selector watches it. Usually it does so already: then this is no system call.
     fn wait_for(
         &self,
-        key: Key,
+        watch: &Rc<Watch>,
         direction: Direction,
         ticket: Ticket,
         waker: &Waker,
     ) -> io::Result<()> {
-        let waker = waker.clone();
-        let displaced;
-        {
-            let io = &mut *self.io.borrow_mut();
-            let slot = &mut io.slots[key.slot as usize];
-            let wanted = direction.interest();
-            let interest = slot.armed.map_or(wanted, |armed| armed | wanted);
-            if slot.armed != Some(interest) {
-                let fd = selector::lend(slot.fd);
-                match slot.armed {
-                    None => io.selector.register(fd, key, interest)?,
-                    Some(_) => io.selector.modify(fd, key, interest)?,
-                }
-                slot.armed = Some(interest);
-                count(&self.counters.arms, 1);
-            }
-            displaced = slot.waiters.enrol(direction, ticket, waker);
+        if !self.is_current.get() {
+            return Err(io::Error::other(ELSEWHERE));
         }
-        drop(displaced);
+        let armed = watch.armed.get();
+        let wanted = armed.map_or(direction.interest(), |armed| armed | direction.interest());
+        if armed != Some(wanted) {
+            self.arm(watch, wanted)?;
+        }
+        let waker = waker.clone();
+        let superfluous = watch.waiters.borrow_mut().enrol(direction, ticket, waker);
+        drop(superfluous);
         Ok(())
     }
 
     /// A ticket that nobody else who waits has.
     fn ticket(&self) -> Ticket {
-        self.tickets.set(self.tickets.get().wrapping_add(1).max(1));
-        Ticket(self.tickets.get())
-    }
-
-    /// Takes the waker back that was stored under this ticket, if it is still there: whoever
-    /// waited does so no longer.
-    fn dismiss(&self, key: Key, direction: Direction, ticket: Ticket) -> Option<Waker> {
-        let io = &mut *self.io.borrow_mut();
-        io.slots[key.slot as usize]
-            .waiters
-            .dismiss(direction, ticket)
-    }
-
-    /// Whether the waker that was stored under this ticket is still there: nothing came yet.
-    fn is_waiting(&self, key: Key, direction: Direction, ticket: Ticket) -> bool {
-        self.io.borrow_mut().slots[key.slot as usize]
-            .waiters
-            .contains(direction, ticket)
+        self.last_ticket.set(self.last_ticket.get().next());
+        self.last_ticket.get()
     }
 
     /// Spends one operation of the task that is being polled. When it has none left it yields, and
@@ -346,15 +307,11 @@ impl Reactor {
     }
 
     pub(crate) fn backend(&self) -> Backend {
-        self.io.borrow().selector.backend()
+        self.selector.borrow().backend()
     }
 
     pub(crate) fn notifier(&self) -> Notifier {
-        self.io.borrow().selector.notifier()
-    }
-
-    pub(crate) fn sources(&self) -> usize {
-        self.io.borrow().slots.len()
+        self.selector.borrow().notifier()
     }
 
     pub(crate) fn timers(&self) -> usize {
@@ -363,7 +320,13 @@ impl Reactor {
 
     /// Makes this the reactor of the thread, until the guard is dropped.
     pub(crate) fn enter(self: &Rc<Self>) -> Entered {
-        Entered(CURRENT.replace(Some(Rc::clone(self))))
+        let former = CURRENT.replace(Some(Rc::clone(self)));
+        let was_current = self.is_current.replace(true);
+        Entered {
+            former,
+            reactor: Rc::clone(self),
+            was_current,
+        }
     }
 
     /// The reactor of the runtime that runs on this thread.
@@ -384,29 +347,25 @@ impl Reactor {
     pub(crate) fn expect_current_at(call: &str, site: &Location<'_>) -> Rc<Self> {
         Self::current().unwrap_or_else(|| panic!("{call} at {site}: {OUTSIDE}"))
     }
-
-    /// Whether this is the reactor of the runtime that runs on this thread.
-    fn is_current(self: &Rc<Self>) -> bool {
-        CURRENT
-            .try_with(|current| {
-                current
-                    .borrow()
-                    .as_ref()
-                    .is_some_and(|it| Rc::ptr_eq(it, self))
-            })
-            .unwrap_or(false)
-    }
 }
 
 const OUTSIDE: &str =
     "no runtime runs on this thread; call it inside of `selio::run` or `Runtime::block_on`";
 
+const ELSEWHERE: &str = "this socket belongs to a runtime that does not run on this thread, and \
+     would wait for ever; await it in the runtime that it was made in";
+
 /// Makes the former reactor of the thread the current one again when it is dropped.
-pub(crate) struct Entered(Option<Rc<Reactor>>);
+pub(crate) struct Entered {
+    reactor: Rc<Reactor>,
+    was_current: bool,
+    former: Option<Rc<Reactor>>,
+}
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        let former = self.0.take();
+        self.reactor.is_current.set(self.was_current);
+        let former = self.former.take();
         // At the exit of the thread there may be no place left to put it.
         let _ = CURRENT.try_with(|current| current.replace(former));
     }

@@ -2,16 +2,15 @@
 
 use std::cell::Cell;
 use std::fmt;
-use std::future::Future;
+use std::future::poll_fn;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
-use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use super::selector::Interest;
 use super::waiters::Ticket;
-use super::{Key, Reactor};
+use super::{Reactor, Watch};
 
 /// What a task waits for: to read, or to write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -68,10 +67,10 @@ pub struct Source<T> {
     io: T,
 }
 
-/// A place in the reactor, given back when it is dropped.
+/// A watch, which is forgotten when this is dropped.
 struct Registered {
     reactor: Rc<Reactor>,
-    key: Key,
+    watch: Rc<Watch>,
     /// The last read took less than it could have: it emptied the handle.
     drained: Cell<bool>,
 }
@@ -96,12 +95,13 @@ impl<T: AsFd> Source<T> {
 
     /// The same for a handle that is non-blocking from birth.
     pub(crate) fn register(reactor: Rc<Reactor>, io: T) -> Self {
-        let key = reactor.insert(io.as_fd().as_raw_fd());
+        let watch = reactor.watch(io.as_fd().as_raw_fd());
+        let drained = Cell::new(false);
         Self {
             registered: Registered {
                 reactor,
-                key,
-                drained: Cell::new(false),
+                watch,
+                drained,
             },
             io,
         }
@@ -169,18 +169,20 @@ impl<T> Source<T> {
         direction: Direction,
         op: impl FnMut(&T) -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
-        self.poll_ticketed(cx, direction, Ticket::NONE, op)
+        self.poll_ticketed(cx, direction, |_| Ticket::NONE, op)
     }
 
     fn poll_ticketed<R>(
         &self,
         cx: &mut Context<'_>,
         direction: Direction,
-        ticket: Ticket,
+        ticket: impl FnOnce(&Reactor) -> Ticket,
         mut op: impl FnMut(&T) -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
         let Registered {
-            reactor, drained, ..
+            reactor,
+            watch,
+            drained,
         } = &self.registered;
         // After a read that emptied the handle, another try would only cost an EAGAIN. The selector
         // is level-triggered: whatever came meanwhile, it will say so.
@@ -195,24 +197,32 @@ impl<T> Source<T> {
                 }
             }
         }
-        self.registered.wait_for(cx, direction, ticket)?;
+        reactor.wait_for(watch, direction, ticket(reactor), cx.waker())?;
         Poll::Pending
     }
 
-    /// A future of [`poll_io`](Self::poll_io) that leaves no waker behind when it is dropped.
-    pub(crate) fn io<R, F>(&self, direction: Direction, op: F) -> Operation<'_, T, F>
-    where
-        F: FnMut(&T) -> io::Result<R>,
-    {
-        Operation {
+    /// A waiter that leaves no waker behind when it is dropped.
+    pub(crate) fn waiter(&self, direction: Direction) -> Waiter<'_, T> {
+        Waiter {
             source: self,
-            wait: self.registered.wait(direction),
-            op,
+            direction,
+            ticket: None,
         }
     }
 
-    fn ready(&self, direction: Direction) -> Ready<'_> {
-        Ready(self.registered.wait(direction))
+    /// A future of [`poll_io`](Self::poll_io) that leaves no waker behind when it is dropped.
+    pub(crate) async fn io<R>(
+        &self,
+        direction: Direction,
+        mut op: impl FnMut(&T) -> io::Result<R>,
+    ) -> io::Result<R> {
+        let mut waiter = self.waiter(direction);
+        poll_fn(|cx| waiter.poll_io(cx, &mut op)).await
+    }
+
+    async fn ready(&self, direction: Direction) -> io::Result<()> {
+        let mut waiter = self.waiter(direction);
+        poll_fn(|cx| waiter.poll_ready(cx)).await
     }
 
     /// The reactor that watches it.
@@ -232,113 +242,70 @@ impl<T: AsFd> AsFd for Source<T> {
     }
 }
 
-impl Registered {
-    fn wait_for(
-        &self,
-        cx: &mut Context<'_>,
-        direction: Direction,
-        ticket: Ticket,
-    ) -> io::Result<()> {
-        if !self.reactor.is_current() {
-            return Err(io::Error::other(
-                "this source belongs to a runtime that does not run on this thread, and would wait \
-                 for ever; await it in the runtime that it was made in",
-            ));
-        }
-        self.reactor
-            .wait_for(self.key, direction, ticket, cx.waker())
-    }
-
-    fn wait(&self, direction: Direction) -> Wait<'_> {
-        Wait {
-            registered: self,
-            direction,
-            ticket: self.reactor.ticket(),
-            is_waiting: false,
-        }
-    }
-}
-
 impl Drop for Registered {
     fn drop(&mut self) {
-        self.reactor.remove(self.key);
+        self.reactor.forget(&self.watch);
     }
 }
 
 impl fmt::Debug for Registered {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.key.fmt(f)
+        write!(f, "fd {}", self.watch.fd)
     }
 }
 
-/// Somebody who may be waiting, and then must not leave a waker behind.
-struct Wait<'a> {
-    registered: &'a Registered,
-    direction: Direction,
-    ticket: Ticket,
-    is_waiting: bool,
-}
-
-impl Drop for Wait<'_> {
-    fn drop(&mut self) {
-        if self.is_waiting {
-            let Registered { reactor, key, .. } = self.registered;
-            drop(reactor.dismiss(*key, self.direction, self.ticket));
-        }
-    }
-}
-
-/// See [`Source::io`].
-#[must_use = "futures do nothing unless you await them"]
-pub(crate) struct Operation<'a, T, F> {
+/// Somebody who does one operation after the other on a source, and waits when he has to.
+pub(crate) struct Waiter<'a, T> {
     source: &'a Source<T>,
-    wait: Wait<'a>,
-    op: F,
+    direction: Direction,
+    /// Drawn when there is something to wait for.
+    ticket: Option<Ticket>,
 }
 
-// `op` is never pinned.
-impl<T, F> Unpin for Operation<'_, T, F> {}
-
-impl<T, R, F> Future for Operation<'_, T, F>
-where
-    F: FnMut(&T) -> io::Result<R>,
-{
-    type Output = io::Result<R>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { source, wait, op } = &mut *self;
-        let poll = source.poll_ticketed(cx, wait.direction, wait.ticket, op);
-        wait.is_waiting |= poll.is_pending();
-        poll
+impl<T> Waiter<'_, T> {
+    /// [`Source::poll_io`].
+    pub(crate) fn poll_io<R>(
+        &mut self,
+        cx: &mut Context<'_>,
+        op: impl FnMut(&T) -> io::Result<R>,
+    ) -> Poll<io::Result<R>> {
+        let ticket = |reactor: &Reactor| *self.ticket.get_or_insert_with(|| reactor.ticket());
+        self.source.poll_ticketed(cx, self.direction, ticket, op)
     }
-}
 
-/// See [`Source::readable`].
-struct Ready<'a>(Wait<'a>);
-
-impl Future for Ready<'_> {
-    type Output = io::Result<()>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Wait {
-            registered,
-            direction,
-            ticket,
-            is_waiting,
-        } = &mut self.0;
-        if *is_waiting
-            && !registered
-                .reactor
-                .is_waiting(registered.key, *direction, *ticket)
-        {
-            // Our waker was taken: an event came, and a read is worth a try.
-            if *direction == Direction::Read {
-                registered.drained.set(false);
+    /// Waits for an event, without trying anything.
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Registered {
+            reactor,
+            watch,
+            drained,
+        } = &self.source.registered;
+        if self.is_through() {
+            self.ticket = None;
+            if self.direction == Direction::Read {
+                drained.set(false); // Reading is worth a try.
             }
             return Poll::Ready(Ok(()));
         }
-        registered.wait_for(cx, *direction, *ticket)?;
-        *is_waiting = true;
+        let ticket = *self.ticket.get_or_insert_with(|| reactor.ticket());
+        reactor.wait_for(watch, self.direction, ticket, cx.waker())?;
         Poll::Pending
+    }
+
+    /// Whether an event has come for somebody who waited: the waker that was stored is gone.
+    fn is_through(&self) -> bool {
+        let mut waiters = self.source.registered.watch.waiters.borrow_mut();
+        self.ticket
+            .is_some_and(|ticket| !waiters.contains(self.direction, ticket))
+    }
+}
+
+impl<T> Drop for Waiter<'_, T> {
+    fn drop(&mut self) {
+        if let Some(ticket) = self.ticket {
+            let waiters = &self.source.registered.watch.waiters;
+            let superfluous = waiters.borrow_mut().dismiss(self.direction, ticket);
+            drop(superfluous);
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Who waits for one source: almost always one task for each direction, sometimes many.
 
 use std::collections::VecDeque;
+use std::num::NonZeroU32;
 use std::task::Waker;
 
 use super::Direction;
@@ -8,12 +9,22 @@ use super::Direction;
 /// Tells apart who waits for the same direction of the same source, so that each can come back
 /// with another waker, or leave, without disturbing the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Ticket(pub(super) u32);
+pub(super) struct Ticket(NonZeroU32);
 
 impl Ticket {
     /// The ticket of those who come through a `poll` function and cannot keep one. They are told
     /// apart by their wakers.
-    pub(super) const NONE: Self = Self(0);
+    pub(super) const NONE: Self = Self(NonZeroU32::MIN);
+
+    /// The next one. When all four billion have been used they start again: who has waited so long
+    /// on the same source would have to be very patient.
+    pub(super) fn next(self) -> Self {
+        Self(
+            self.0
+                .checked_add(1)
+                .unwrap_or(NonZeroU32::MIN.saturating_add(1)),
+        )
+    }
 }
 
 #[derive(Debug, Default)]

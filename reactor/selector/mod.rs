@@ -521,9 +521,10 @@ impl<K: Clone> Selector<K> {
 
     /// What is registered, in the order of the handles' numbers.
     pub fn registrations(&self) -> impl Iterator<Item = Registration<K>> + '_ {
-        self.table.iter().enumerate().filter_map(|(place, entry)| {
-            Some(entry.as_ref()?.registration(place as RawFd))
-        })
+        self.table
+            .iter()
+            .enumerate()
+            .filter_map(|(place, entry)| Some(entry.as_ref()?.registration(place as RawFd)))
     }
 
     /// How this handle is registered, if it is.
