@@ -37,19 +37,18 @@ mod waker;
 mod yield_now;
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
 use std::future::Future;
 use std::panic::Location;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll, Waker};
+use std::task::{Poll, Waker};
 
 use slab::Slab;
 
 use self::inbox::Inbox;
-use self::task::{Identity, Join, Run, Task, contain, next_id};
+use self::task::{Identity, Join, Run, Task, Wakers, contain, next_id};
 use self::waker::TaskWaker;
 use crate::reactor::selector::Notifier;
 use crate::reactor::{Reactor, count};
@@ -77,12 +76,14 @@ thread_local! {
 pub(crate) struct Executor {
     tasks: RefCell<Slab<Slot>>,
     /// The keys of the tasks that were woken, in that order.
-    ready: RefCell<VecDeque<TaskKey>>,
+    ready: RefCell<Vec<TaskKey>>,
+    /// Those that run in this turn; empty between turns, and kept for its memory.
+    batch: Cell<Vec<TaskKey>>,
     /// The waker of the future that `block_on` runs, which is no task.
     main: Arc<TaskWaker>,
     is_main_ready: Cell<bool>,
     mailbox: Arc<Mailbox>,
-    spare_wakers: RefCell<Vec<(Arc<TaskWaker>, Waker)>>,
+    spare_wakers: RefCell<Vec<Wakers>>,
     reactor: Rc<Reactor>,
     turns: Cell<u64>,
     polls: Cell<u64>,
@@ -93,15 +94,10 @@ struct Slot {
     /// The task has to end after its current poll.
     is_cancelled: bool,
     /// Taken out while the task is polled or dropped.
-    live: Option<Live>,
+    task: Option<BoxedTask>,
 }
 
-struct Live {
-    task: Pin<Box<dyn Run>>,
-    waker: Waker,
-    /// The same waker, with its type.
-    state: Arc<TaskWaker>,
-}
+type BoxedTask = Pin<Box<dyn Run>>;
 
 /// Names a slot for the life of its task: a wake that comes too late finds another generation
 /// there and does nothing.
@@ -168,6 +164,7 @@ impl Executor {
         Rc::new(Self {
             tasks: RefCell::default(),
             ready: RefCell::default(),
+            batch: Cell::default(),
             main: Arc::new(TaskWaker::new(TaskKey::MAIN, Arc::clone(&mailbox))),
             is_main_ready: Cell::new(false),
             mailbox,
@@ -182,48 +179,41 @@ impl Executor {
     where
         F: Future + 'static,
     {
-        let id = identity.id;
-        let join = Join::new(identity);
-        let task = Box::pin(Task::new(future, Rc::clone(&join)));
-        JoinHandle {
-            join,
-            executor: Rc::clone(self),
-            key: self.insert(id, task),
-        }
-    }
-
-    fn insert(&self, id: TaskId, task: Pin<Box<dyn Run>>) -> TaskKey {
         let mut tasks = self.tasks.borrow_mut();
         let entry = tasks.vacant_entry();
         let key = TaskKey {
             slot: entry.key() as u32,
-            generation: id.0 as u32,
+            generation: identity.id.0 as u32,
         };
-        let (state, waker) = self.waker(key);
-        state.queue();
-        let live = Some(Live { task, waker, state });
+        let join = Join::new(identity);
+        let wakers = self.wakers(key);
+        wakers.typed.queue();
         entry.insert(Slot {
             generation: key.generation,
             is_cancelled: false,
-            live,
+            task: Some(Box::pin(Task::new(future, Rc::clone(&join), wakers))),
         });
         self.enqueue(key);
-        key
+        JoinHandle {
+            join,
+            executor: Rc::clone(self),
+            key,
+        }
     }
 
-    /// A waker for a new task: that of an ended one, if there is one that nobody holds.
-    fn waker(&self, key: TaskKey) -> (Arc<TaskWaker>, Waker) {
-        if let Some((state, waker)) = self.spare_wakers.borrow_mut().pop() {
-            state.reuse(key);
-            return (state, waker);
+    /// The wakers of a new task: those of an ended one, if there are some that nobody else holds.
+    fn wakers(&self, key: TaskKey) -> Wakers {
+        if let Some(wakers) = self.spare_wakers.borrow_mut().pop() {
+            wakers.typed.reuse(key);
+            return wakers;
         }
-        let state = Arc::new(TaskWaker::new(key, Arc::clone(&self.mailbox)));
-        let waker = Waker::from(Arc::clone(&state));
-        (state, waker)
+        let typed = Arc::new(TaskWaker::new(key, Arc::clone(&self.mailbox)));
+        let waker = Waker::from(Arc::clone(&typed));
+        Wakers { typed, waker }
     }
 
     fn enqueue(&self, key: TaskKey) {
-        self.ready.borrow_mut().push_back(key);
+        self.ready.borrow_mut().push(key);
     }
 
     fn owns(&self, mailbox: &Arc<Mailbox>) -> bool {
@@ -238,74 +228,73 @@ impl Executor {
     /// Runs what is ready: those who are in the queue now. Whoever is woken meanwhile, be it by
     /// itself, runs in the next turn. Returns how many there were.
     fn run_ready(&self) -> usize {
-        let batch = self.ready.borrow().len();
-        for _ in 0..batch {
-            let next = self.ready.borrow_mut().pop_front();
-            match next {
-                Some(TaskKey::MAIN) => self.is_main_ready.set(true),
-                Some(key) => self.run_task(key),
-                None => break, // A nested end of the runtime has emptied the queue.
+        let mut batch = self.ready.replace(self.batch.take());
+        let count = batch.len();
+        for key in batch.drain(..) {
+            match key {
+                TaskKey::MAIN => self.is_main_ready.set(true),
+                _ => self.run_task(key),
             }
         }
-        batch
+        self.batch.set(batch);
+        count
     }
 
     fn run_task(&self, key: TaskKey) {
-        let Some(mut live) = self.slot(key, |slot| slot.live.take()).flatten() else {
+        let Some(mut task) = self.slot(key, |slot| slot.task.take()).flatten() else {
             return;
         };
-        live.state.unqueue();
         self.reactor.renew_budget();
         count(&self.polls, 1);
-        let mut cx = Context::from_waker(&live.waker);
-        match contain(|| live.task.as_mut().poll(&mut cx)) {
-            Ok(Poll::Pending) => self.put_back(key, live),
-            Ok(Poll::Ready(())) => self.retire(key, live),
-            Err(panic) => self.abandon(key, live, Some(panic)),
+        match contain(|| task.as_mut().run()) {
+            Ok(Poll::Pending) => self.put_back(key, task),
+            Ok(Poll::Ready(())) => self.retire(key, task),
+            Err(panic) => self.abandon(key, task, Some(panic)),
         }
     }
 
     /// The task waits, unless it was cancelled meanwhile.
-    fn put_back(&self, key: TaskKey, live: Live) {
-        let mut live = Some(live);
+    fn put_back(&self, key: TaskKey, task: BoxedTask) {
+        let mut task = Some(task);
         self.slot(key, |slot| {
             if !slot.is_cancelled {
-                slot.live = live.take();
+                slot.task = task.take();
             }
         });
-        if let Some(live) = live {
-            self.abandon(key, live, None);
+        if let Some(task) = task {
+            self.abandon(key, task, None);
         }
     }
 
     /// Ends a task: now, or right after its current poll.
     fn cancel(&self, key: TaskKey) {
-        let live = self.slot(key, |slot| {
+        let task = self.slot(key, |slot| {
             slot.is_cancelled = true;
-            slot.live.take()
+            slot.task.take()
         });
-        if let Some(live) = live.flatten() {
-            self.abandon(key, live, None);
+        if let Some(task) = task.flatten() {
+            self.abandon(key, task, None);
         }
     }
 
     /// Drops the future of a task that has no result.
-    fn abandon(&self, key: TaskKey, mut live: Live, panic: Option<task::Payload>) {
+    fn abandon(&self, key: TaskKey, mut task: BoxedTask, panic: Option<task::Payload>) {
         // What can still panic are destructors of what nobody can ask for any more.
-        let _ = contain(|| live.task.as_mut().abandon(panic));
-        self.retire(key, live);
+        let _ = contain(|| task.as_mut().abandon(panic));
+        self.retire(key, task);
     }
 
     /// The task has ended, and its slot is free.
-    fn retire(&self, key: TaskKey, live: Live) {
+    fn retire(&self, key: TaskKey, mut task: BoxedTask) {
         self.tasks.borrow_mut().remove(key.slot as usize);
-        let Live { task, waker, state } = live;
+        let wakers = task.as_mut().take_wakers();
         // Whoever took the result may have dropped the handle already: then it goes with the task.
         let _ = contain(|| drop(task));
         let mut spare = self.spare_wakers.borrow_mut();
-        // Two are those in our hand. Nobody else can wake through it, now or ever.
-        if Arc::strong_count(&state) == 2 && spare.len() < SPARE_WAKERS {
-            spare.push((state, waker));
+        // Two are those in our hand. Nobody else can wake through them, now or ever.
+        let wakers = wakers.filter(|wakers| Arc::strong_count(&wakers.typed) == 2);
+        if spare.len() < SPARE_WAKERS {
+            spare.extend(wakers);
         }
     }
 

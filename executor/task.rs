@@ -8,11 +8,13 @@ use std::mem;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use pin_project_lite::pin_project;
 
 use super::JoinError;
+use super::waker::TaskWaker;
 
 /// Names a task for the life of the process: no two tasks of a thread have the same.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -118,37 +120,47 @@ pin_project! {
         #[pin]
         future: Option<F>,
         join: Rc<Join<F::Output>>,
+        wakers: Option<Wakers>,
     }
 }
 
 impl<F: Future> Task<F> {
-    pub(super) fn new(future: F, join: Rc<Join<F::Output>>) -> Self {
+    pub(super) fn new(future: F, join: Rc<Join<F::Output>>, wakers: Wakers) -> Self {
         Self {
             future: Some(future),
             join,
+            wakers: Some(wakers),
         }
     }
+}
+
+/// The waker of a task, with and without its type.
+pub(super) struct Wakers {
+    pub(super) typed: Arc<TaskWaker>,
+    pub(super) waker: Waker,
 }
 
 /// A task whose type the executor has forgotten.
 pub(super) trait Run {
     /// Goes on with the task. When it ends, its future is dropped and its result left for the
     /// handle before this returns.
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()>;
+    fn run(self: Pin<&mut Self>) -> Poll<()>;
 
     /// Ends the task without a result: drops its future, and says why. `None`: it was cancelled.
     fn abandon(self: Pin<&mut Self>, panic: Option<Payload>);
+
+    /// Takes its wakers, when it has ended.
+    fn take_wakers(self: Pin<&mut Self>) -> Option<Wakers>;
 }
 
 impl<F: Future> Run for Task<F> {
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+    fn run(self: Pin<&mut Self>) -> Poll<()> {
         let mut this = self.project();
-        let future = this
-            .future
-            .as_mut()
-            .as_pin_mut()
-            .expect("a task that has ended is gone");
-        match future.poll(cx) {
+        let (Some(future), Some(wakers)) = (this.future.as_mut().as_pin_mut(), this.wakers) else {
+            return Poll::Ready(());
+        };
+        wakers.typed.unqueue();
+        match future.poll(&mut Context::from_waker(&wakers.waker)) {
             Poll::Pending => Poll::Pending,
             Poll::Ready(output) => {
                 this.future.set(None);
@@ -167,6 +179,10 @@ impl<F: Future> Run for Task<F> {
             Some(payload) => JoinError::panicked(&this.join.identity, payload),
         };
         this.join.complete(Err(error));
+    }
+
+    fn take_wakers(self: Pin<&mut Self>) -> Option<Wakers> {
+        self.project().wakers.take()
     }
 }
 

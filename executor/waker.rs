@@ -67,6 +67,7 @@ impl TaskWaker {
     }
 
     /// Whether it was queued here, on the thread of its runtime.
+    #[inline]
     fn wake_locally(&self) -> bool {
         Executor::with_current(|executor| {
             let is_ours = executor.owns(&self.mailbox);

@@ -1,12 +1,13 @@
 //! A TCP connection.
 
 use std::fmt;
+use std::future::{Future, poll_fn};
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{self, Shutdown, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::panic::Location;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use futures_io::{AsyncRead, AsyncWrite};
@@ -146,17 +147,12 @@ impl TcpStream {
     /// # Cancel safety
     ///
     /// Nothing is lost: bytes that were not returned are there for the next read.
-    pub async fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        let length = buffer.len();
-        if length == 0 {
-            return Ok(0);
-        }
-        let read = self
-            .source
-            .io(Direction::Read, |stream| socket::recv(stream, buffer));
-        let n = read.await?;
-        self.note(n, length);
-        Ok(n)
+    pub fn read(&self, buffer: &mut [u8]) -> impl Future<Output = io::Result<usize>> {
+        let mut waiter = self.source.waiter(Direction::Read);
+        poll_fn(move |cx| match buffer {
+            [] => Poll::Ready(Ok(0)),
+            _ => waiter.poll_io(cx, |_| self.recv(buffer)),
+        })
     }
 
     /// Reads into several buffers, one after the other, with one system call. See
@@ -239,13 +235,12 @@ impl TcpStream {
     /// # Cancel safety
     ///
     /// If it does not return, nothing was written.
-    pub async fn write(&self, bytes: &[u8]) -> io::Result<usize> {
-        if bytes.is_empty() {
-            return Ok(0);
-        }
-        self.source
-            .io(Direction::Write, |stream| socket::send(stream, bytes))
-            .await
+    pub fn write(&self, bytes: &[u8]) -> impl Future<Output = io::Result<usize>> {
+        let mut waiter = self.source.waiter(Direction::Write);
+        poll_fn(move |cx| match bytes {
+            [] => Poll::Ready(Ok(0)),
+            _ => waiter.poll_io(cx, |stream| socket::send(stream, bytes)),
+        })
     }
 
     /// Writes from several slices, one after the other, with one system call: at most 1,024 of them.
@@ -279,12 +274,15 @@ impl TcpStream {
     ///
     /// None: a part may have been written, and nobody knows how much. Where that matters, call
     /// [`write`](Self::write) in a loop.
-    pub async fn write_all(&self, mut bytes: &[u8]) -> io::Result<()> {
-        while !bytes.is_empty() {
-            let n = self.write(bytes).await?;
-            bytes = &bytes[n..];
-        }
-        Ok(())
+    pub fn write_all(&self, mut bytes: &[u8]) -> impl Future<Output = io::Result<()>> {
+        let mut waiter = self.source.waiter(Direction::Write);
+        poll_fn(move |cx| {
+            while !bytes.is_empty() {
+                let n = ready!(waiter.poll_io(cx, |stream| socket::send(stream, bytes)))?;
+                bytes = &bytes[n..];
+            }
+            Poll::Ready(Ok(()))
+        })
     }
 
     /// Waits until [`try_read`](Self::try_read) is worth a try. See [`Source::readable`].
@@ -319,7 +317,7 @@ impl TcpStream {
     ///
     /// `WouldBlock` if there is nothing, and those of [`read`](Self::read).
     pub fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        retry(|| socket::recv(self, buffer))
+        retry(|| self.recv(buffer))
     }
 
     /// Writes what there is room for, without waiting.
@@ -442,11 +440,15 @@ impl TcpStream {
         self.source.get_ref().take_error()
     }
 
-    /// `read` has returned `n` bytes for a buffer of this length.
-    fn note(&self, n: usize, length: usize) {
-        if n < length && n > 0 {
+    /// One recv(2). If it takes less than there is room for, it has emptied the socket: the next
+    /// read need not try before it waits.
+    #[inline]
+    fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        let n = socket::recv(self, buffer)?;
+        if 0 < n && n < buffer.len() {
             self.source.set_drained();
         }
+        Ok(n)
     }
 
     pub(super) fn poll_read(
@@ -454,17 +456,12 @@ impl TcpStream {
         cx: &mut Context<'_>,
         buffer: &mut [u8],
     ) -> Poll<io::Result<usize>> {
-        let length = buffer.len();
-        if length == 0 {
-            return Poll::Ready(Ok(0));
+        match buffer {
+            [] => Poll::Ready(Ok(0)),
+            _ => self
+                .source
+                .poll_io(cx, Direction::Read, |_| self.recv(buffer)),
         }
-        let poll = self
-            .source
-            .poll_io(cx, Direction::Read, |stream| socket::recv(stream, buffer));
-        if let Poll::Ready(Ok(n)) = poll {
-            self.note(n, length);
-        }
-        poll
     }
 
     pub(super) fn poll_write(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {

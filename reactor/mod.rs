@@ -39,13 +39,13 @@ mod timer;
 mod waiters;
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
 use std::io;
 use std::os::fd::RawFd;
 use std::panic::Location;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
+use std::vec;
 
 use self::selector::{Backend, Event, Interest, Notifier, Selector};
 use self::timer::TimerQueue;
@@ -71,9 +71,8 @@ pub(crate) struct Reactor {
     is_current: Cell<bool>,
     budget: Cell<u32>,
     last_ticket: Cell<Ticket>,
-    /// The last answer of the selector and whom it woke; kept for their memory.
-    events: Cell<Vec<Event<Rc<Watch>>>>,
-    woken: Cell<VecDeque<Waker>>,
+    /// Whom the last events and timers have woken; kept for its memory.
+    woken: Cell<Vec<Waker>>,
     pub(crate) counters: Counters,
 }
 
@@ -85,6 +84,35 @@ pub(crate) struct Watch {
     fd: RawFd,
     armed: Cell<Option<Interest>>,
     waiters: RefCell<Waiters>,
+}
+
+impl Watch {
+    fn is_armed(&self, direction: Direction) -> bool {
+        let armed = self.armed.get();
+        armed.is_some_and(|armed| armed.contains(direction.interest()))
+    }
+
+    /// Hands the wakers of all who wait for this event to `woken`: they will be woken, and the
+    /// direction stays armed. Returns what nobody waits for: it has to be disarmed, or the selector
+    /// would report it for ever.
+    fn dispatch<K>(&self, event: Event<K>, woken: &mut Vec<Waker>) -> Option<Interest> {
+        let mut waiters = self.waiters.borrow_mut();
+        let unread = event.readable && !waiters.take(Direction::Read, woken);
+        let unwritten = event.writable && !waiters.take(Direction::Write, woken);
+        match (unread, unwritten) {
+            (false, false) => None,
+            (true, false) => Some(Interest::READABLE),
+            (false, true) => Some(Interest::WRITABLE),
+            (true, true) => Some(Interest::BOTH),
+        }
+    }
+
+    /// Takes the waker back that was stored under this ticket, if it is still there: whoever
+    /// waited does so no longer.
+    fn dismiss(&self, direction: Direction, ticket: Ticket) {
+        let superfluous = self.waiters.borrow_mut().dismiss(direction, ticket);
+        drop(superfluous);
+    }
 }
 
 /// What happened so far. The meaning of each is told where users read it, in `Stats`.
@@ -125,7 +153,6 @@ impl Reactor {
             is_current: Cell::new(false),
             budget: Cell::new(BUDGET),
             last_ticket: Cell::new(Ticket::NONE),
-            events: Cell::default(),
             woken: Cell::default(),
             counters: Counters::default(),
         })
@@ -157,40 +184,35 @@ impl Reactor {
         }
     }
 
-    fn select(&self, timeout: Option<Duration>, woken: &mut VecDeque<Waker>) -> io::Result<()> {
+    fn select(&self, timeout: Option<Duration>, woken: &mut Vec<Waker>) -> io::Result<()> {
         let mut selector = self.selector.borrow_mut();
         if selector.is_empty() && timeout == Some(Duration::ZERO) {
             return Ok(()); // Nothing is registered, and nobody wants to sleep.
         }
-        let mut events = self.events.take();
-        let result = selector.select(&mut events, timeout);
+        let mut unwanted = Vec::new();
+        let mut events = 0;
+        let result = selector.select_each(timeout, |event| {
+            events += 1;
+            if let Some(interest) = event.key.dispatch(event, woken) {
+                unwanted.push((Rc::clone(event.key), interest));
+            }
+        });
         drop(selector);
         count(&self.counters.selects, 1);
-        count(&self.counters.events, events.len());
-        for event in events.drain(..) {
-            self.dispatch(event, woken);
+        count(&self.counters.events, events);
+        for (watch, interest) in unwanted {
+            self.disarm(&watch, interest);
         }
-        self.events.set(events);
         result
-    }
-
-    /// An event that somebody waits for: they are woken, and the direction stays armed. One that
-    /// nobody waits for: it is disarmed, or the selector would report it for ever.
-    fn dispatch(&self, event: Event<Rc<Watch>>, woken: &mut VecDeque<Waker>) {
-        let mut waiters = event.key.waiters.borrow_mut();
-        if event.readable && !waiters.take(Direction::Read, woken) {
-            self.disarm(&event.key, Interest::READABLE);
-        }
-        if event.writable && !waiters.take(Direction::Write, woken) {
-            self.disarm(&event.key, Interest::WRITABLE);
-        }
     }
 
     /// Tells the selector to watch a source for more: a system call with epoll and kqueue.
     fn arm(&self, watch: &Rc<Watch>, interest: Interest) -> io::Result<()> {
         let mut selector = self.selector.borrow_mut();
         let fd = selector::lend(watch.fd);
-        match watch.armed.get() {
+        let armed = watch.armed.get();
+        let interest = armed.map_or(interest, |armed| armed | interest);
+        match armed {
             None => selector.register(fd, Rc::clone(watch), interest)?,
             Some(_) => selector.modify(fd, Rc::clone(watch), interest)?,
         }
@@ -217,7 +239,7 @@ impl Reactor {
         count(&self.counters.disarms, 1);
     }
 
-    fn expire(&self, woken: &mut VecDeque<Waker>) {
+    fn expire(&self, woken: &mut Vec<Waker>) {
         let mut timers = self.timers.borrow_mut();
         if !timers.is_empty() {
             timers.expire(self.clock.now(), woken);
@@ -244,7 +266,7 @@ impl Reactor {
                 .borrow_mut()
                 .deregister(selector::lend(watch.fd));
         }
-        let mut woken = VecDeque::new();
+        let mut woken = Vec::new();
         let mut waiters = watch.waiters.take();
         waiters.take(Direction::Read, &mut woken);
         waiters.take(Direction::Write, &mut woken);
@@ -263,10 +285,8 @@ impl Reactor {
         if !self.is_current.get() {
             return Err(io::Error::other(ELSEWHERE));
         }
-        let armed = watch.armed.get();
-        let wanted = armed.map_or(direction.interest(), |armed| armed | direction.interest());
-        if armed != Some(wanted) {
-            self.arm(watch, wanted)?;
+        if !watch.is_armed(direction) {
+            self.arm(watch, direction.interest())?;
         }
         let waker = waker.clone();
         let superfluous = watch.waiters.borrow_mut().enrol(direction, ticket, waker);
@@ -275,6 +295,7 @@ impl Reactor {
     }
 
     /// A ticket that nobody else who waits has.
+    #[inline]
     fn ticket(&self) -> Ticket {
         self.last_ticket.set(self.last_ticket.get().next());
         self.last_ticket.get()
@@ -283,6 +304,7 @@ impl Reactor {
     /// Spends one operation of the task that is being polled. When it has none left it yields, and
     /// starts anew: under a foreign executor, which knows nothing of this, no more is lost than a
     /// moment.
+    #[inline]
     fn spend(&self, cx: &mut Context<'_>) -> Poll<()> {
         match self.budget.get() {
             0 => {
@@ -372,17 +394,13 @@ impl Drop for Entered {
 }
 
 /// Wakes them all in order, and the rest too if one of the wakers panics.
-fn wake_all(woken: &mut VecDeque<Waker>) {
-    struct Rest<'a>(&'a mut VecDeque<Waker>);
+fn wake_all(woken: &mut Vec<Waker>) {
+    struct Rest<'a>(vec::Drain<'a, Waker>);
     impl Drop for Rest<'_> {
         fn drop(&mut self) {
-            while let Some(waker) = self.0.pop_front() {
-                waker.wake();
-            }
+            self.0.by_ref().for_each(Waker::wake);
         }
     }
-    let rest = Rest(woken);
-    while let Some(waker) = rest.0.pop_front() {
-        waker.wake();
-    }
+    let mut rest = Rest(woken.drain(..));
+    rest.0.by_ref().for_each(Waker::wake);
 }

@@ -301,11 +301,10 @@ impl<T> Waiter<'_, T> {
 }
 
 impl<T> Drop for Waiter<'_, T> {
+    #[inline]
     fn drop(&mut self) {
         if let Some(ticket) = self.ticket {
-            let waiters = &self.source.registered.watch.waiters;
-            let superfluous = waiters.borrow_mut().dismiss(self.direction, ticket);
-            drop(superfluous);
+            self.source.registered.watch.dismiss(self.direction, ticket);
         }
     }
 }

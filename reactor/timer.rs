@@ -6,7 +6,6 @@
 //! stay in it until they are half of it; tokio keeps a wheel, in which nothing moves either, but
 //! whose deadlines are whole milliseconds.
 
-use std::collections::VecDeque;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
@@ -122,7 +121,7 @@ impl TimerQueue {
     }
 
     /// Expires every timer whose deadline is not after `now`, in order.
-    pub(super) fn expire(&mut self, now: Instant, woken: &mut VecDeque<Waker>) {
+    pub(super) fn expire(&mut self, now: Instant, woken: &mut Vec<Waker>) {
         let now = self.nanos(now);
         while let Some(node) = self.heap.first()
             && node.deadline <= now
@@ -130,7 +129,7 @@ impl TimerQueue {
             let node = self.take(0);
             let timer = &mut self.timers[node.timer as usize];
             if let Timer::Waiting { waker, .. } = std::mem::replace(timer, Timer::Expired) {
-                woken.push_back(waker);
+                woken.push(waker);
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Who waits for one source: almost always one task for each direction, sometimes many.
 
-use std::collections::VecDeque;
+use std::mem;
 use std::num::NonZeroU32;
 use std::task::Waker;
 
@@ -46,31 +46,45 @@ struct Waiter {
     waker: Waker,
 }
 
+impl Waiter {
+    fn is_same(&self, other: &Self) -> bool {
+        let is_known = self.ticket != Ticket::NONE || self.waker.will_wake(&other.waker);
+        self.ticket == other.ticket && is_known
+    }
+}
+
 impl Waiters {
     /// Adds a waiter, or gives one that is here already its new waker. Returns the waker that has
     /// become superfluous, to be dropped once all borrows have ended.
+    #[inline]
     pub(super) fn enrol(
         &mut self,
         direction: Direction,
         ticket: Ticket,
         waker: Waker,
     ) -> Option<Waker> {
-        let is_here = |other: &Waiter| {
-            other.ticket == ticket && (ticket != Ticket::NONE || other.waker.will_wake(&waker))
-        };
-        let here = self.of(direction).find(|other| is_here(other));
-        if let Some(waiter) = here {
-            return Some(std::mem::replace(&mut waiter.waker, waker));
-        }
         let waiter = Waiter { ticket, waker };
         match &mut self.first[direction as usize] {
-            first @ None => *first = Some(waiter),
-            Some(_) => self.rest.get_or_insert_default().push((direction, waiter)),
+            first @ None if self.rest.is_none() => *first = Some(waiter),
+            _ => return self.enrol_among_others(direction, waiter),
+        }
+        None
+    }
+
+    #[cold]
+    fn enrol_among_others(&mut self, direction: Direction, new: Waiter) -> Option<Waker> {
+        if let Some(old) = self.of(direction).find(|old| old.is_same(&new)) {
+            return Some(mem::replace(&mut old.waker, new.waker));
+        }
+        match &mut self.first[direction as usize] {
+            first @ None => *first = Some(new),
+            Some(_) => self.rest.get_or_insert_default().push((direction, new)),
         }
         None
     }
 
     /// Removes a waiter, if it is still here.
+    #[inline]
     pub(super) fn dismiss(&mut self, direction: Direction, ticket: Ticket) -> Option<Waker> {
         let first = &mut self.first[direction as usize];
         if let Some(waiter) = first.take_if(|waiter| waiter.ticket == ticket) {
@@ -88,21 +102,18 @@ impl Waiters {
     }
 
     /// Moves the wakers of all who wait for this direction to `woken`. Whether there were any.
-    pub(super) fn take(&mut self, direction: Direction, woken: &mut VecDeque<Waker>) -> bool {
+    #[inline]
+    pub(super) fn take(&mut self, direction: Direction, woken: &mut Vec<Waker>) -> bool {
         let before = woken.len();
-        woken.extend(
-            self.first[direction as usize]
-                .take()
-                .map(|waiter| waiter.waker),
-        );
+        if let Some(waiter) = self.first[direction as usize].take() {
+            woken.push(waiter.waker);
+        }
         if let Some(rest) = &mut self.rest {
             woken.extend(
                 rest.extract_if(.., |(of, _)| *of == direction)
                     .map(|(_, it)| it.waker),
             );
-            if rest.is_empty() {
-                self.rest = None;
-            }
+            self.rest.take_if(|rest| rest.is_empty());
         }
         woken.len() > before
     }

@@ -1,5 +1,6 @@
 //! What can be waited for, and what is reported.
 
+use std::num::NonZeroU8;
 use std::ops::BitOr;
 
 /// What a handle is watched for: reading, writing, or both. It is never empty: who is interested in
@@ -14,34 +15,40 @@ use std::ops::BitOr;
 /// assert_eq!(Interest::WRITABLE.without(Interest::WRITABLE), None);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Interest(u8);
+pub struct Interest(NonZeroU8);
 
 impl Interest {
     /// A read would not wait. asyncio's `EVENT_READ`.
-    pub const READABLE: Self = Self(0b01);
+    pub const READABLE: Self = Self(NonZeroU8::new(0b01).expect("is not zero"));
     /// A write would not wait. asyncio's `EVENT_WRITE`.
-    pub const WRITABLE: Self = Self(0b10);
+    pub const WRITABLE: Self = Self(NonZeroU8::new(0b10).expect("is not zero"));
     /// Either.
-    pub const BOTH: Self = Self(0b11);
+    pub const BOTH: Self = Self(NonZeroU8::new(0b11).expect("is not zero"));
 
     /// Whether reading is part of it.
     #[must_use]
     pub const fn is_readable(self) -> bool {
-        self.0 & Self::READABLE.0 != 0
+        self.contains(Self::READABLE)
     }
 
     /// Whether writing is part of it.
     #[must_use]
     pub const fn is_writable(self) -> bool {
-        self.0 & Self::WRITABLE.0 != 0
+        self.contains(Self::WRITABLE)
+    }
+
+    /// Whether all of `other` is part of it.
+    #[must_use]
+    pub const fn contains(self, other: Self) -> bool {
+        self.0.get() & other.0.get() == other.0.get()
     }
 
     /// What remains without `other`; `None` if nothing does.
     #[must_use]
     pub const fn without(self, other: Self) -> Option<Self> {
-        match self.0 & !other.0 {
-            0 => None,
-            rest => Some(Self(rest)),
+        match NonZeroU8::new(self.0.get() & !other.0.get()) {
+            None => None,
+            Some(rest) => Some(Self(rest)),
         }
     }
 }

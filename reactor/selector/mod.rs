@@ -449,6 +449,28 @@ impl<K: Clone> Selector<K> {
         timeout: Option<Duration>,
     ) -> io::Result<()> {
         events.clear();
+        self.select_each(
+            timeout,
+            |Event {
+                 key,
+                 readable,
+                 writable,
+             }| {
+                events.push(Event {
+                    key: key.clone(),
+                    readable,
+                    writable,
+                });
+            },
+        )
+    }
+
+    /// The same, without a list in between.
+    pub(crate) fn select_each(
+        &mut self,
+        timeout: Option<Duration>,
+        mut found: impl FnMut(Event<&K>),
+    ) -> io::Result<()> {
         let timeout = if self.files.is_empty() {
             timeout
         } else {
@@ -466,10 +488,9 @@ impl<K: Clone> Selector<K> {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
-            let notified = self.report(events);
-            // Here a wait for ever ends with an event or a notification, a wait that was cut short
-            // (EINTR, LONGEST_WAIT, a spurious return) goes on, and one without a timeout ends.
-            if notified || !events.is_empty() || timeout == Some(Duration::ZERO) {
+            // An event or a notification ends the wait. One that was cut short (EINTR, LONGEST_WAIT,
+            // a spurious return) goes on.
+            if self.report(&mut found) || timeout == Some(Duration::ZERO) {
                 return Ok(());
             }
             if let Some(deadline) = deadline {
@@ -482,33 +503,43 @@ impl<K: Clone> Selector<K> {
         }
     }
 
-    /// Translates what the mechanism found into events. Whether there was a notification.
-    fn report(&mut self, events: &mut Vec<Event<K>>) -> bool {
-        let mut notified = false;
+    /// Translates what the mechanism found into events. Whether there was one, or a notification.
+    fn report(&mut self, found: &mut impl FnMut(Event<&K>)) -> bool {
+        let mut is_over = false;
         for ready in &self.ready {
             match self.table.get(ready.fd as usize) {
                 Some(Some(Entry { key, interest })) => {
-                    let event = Event {
-                        key: key.clone(),
-                        readable: ready.readable && interest.is_readable(),
-                        writable: ready.writable && interest.is_writable(),
-                    };
-                    if event.readable || event.writable {
-                        events.push(event);
+                    let readable = ready.readable && interest.is_readable();
+                    let writable = ready.writable && interest.is_writable();
+                    if readable || writable {
+                        found(Event {
+                            key,
+                            readable,
+                            writable,
+                        });
+                        is_over = true;
                     }
                 }
                 _ if ready.fd == self.notifier.as_fd().as_raw_fd() => {
                     self.notifier.drain();
-                    notified = true;
+                    is_over = true;
                 }
                 _ => {}
             }
         }
+        if !self.files.is_empty() {
+            self.report_files(found);
+            is_over = true;
+        }
+        is_over
+    }
+
+    fn report_files(&mut self, found: &mut impl FnMut(Event<&K>)) {
         let table = &self.table;
         self.files.retain(|&file| {
             if let Some(Entry { key, interest }) = &table[file as usize] {
-                events.push(Event {
-                    key: key.clone(),
+                found(Event {
+                    key,
                     readable: interest.is_readable(),
                     writable: interest.is_writable(),
                 });
@@ -516,7 +547,6 @@ impl<K: Clone> Selector<K> {
             // Closed behind our back? Then this was the last time: it would end every select.
             is_watchable(lend(file))
         });
-        notified
     }
 
     /// What is registered, in the order of the handles' numbers.
