@@ -1,0 +1,136 @@
+//! `echo`: what a server's processor spends on one echoed message.
+//!
+//! Processor time and not throughput: on the loopback the client and the kernel cost more than any
+//! runtime, so messages per second say little about a server. Each sample is a fresh server process
+//! on one core and the load of this process on another; only the server is measured, between two
+//! marks, after its warm-up. User and system time are counted together, because a runtime pays for
+//! its system calls too.
+
+use crate::load::{Load, MESSAGE};
+use crate::machine;
+use crate::peers::{self, BY_HAND, OTHERS, Peer};
+use crate::server::{Options, Server};
+use crate::table::{Ratio, Table, rotated};
+use std::io;
+use std::time::Duration;
+
+/// Longer than any healthy round by far: after it a lost message is an error.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+struct Scenario {
+    open: usize,
+    busy: usize,
+    messages: usize,
+}
+
+const SCENARIOS: [Scenario; 4] = [
+    Scenario {
+        open: 50,
+        busy: 50,
+        messages: 40_000,
+    },
+    Scenario {
+        open: 1_000,
+        busy: 1_000,
+        messages: 40_000,
+    },
+    Scenario {
+        open: 5,
+        busy: 5,
+        messages: 20_000,
+    },
+    Scenario {
+        open: 10_000,
+        busy: 5,
+        messages: 20_000,
+    },
+];
+
+/// The last two of the scenarios: their quotient tells what idle connections cost the busy ones.
+const FIVE_ALONE: usize = 2;
+const FIVE_OF_MANY: usize = 3;
+
+/// The peers that serve sockets.
+pub fn servers() -> Vec<&'static Peer> {
+    peers::ALL
+        .iter()
+        .filter(|peer| peer.serve.is_some())
+        .collect()
+}
+
+/// Measures all scenarios, or only one with `connections` busy ones, and prints the table.
+pub fn run(rounds: usize, connections: Option<usize>) -> io::Result<()> {
+    let (server_core, client_core) = machine::cores()?;
+    machine::pin(client_core)?;
+    machine::raise_file_limit()?;
+
+    let peers = servers();
+    let title = format!(
+        "echo: server's processor time, microseconds per {MESSAGE}-byte message, median of {rounds} rounds; \
+         server on core {server_core}, client on core {client_core}"
+    );
+    let mut table = Table::new(title, peers.iter().map(|peer| peer.name));
+    let only = connections.map(|open| {
+        [Scenario {
+            open,
+            busy: open,
+            messages: 40_000,
+        }]
+    });
+    for scenario in only.as_ref().map_or(&SCENARIOS[..], |only| only) {
+        machine::need_files(scenario.open + 100)?;
+        let row = table.row(scenario.label());
+        for round in 0..rounds {
+            for column in rotated(peers.len(), round) {
+                let cost = scenario.measure(peers[column], server_core)?;
+                table.add(row, column, cost.as_secs_f64() * 1e6);
+            }
+        }
+    }
+    if only.is_none() {
+        table.divide("  over 5 alone", FIVE_OF_MANY, FIVE_ALONE);
+    }
+    table.print(&[
+        Ratio {
+            title: "selio/by hand",
+            of: &[BY_HAND],
+        },
+        Ratio {
+            title: "selio/best other",
+            of: OTHERS,
+        },
+    ]);
+    Ok(())
+}
+
+impl Scenario {
+    fn label(&self) -> String {
+        match self.busy == self.open {
+            true => format!("{} busy connections", self.open),
+            false => format!("{} busy of {} connections", self.busy, self.open),
+        }
+    }
+
+    /// The processor time of one message.
+    fn measure(&self, peer: &Peer, core: usize) -> io::Result<Duration> {
+        let server = Server::start(
+            peer,
+            &Options {
+                core: Some(core),
+                ..Options::default()
+            },
+        )?;
+        let mut load = Load::new(server.address, PATIENCE)?;
+        load.open(self.open)?;
+        load.run(self.busy, self.messages / 10)?;
+
+        let before = server.cpu_time()?;
+        load.run(self.busy, self.messages)?;
+        let spent = server.cpu_time()? - before;
+
+        // The server goes first, so that the ports that linger in TIME_WAIT are on its side: the
+        // next server has another port, and the client's ports stay free.
+        drop(server);
+        Ok(spent / self.messages as u32)
+    }
+}

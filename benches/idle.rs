@@ -1,0 +1,67 @@
+//! `idle`: the memory that a server keeps for a connection that says nothing.
+//!
+//! Both figures are slopes between two numbers of connections, so that what a server needs once
+//! cancels out, and both are without the connection's buffer, which is the program's and not the
+//! runtime's. Every connection has exchanged one message before: its task exists, has filled its
+//! buffer and waits. The kernel's memory is not in it; it is the same for all.
+
+use crate::echo::{PATIENCE, servers};
+use crate::load::Load;
+use crate::machine;
+use crate::peers::{BUFFER, OTHERS, Peer};
+use crate::server::{Options, Server};
+use crate::table::{Ratio, Table, rotated};
+use std::io;
+
+/// Measures between a tenth of `connections` and all of them, and prints the table.
+pub fn run(rounds: usize, connections: usize) -> io::Result<()> {
+    if connections < 10 {
+        return Err(io::Error::other("idle: --connections must be at least 10"));
+    }
+    machine::raise_file_limit()?;
+    machine::need_files(connections + 100)?;
+
+    let few = connections / 10;
+    let peers = servers();
+    let title = format!(
+        "idle: bytes per idle connection beyond its {BUFFER}-byte buffer, median of {rounds} rounds; \
+         slope between {few} and {connections} connections"
+    );
+    let mut table = Table::new(title, peers.iter().map(|peer| peer.name));
+    let heap = table.row("live heap, as asked for");
+    let resident = table.row("resident memory");
+    for round in 0..rounds {
+        for column in rotated(peers.len(), round) {
+            let [asked, kept] = measure(peers[column], few, connections)?;
+            table.add(heap, column, asked);
+            table.add(resident, column, kept);
+        }
+    }
+    table.print(&[Ratio {
+        title: "selio/best other",
+        of: OTHERS,
+    }]);
+    Ok(())
+}
+
+/// The live heap and the resident bytes of one more connection.
+fn measure(peer: &Peer, few: usize, many: usize) -> io::Result<[f64; 2]> {
+    let mut server = Server::start(
+        peer,
+        &Options {
+            heap: true,
+            ..Options::default()
+        },
+    )?;
+    let mut load = Load::new(server.address, PATIENCE)?;
+
+    load.open(few)?;
+    let (heap, resident) = (server.live_heap()?, server.resident()?);
+    load.open(many)?;
+    let heap = server.live_heap()? - heap;
+    let resident = server.resident()? as i64 - resident as i64;
+
+    drop(server); // before its clients, see `echo`
+    let per_connection = |bytes: i64| bytes as f64 / (many - few) as f64 - BUFFER as f64;
+    Ok([per_connection(heap), per_connection(resident)])
+}

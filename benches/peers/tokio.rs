@@ -1,0 +1,172 @@
+//! tokio: a `current_thread` runtime.
+//!
+//! `micro` spawns with `spawn_local` in a `LocalSet`, as programs with `!Send` tasks do, which is
+//! what all other peers here allow; the server's tasks are `Send`, and `tokio::spawn` is the idiom.
+
+use super::{BUFFER, Peer, Programs, SECOND, answering_thread, nap};
+use crate::server::connection_closed;
+use std::hint::black_box;
+use std::io;
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::{Builder, Runtime};
+use tokio::task::{LocalSet, spawn_local, yield_now};
+use tokio::time::{sleep, timeout};
+
+pub const PEER: Peer = Peer {
+    name: "tokio",
+    programs: Programs {
+        spawn_await: Some(spawn_await),
+        spawn_all: Some(spawn_all),
+        yield_now: Some(yielding),
+        ping_pong: Some(ping_pong),
+        timeout_ready: Some(timeout_ready),
+        timeout_pending: Some(timeout_pending),
+        sleeps: Some(sleeps),
+        wake: Some(wake),
+    },
+    serve: Some(serve),
+};
+
+const ENDS: &str = "no task of a benchmark panics or is aborted";
+const OPEN: &str = "the other end of the channel is alive";
+
+fn runtime() -> io::Result<Runtime> {
+    Builder::new_current_thread().enable_all().build()
+}
+
+/// Runs `main` as a task of a new runtime.
+fn measure(main: impl Future<Output = Duration> + 'static) -> io::Result<Duration> {
+    let runtime = runtime()?;
+    let main = async { spawn_local(main).await.expect(ENDS) };
+    Ok(LocalSet::new().block_on(&runtime, main))
+}
+
+fn spawn_await(times: usize) -> io::Result<Duration> {
+    measure(async move {
+        let start = Instant::now();
+        for i in 0..times {
+            black_box(spawn_local(async move { i }).await.expect(ENDS));
+        }
+        start.elapsed()
+    })
+}
+
+fn spawn_all(times: usize) -> io::Result<Duration> {
+    measure(async move {
+        let mut tasks = Vec::with_capacity(times);
+        let start = Instant::now();
+        for i in 0..times {
+            tasks.push(spawn_local(async move { i }));
+        }
+        for task in tasks {
+            black_box(task.await.expect(ENDS));
+        }
+        start.elapsed()
+    })
+}
+
+fn yielding(times: usize) -> io::Result<Duration> {
+    measure(async move {
+        let start = Instant::now();
+        let tasks: Vec<_> = (0..10)
+            .map(|_| {
+                spawn_local(async move {
+                    for _ in 0..times / 10 {
+                        yield_now().await;
+                    }
+                })
+            })
+            .collect();
+        for task in tasks {
+            task.await.expect(ENDS);
+        }
+        start.elapsed()
+    })
+}
+
+fn ping_pong(times: usize) -> io::Result<Duration> {
+    measure(async move {
+        let (ping, pings) = async_channel::bounded(1);
+        let (pong, pongs) = async_channel::bounded(1);
+        spawn_local(async move {
+            while let Ok(message) = pings.recv().await {
+                pong.send(message).await.expect(OPEN);
+            }
+        });
+        let start = Instant::now();
+        for i in 0..times {
+            ping.send(i).await.expect(OPEN);
+            black_box(pongs.recv().await.expect(OPEN));
+        }
+        start.elapsed()
+    })
+}
+
+fn timeout_ready(times: usize) -> io::Result<Duration> {
+    measure(async move {
+        let start = Instant::now();
+        for i in 0..times {
+            let ready = async move { black_box(i) };
+            black_box(timeout(SECOND, ready).await.is_ok());
+        }
+        start.elapsed()
+    })
+}
+
+fn timeout_pending(times: usize) -> io::Result<Duration> {
+    measure(async move {
+        let start = Instant::now();
+        for _ in 0..times {
+            black_box(timeout(SECOND, yield_now()).await.is_ok());
+        }
+        start.elapsed()
+    })
+}
+
+fn sleeps(times: usize) -> io::Result<Duration> {
+    measure(async move {
+        let mut tasks = Vec::with_capacity(times);
+        let start = Instant::now();
+        for i in 0..times {
+            tasks.push(spawn_local(async move { sleep(nap(i)).await }));
+        }
+        for task in tasks {
+            task.await.expect(ENDS);
+        }
+        start.elapsed()
+    })
+}
+
+fn wake(times: usize) -> io::Result<Duration> {
+    let (request, answers) = answering_thread();
+    measure(async move {
+        let start = Instant::now();
+        for _ in 0..times {
+            request.send(()).expect(OPEN);
+            answers.recv().await.expect(OPEN);
+        }
+        start.elapsed()
+    })
+}
+
+fn serve(listener: std::net::TcpListener) -> io::Result<()> {
+    runtime()?.block_on(async {
+        let listener = TcpListener::from_std(listener)?;
+        loop {
+            let (stream, _) = listener.accept().await?;
+            tokio::spawn(handle_client(stream));
+        }
+    })
+}
+
+async fn handle_client(mut stream: TcpStream) {
+    let mut buffer = [0; BUFFER];
+    while let Ok(length @ 1..) = stream.read(&mut buffer).await {
+        if stream.write_all(&buffer[..length]).await.is_err() {
+            break;
+        }
+    }
+    connection_closed();
+}

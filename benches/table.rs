@@ -1,0 +1,169 @@
+//! Prints what was measured as one aligned table: medians, ratios, and how far to trust them.
+//!
+//! A median and not a mean, because noise on a busy machine only ever adds. A ratio and not only a
+//! time, because the ratio survives a change of machine. The last column is the honest one: when
+//! the spread is larger than the difference between two peers, there is no difference to report.
+
+/// Stands where there is nothing to say.
+const NOTHING: &str = "-";
+
+/// Every sample of every peer: `rows` of measurements, one column per peer, selio's first.
+#[derive(Debug)]
+pub struct Table {
+    title: String,
+    columns: Vec<String>,
+    rows: Vec<Row>,
+}
+
+#[derive(Debug)]
+struct Row {
+    label: String,
+    /// `samples[column]` holds one sample per round; empty where the peer has no such thing.
+    samples: Vec<Vec<f64>>,
+}
+
+/// A column on the right: the median of the first column over the least median of `of`.
+#[derive(Debug)]
+pub struct Ratio {
+    pub title: &'static str,
+    pub of: &'static [&'static str],
+}
+
+impl Table {
+    /// An empty table; `title` says what the figures are.
+    pub fn new<C: Into<String>>(
+        title: impl Into<String>,
+        columns: impl IntoIterator<Item = C>,
+    ) -> Self {
+        Self {
+            title: title.into(),
+            columns: columns.into_iter().map(Into::into).collect(),
+            rows: Vec::new(),
+        }
+    }
+
+    /// Adds a row without samples and returns its index.
+    pub fn row(&mut self, label: impl Into<String>) -> usize {
+        self.rows.push(Row {
+            label: label.into(),
+            samples: vec![Vec::new(); self.columns.len()],
+        });
+        self.rows.len() - 1
+    }
+
+    /// Adds the sample of one round.
+    pub fn add(&mut self, row: usize, column: usize, sample: f64) {
+        self.rows[row].samples[column].push(sample);
+    }
+
+    /// Adds a row that divides row `top` by row `bottom`, round by round.
+    pub fn divide(&mut self, label: &str, top: usize, bottom: usize) {
+        let row = self.row(label);
+        for column in 0..self.columns.len() {
+            let tops = &self.rows[top].samples[column];
+            let bottoms = &self.rows[bottom].samples[column];
+            self.rows[row].samples[column] = tops.iter().zip(bottoms).map(|(t, b)| t / b).collect();
+        }
+    }
+
+    /// Prints the title, a line of column names and the rows.
+    pub fn print(&self, ratios: &[Ratio]) {
+        let mut lines = vec![self.header(ratios)];
+        lines.extend(self.rows.iter().map(|row| self.cells(row, ratios)));
+        if lines[1..]
+            .iter()
+            .all(|line| line.last().is_some_and(|spread| spread == NOTHING))
+        {
+            lines
+                .iter_mut()
+                .for_each(|line| line.truncate(line.len() - 1));
+        }
+
+        // The first column is text and stands left; all others are figures and stand right.
+        let width = |column: usize| lines.iter().map(|line| line[column].len()).max();
+        println!("{}", self.title);
+        for line in &lines {
+            for (column, cell) in line.iter().enumerate() {
+                let width = width(column).unwrap_or_default();
+                match column {
+                    0 => print!("{cell:<width$}"),
+                    _ => print!("  {cell:>width$}"),
+                }
+            }
+            println!();
+        }
+    }
+
+    fn header(&self, ratios: &[Ratio]) -> Vec<String> {
+        let mut line = vec![String::new()];
+        line.extend(self.columns.iter().cloned());
+        line.extend(ratios.iter().map(|ratio| ratio.title.to_string()));
+        line.push("spread".to_string());
+        line
+    }
+
+    fn cells(&self, row: &Row, ratios: &[Ratio]) -> Vec<String> {
+        let medians: Vec<Option<f64>> = row.samples.iter().map(|s| median(s)).collect();
+        let mut line = vec![row.label.clone()];
+        line.extend(medians.iter().map(|median| figure(*median)));
+        for ratio in ratios {
+            let best = self
+                .columns
+                .iter()
+                .zip(&medians)
+                .filter(|(column, _)| ratio.of.contains(&column.as_str()))
+                .filter_map(|(_, median)| *median)
+                .min_by(f64::total_cmp);
+            let quotient = medians[0].zip(best).map(|(ours, best)| ours / best);
+            line.push(quotient.map_or(NOTHING.to_string(), |q| format!("{q:.2}")));
+        }
+        let spread = row.samples.iter().filter_map(|samples| spread(samples));
+        let widest = spread.max_by(f64::total_cmp);
+        line.push(widest.map_or(NOTHING.to_string(), |s| format!("{:.0}%", s * 100.0)));
+        line
+    }
+}
+
+/// The middle sample; `None` of none.
+pub fn median(samples: &[f64]) -> Option<f64> {
+    quantile(samples, 0.5)
+}
+
+/// The distance between the quartiles as a share of the median; `None` for fewer than three.
+fn spread(samples: &[f64]) -> Option<f64> {
+    if samples.len() < 3 {
+        return None;
+    }
+    let (low, high) = (quantile(samples, 0.25)?, quantile(samples, 0.75)?);
+    median(samples).map(|median| (high - low) / median.abs().max(f64::MIN_POSITIVE))
+}
+
+/// The sample below which a share of `at` of all samples lies, between two of them by a straight line.
+fn quantile(samples: &[f64], at: f64) -> Option<f64> {
+    let mut sorted = samples.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let place = at * sorted.len().checked_sub(1)? as f64;
+    let (below, above) = (
+        sorted[place.floor() as usize],
+        sorted[place.ceil() as usize],
+    );
+    Some(below + (above - below) * place.fract())
+}
+
+/// Three digits that mean something, a dash for what was not measured.
+fn figure(value: Option<f64>) -> String {
+    match value {
+        None => NOTHING.to_string(),
+        Some(value) if value.abs() >= 100.0 => format!("{value:.0}"),
+        Some(value) if value.abs() >= 10.0 => format!("{value:.1}"),
+        Some(value) => format!("{value:.2}"),
+    }
+}
+
+/// The order of `len` peers in one round: everyone once, a different one first each time.
+///
+/// Interleaving is what makes the ratios trustworthy: a machine that slows down for a second
+/// slows all peers down, and no peer always runs first into a cold cache.
+pub fn rotated(len: usize, round: usize) -> impl Iterator<Item = usize> {
+    (0..len).map(move |place| (place + round) % len)
+}
