@@ -367,12 +367,14 @@ impl Executor {
 
     #[track_caller]
     fn expect_current(call: &str) -> Rc<Self> {
-        Self::with_current(Rc::clone).unwrap_or_else(|| {
-            panic!(
+        // No closure: it would have a place of its own, instead of the caller's.
+        match Self::with_current(Rc::clone) {
+            Some(executor) => executor,
+            None => panic!(
                 "{call}: no runtime runs on this thread; call it inside of `selio::run` or \
                  `Runtime::block_on`, or use a `Handle` from another thread"
-            )
-        })
+            ),
+        }
     }
 }
 

@@ -362,7 +362,11 @@ impl Reactor {
     /// The same, for a call that means nothing without one.
     #[track_caller]
     pub(crate) fn expect_current(call: &str) -> Rc<Self> {
-        Self::current().unwrap_or_else(|| panic!("{call}: {OUTSIDE}"))
+        // No closure: it would have a place of its own, instead of the caller's.
+        match Self::current() {
+            Some(reactor) => reactor,
+            None => panic!("{call}: {OUTSIDE}"),
+        }
     }
 
     /// The same, for a future that was made at `site` and is polled only now.
