@@ -195,6 +195,7 @@ impl Runtime {
         let timeout = if inbox.fall_asleep() {
             None
         } else {
+            inbox.wake_up(); // We do not sleep after all: nobody needs to interrupt us.
             Some(Duration::ZERO)
         };
         self.look(timeout);
