@@ -1,5 +1,7 @@
 //! Cancelling: when the future is dropped, what its handle says, and what is left behind.
 
+#![allow(clippy::unwrap_used, reason = "a test panics when it fails")]
+
 mod common;
 #[path = "common/tasks.rs"]
 mod tasks;

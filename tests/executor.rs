@@ -1,5 +1,7 @@
 //! `run`, `block_on`, `spawn`: who runs when, what comes out, and who may not call what where.
 
+#![allow(clippy::unwrap_used, reason = "a test panics when it fails")]
+
 mod common;
 #[path = "common/tasks.rs"]
 mod tasks;

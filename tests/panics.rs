@@ -1,6 +1,8 @@
 //! Panics: one of a task stays in its handle, those of destructors and of wakers hit nobody else,
 //! and every value is dropped exactly once.
 
+#![allow(clippy::unwrap_used, reason = "a test panics when it fails")]
+
 mod common;
 #[path = "common/tasks.rs"]
 mod tasks;

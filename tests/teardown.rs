@@ -1,6 +1,8 @@
 //! The end of a runtime: it always comes, drops every future once and on its own thread, and
 //! whatever is left in other hands does no harm.
 
+#![allow(clippy::unwrap_used, reason = "a test panics when it fails")]
+
 mod common;
 #[path = "common/tasks.rs"]
 mod tasks;

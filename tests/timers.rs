@@ -1,5 +1,7 @@
 //! Timers: never early, in order, gone when they are dropped, and asleep meanwhile.
 
+#![allow(clippy::unwrap_used, reason = "a test panics when it fails")]
+
 mod common;
 #[path = "common/tasks.rs"]
 mod tasks;
