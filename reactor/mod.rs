@@ -38,7 +38,7 @@ mod time;
 mod timer;
 mod waiters;
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, RefCell, RefMut};
 use std::io;
 use std::os::fd::RawFd;
 use std::panic::Location;
@@ -83,7 +83,7 @@ pub(crate) struct Reactor {
 pub(crate) struct Watch {
     fd: RawFd,
     armed: Cell<Option<Interest>>,
-    waiters: RefCell<Waiters>,
+    waiters: RefCell<[Waiters; 2]>,
 }
 
 impl Watch {
@@ -96,9 +96,9 @@ impl Watch {
     /// direction stays armed. Returns what nobody waits for: it has to be disarmed, or the selector
     /// would report it for ever.
     fn dispatch<K>(&self, event: Event<K>, woken: &mut Vec<Waker>) -> Option<Interest> {
-        let mut waiters = self.waiters.borrow_mut();
-        let unread = event.readable && !waiters.take(Direction::Read, woken);
-        let unwritten = event.writable && !waiters.take(Direction::Write, woken);
+        let [readers, writers] = &mut *self.waiters.borrow_mut();
+        let unread = event.readable && !readers.take(woken);
+        let unwritten = event.writable && !writers.take(woken);
         match (unread, unwritten) {
             (false, false) => None,
             (true, false) => Some(Interest::READABLE),
@@ -107,11 +107,10 @@ impl Watch {
         }
     }
 
-    /// Takes the waker back that was stored under this ticket, if it is still there: whoever
-    /// waited does so no longer.
-    fn dismiss(&self, direction: Direction, ticket: Ticket) {
-        let superfluous = self.waiters.borrow_mut().dismiss(direction, ticket);
-        drop(superfluous);
+    fn waiters(&self, direction: Direction) -> RefMut<'_, Waiters> {
+        RefMut::map(self.waiters.borrow_mut(), |waiters| {
+            &mut waiters[direction as usize]
+        })
     }
 }
 
@@ -267,9 +266,9 @@ impl Reactor {
                 .deregister(selector::lend(watch.fd));
         }
         let mut woken = Vec::new();
-        let mut waiters = watch.waiters.take();
-        waiters.take(Direction::Read, &mut woken);
-        waiters.take(Direction::Write, &mut woken);
+        for waiters in watch.waiters.borrow_mut().iter_mut() {
+            waiters.take(&mut woken);
+        }
         wake_all(&mut woken);
     }
 
@@ -289,7 +288,7 @@ impl Reactor {
             self.arm(watch, direction.interest())?;
         }
         let waker = waker.clone();
-        let superfluous = watch.waiters.borrow_mut().enrol(direction, ticket, waker);
+        let superfluous = watch.waiters(direction).enrol(ticket, waker);
         drop(superfluous);
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! A handle that the reactor watches: where `await` meets the selector.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefMut};
 use std::fmt;
 use std::future::poll_fn;
 use std::io;
@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use super::selector::Interest;
-use super::waiters::Ticket;
+use super::waiters::{Ticket, Waiters};
 use super::{Reactor, Watch};
 
 /// What a task waits for: to read, or to write.
@@ -294,9 +294,12 @@ impl<T> Waiter<'_, T> {
 
     /// Whether an event has come for somebody who waited: the waker that was stored is gone.
     fn is_through(&self) -> bool {
-        let mut waiters = self.source.registered.watch.waiters.borrow_mut();
         self.ticket
-            .is_some_and(|ticket| !waiters.contains(self.direction, ticket))
+            .is_some_and(|ticket| !self.waiters().contains(ticket))
+    }
+
+    fn waiters(&self) -> RefMut<'_, Waiters> {
+        self.source.registered.watch.waiters(self.direction)
     }
 }
 
@@ -304,7 +307,8 @@ impl<T> Drop for Waiter<'_, T> {
     #[inline]
     fn drop(&mut self) {
         if let Some(ticket) = self.ticket {
-            self.source.registered.watch.dismiss(self.direction, ticket);
+            let superfluous = self.waiters().dismiss(ticket);
+            drop(superfluous);
         }
     }
 }

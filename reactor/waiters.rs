@@ -1,13 +1,11 @@
-//! Who waits for one source: almost always one task for each direction, sometimes many.
+//! Who waits for one direction of one source: almost always nobody or one task, sometimes many.
 
 use std::mem;
 use std::num::NonZeroU32;
 use std::task::Waker;
 
-use super::Direction;
-
-/// Tells apart who waits for the same direction of the same source, so that each can come back
-/// with another waker, or leave, without disturbing the others.
+/// Tells apart who waits for the same thing, so that each can come back with another waker, or
+/// leave, without disturbing the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Ticket(NonZeroU32);
 
@@ -27,102 +25,100 @@ impl Ticket {
     }
 }
 
-#[derive(Debug, Default)]
-pub(super) struct Waiters {
-    /// The first reader and the first writer.
-    first: [Option<Waiter>; 2],
-    /// All further ones. Boxed, because a connection hardly ever has any, and there are many
-    /// connections.
+/// No method calls or drops a waker: those that have become superfluous are returned, to be dropped
+/// when nothing is borrowed any more.
+#[derive(Default)]
+pub(super) enum Waiters {
+    #[default]
+    Nobody,
+    One(Ticket, Waker),
     #[expect(
         clippy::box_collection,
-        reason = "a thin pointer in every connection's slot"
+        reason = "rare, and a thin pointer keeps connections small"
     )]
-    rest: Option<Box<Vec<(Direction, Waiter)>>>,
-}
-
-#[derive(Debug)]
-struct Waiter {
-    ticket: Ticket,
-    waker: Waker,
-}
-
-impl Waiter {
-    fn is_same(&self, other: &Self) -> bool {
-        let is_known = self.ticket != Ticket::NONE || self.waker.will_wake(&other.waker);
-        self.ticket == other.ticket && is_known
-    }
+    Many(Box<Vec<(Ticket, Waker)>>),
 }
 
 impl Waiters {
-    /// Adds a waiter, or gives one that is here already its new waker. Returns the waker that has
-    /// become superfluous, to be dropped once all borrows have ended.
+    /// Adds a waiter, or gives one that is here already its new waker.
     #[inline]
-    pub(super) fn enrol(
-        &mut self,
-        direction: Direction,
-        ticket: Ticket,
-        waker: Waker,
-    ) -> Option<Waker> {
-        let waiter = Waiter { ticket, waker };
-        match &mut self.first[direction as usize] {
-            first @ None if self.rest.is_none() => *first = Some(waiter),
-            _ => return self.enrol_among_others(direction, waiter),
+    pub(super) fn enrol(&mut self, ticket: Ticket, waker: Waker) -> Option<Waker> {
+        match self {
+            Self::Nobody => {
+                *self = Self::One(ticket, waker);
+                None
+            }
+            _ => self.enrol_among_others(ticket, waker),
         }
-        None
     }
 
     #[cold]
-    fn enrol_among_others(&mut self, direction: Direction, new: Waiter) -> Option<Waker> {
-        if let Some(old) = self.of(direction).find(|old| old.is_same(&new)) {
-            return Some(mem::replace(&mut old.waker, new.waker));
+    fn enrol_among_others(&mut self, ticket: Ticket, waker: Waker) -> Option<Waker> {
+        let here = self.iter_mut().find(|(other, old)| {
+            **other == ticket && (ticket != Ticket::NONE || old.will_wake(&waker))
+        });
+        if let Some((_, old)) = here {
+            return Some(mem::replace(old, waker));
         }
-        match &mut self.first[direction as usize] {
-            first @ None => *first = Some(new),
-            Some(_) => self.rest.get_or_insert_default().push((direction, new)),
-        }
+        let mut all = match mem::take(self) {
+            Self::Nobody => Box::default(),
+            Self::One(other, old) => Box::new(vec![(other, old)]),
+            Self::Many(all) => all,
+        };
+        all.push((ticket, waker));
+        *self = Self::Many(all);
         None
     }
 
     /// Removes a waiter, if it is still here.
     #[inline]
-    pub(super) fn dismiss(&mut self, direction: Direction, ticket: Ticket) -> Option<Waker> {
-        let first = &mut self.first[direction as usize];
-        if let Some(waiter) = first.take_if(|waiter| waiter.ticket == ticket) {
-            return Some(waiter.waker);
+    pub(super) fn dismiss(&mut self, ticket: Ticket) -> Option<Waker> {
+        match self {
+            Self::Nobody => None,
+            _ => self.dismiss_from_others(ticket),
         }
-        let rest = self.rest.as_mut()?;
-        let place = rest
-            .iter()
-            .position(|(of, it)| *of == direction && it.ticket == ticket)?;
-        Some(rest.remove(place).1.waker)
     }
 
-    pub(super) fn contains(&mut self, direction: Direction, ticket: Ticket) -> bool {
-        self.of(direction).any(|waiter| waiter.ticket == ticket)
+    #[cold]
+    fn dismiss_from_others(&mut self, ticket: Ticket) -> Option<Waker> {
+        let place = self.iter_mut().position(|(other, _)| *other == ticket)?;
+        match mem::take(self) {
+            Self::Nobody => None,
+            Self::One(_, waker) => Some(waker),
+            Self::Many(mut all) => {
+                let (_, waker) = all.remove(place);
+                if !all.is_empty() {
+                    *self = Self::Many(all);
+                }
+                Some(waker)
+            }
+        }
     }
 
-    /// Moves the wakers of all who wait for this direction to `woken`. Whether there were any.
+    /// Whether a waiter is still here.
+    pub(super) fn contains(&mut self, ticket: Ticket) -> bool {
+        self.iter_mut().any(|(other, _)| *other == ticket)
+    }
+
+    /// Moves the wakers of all who wait to `woken`, in the order in which they came. Whether there
+    /// were any.
     #[inline]
-    pub(super) fn take(&mut self, direction: Direction, woken: &mut Vec<Waker>) -> bool {
-        let before = woken.len();
-        if let Some(waiter) = self.first[direction as usize].take() {
-            woken.push(waiter.waker);
+    pub(super) fn take(&mut self, woken: &mut Vec<Waker>) -> bool {
+        match mem::take(self) {
+            Self::Nobody => return false,
+            Self::One(_, waker) => woken.push(waker),
+            Self::Many(all) => woken.extend(all.into_iter().map(|(_, waker)| waker)),
         }
-        if let Some(rest) = &mut self.rest {
-            woken.extend(
-                rest.extract_if(.., |(of, _)| *of == direction)
-                    .map(|(_, it)| it.waker),
-            );
-            self.rest.take_if(|rest| rest.is_empty());
-        }
-        woken.len() > before
+        true
     }
 
-    fn of(&mut self, direction: Direction) -> impl Iterator<Item = &mut Waiter> {
-        let rest = self.rest.iter_mut().flat_map(|rest| rest.iter_mut());
-        let rest = rest
-            .filter(move |(of, _)| *of == direction)
-            .map(|(_, waiter)| waiter);
-        self.first[direction as usize].iter_mut().chain(rest)
+    fn iter_mut(&mut self) -> impl Iterator<Item = (&mut Ticket, &mut Waker)> {
+        let (one, many) = match self {
+            Self::Nobody => (None, [].iter_mut()),
+            Self::One(ticket, waker) => (Some((ticket, waker)), [].iter_mut()),
+            Self::Many(all) => (None, all.iter_mut()),
+        };
+        one.into_iter()
+            .chain(many.map(|(ticket, waker)| (ticket, waker)))
     }
 }
