@@ -29,6 +29,7 @@
 mod handle;
 mod inbox;
 mod join;
+mod run_queue;
 mod runtime;
 mod stats;
 mod task;
@@ -38,6 +39,7 @@ mod yield_now;
 
 use std::cell::{Cell, RefCell};
 use std::future::Future;
+use std::mem;
 use std::panic::Location;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -75,9 +77,9 @@ thread_local! {
 
 pub(crate) struct Executor {
     tasks: RefCell<Slab<Slot>>,
-    /// The keys of the tasks that were woken, in that order.
-    ready: RefCell<Vec<TaskKey>>,
-    /// Those that run in this turn; empty between turns, and kept for its memory.
+    /// The ready queue, while the runtime does not run.
+    parked: Cell<Vec<TaskKey>>,
+    /// Those who run in this turn; kept for its memory.
     batch: Cell<Vec<TaskKey>>,
     /// The waker of the future that `block_on` runs, which is no task.
     main: Arc<TaskWaker>,
@@ -163,7 +165,7 @@ impl Executor {
         });
         Rc::new(Self {
             tasks: RefCell::default(),
-            ready: RefCell::default(),
+            parked: Cell::default(),
             batch: Cell::default(),
             main: Arc::new(TaskWaker::new(TaskKey::MAIN, Arc::clone(&mailbox))),
             is_main_ready: Cell::new(false),
@@ -193,7 +195,7 @@ impl Executor {
             is_cancelled: false,
             task: Some(Box::pin(Task::new(future, Rc::clone(&join), wakers))),
         });
-        self.enqueue(key);
+        run_queue::push(key);
         JoinHandle {
             join,
             executor: Rc::clone(self),
@@ -212,23 +214,16 @@ impl Executor {
         Wakers { typed, waker }
     }
 
-    fn enqueue(&self, key: TaskKey) {
-        self.ready.borrow_mut().push(key);
-    }
-
-    fn owns(&self, mailbox: &Arc<Mailbox>) -> bool {
-        Arc::ptr_eq(&self.mailbox, mailbox)
-    }
-
     /// Whether nobody is ready to run.
     fn is_idle(&self) -> bool {
-        self.ready.borrow().is_empty() && !self.is_main_ready.get()
+        run_queue::is_empty() && !self.is_main_ready.get()
     }
 
     /// Runs what is ready: those who are in the queue now. Whoever is woken meanwhile, be it by
     /// itself, runs in the next turn. Returns how many there were.
     fn run_ready(&self) -> usize {
-        let mut batch = self.ready.replace(self.batch.take());
+        let mut batch = self.batch.take();
+        run_queue::swap(&mut batch);
         let count = batch.len();
         for key in batch.drain(..) {
             match key {
@@ -311,7 +306,7 @@ impl Executor {
                 Message::Wake(waker) => {
                     waker.receive();
                     if waker.queue() {
-                        self.enqueue(waker.key());
+                        run_queue::push(waker.key());
                     }
                 }
                 Message::Spawn(spawn) => spawn(self),
@@ -335,10 +330,10 @@ impl Executor {
             }
             keys.into_iter().for_each(|key| self.cancel(key));
         }
-        self.ready.borrow_mut().clear();
+        run_queue::swap(&mut Vec::new());
         let endless = self.tasks.take();
         if !endless.is_empty() {
-            std::mem::forget(endless);
+            mem::forget(endless);
             assert!(
                 std::thread::panicking(),
                 "the runtime cannot end: its tasks spawn new ones in their destructors, {LAST_ROUNDS} \
@@ -351,8 +346,11 @@ impl Executor {
     /// dropped.
     fn enter(self: &Rc<Self>) -> Entered {
         let former = CURRENT.replace(Some(Rc::clone(self)));
+        let queue = run_queue::enter(&self.mailbox, self.parked.take());
         Entered {
+            ours: Rc::clone(self),
             former,
+            queue,
             _reactor: self.reactor.enter(),
         }
     }
@@ -380,12 +378,16 @@ impl Executor {
 
 /// Makes the former executor of the thread the current one again when it is dropped.
 struct Entered {
+    ours: Rc<Executor>,
     former: Option<Rc<Executor>>,
+    queue: run_queue::Displaced,
     _reactor: crate::reactor::Entered,
 }
 
 impl Drop for Entered {
     fn drop(&mut self) {
+        let queue = mem::take(&mut self.queue);
+        self.ours.parked.set(run_queue::leave(queue));
         let former = self.former.take();
         let ours = CURRENT.try_with(|current| current.replace(former));
         drop(ours);

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::Wake;
 
 use super::inbox::Posted;
-use super::{Executor, Mailbox, Message, TaskKey};
+use super::{Mailbox, Message, TaskKey, run_queue};
 
 pub(crate) struct TaskWaker {
     /// The key of the task. It changes only when the waker is given to another task, which is done
@@ -69,14 +69,7 @@ impl TaskWaker {
     /// Whether it was queued here, on the thread of its runtime.
     #[inline]
     fn wake_locally(&self) -> bool {
-        Executor::with_current(|executor| {
-            let is_ours = executor.owns(&self.mailbox);
-            if is_ours && self.queue() {
-                executor.enqueue(self.key());
-            }
-            is_ours
-        })
-        .unwrap_or(false)
+        run_queue::push_if_here(&self.mailbox, || self.queue().then(|| self.key()))
     }
 }
 

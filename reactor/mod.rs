@@ -95,6 +95,7 @@ impl Watch {
     /// Hands the wakers of all who wait for this event to `woken`: they will be woken, and the
     /// direction stays armed. Returns what nobody waits for: it has to be disarmed, or the selector
     /// would report it for ever.
+    #[inline]
     fn dispatch<K>(&self, event: Event<K>, woken: &mut Vec<Waker>) -> Option<Interest> {
         let [readers, writers] = &mut *self.waiters.borrow_mut();
         let unread = event.readable && !readers.take(woken);
@@ -107,6 +108,7 @@ impl Watch {
         }
     }
 
+    #[inline]
     fn waiters(&self, direction: Direction) -> RefMut<'_, Waiters> {
         RefMut::map(self.waiters.borrow_mut(), |waiters| {
             &mut waiters[direction as usize]

@@ -107,7 +107,7 @@ impl Waiters {
         match mem::take(self) {
             Self::Nobody => return false,
             Self::One(_, waker) => woken.push(waker),
-            Self::Many(all) => woken.extend(all.into_iter().map(|(_, waker)| waker)),
+            Self::Many(all) => wake_many(*all, woken),
         }
         true
     }
@@ -121,4 +121,9 @@ impl Waiters {
         one.into_iter()
             .chain(many.map(|(ticket, waker)| (ticket, waker)))
     }
+}
+
+#[cold]
+fn wake_many(all: Vec<(Ticket, Waker)>, woken: &mut Vec<Waker>) {
+    woken.extend(all.into_iter().map(|(_, waker)| waker));
 }

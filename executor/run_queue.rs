@@ -1,0 +1,83 @@
+//! The ready queue: whose turn it is, in the order in which they were woken.
+//!
+//! It belongs to the thread while a runtime runs there, so that a wake on that thread, which is the
+//! rule, has one comparison to make and one key to push: no reference to the runtime, no atomic
+//! read-modify-write.
+
+use std::cell::{Cell, RefCell};
+use std::mem;
+use std::sync::Arc;
+
+use super::{Mailbox, TaskKey};
+
+thread_local! {
+    static QUEUE: RunQueue = const {
+        RunQueue { owner: Cell::new(0), keys: RefCell::new(Vec::new()) }
+    };
+}
+
+struct RunQueue {
+    /// The address of the mailbox of the runtime that runs on this thread; 0 if none does.
+    owner: Cell<usize>,
+    keys: RefCell<Vec<TaskKey>>,
+}
+
+/// Queues what `key` gives, if it gives one, and if this is the thread on which the runtime of this
+/// mailbox runs. Whether it is.
+#[inline]
+pub(super) fn push_if_here(mailbox: &Arc<Mailbox>, key: impl FnOnce() -> Option<TaskKey>) -> bool {
+    QUEUE
+        .try_with(|queue| {
+            let is_here = queue.owner.get() == address(mailbox);
+            if is_here && let Some(key) = key() {
+                queue.keys.borrow_mut().push(key);
+            }
+            is_here
+        })
+        .unwrap_or(false) // The thread is about to end.
+}
+
+/// Queues a key of the runtime that runs on this thread.
+pub(super) fn push(key: TaskKey) {
+    QUEUE.with(|queue| queue.keys.borrow_mut().push(key));
+}
+
+pub(super) fn is_empty() -> bool {
+    QUEUE.with(|queue| queue.keys.borrow().is_empty())
+}
+
+/// Exchanges the queue for another one.
+pub(super) fn swap(keys: &mut Vec<TaskKey>) {
+    QUEUE.with(|queue| mem::swap(&mut *queue.keys.borrow_mut(), keys));
+}
+
+/// The queue of a runtime that makes room for another one.
+#[derive(Default)]
+pub(super) struct Displaced {
+    owner: usize,
+    keys: Vec<TaskKey>,
+}
+
+/// Makes these keys the queue of the thread, and the runtime of this mailbox its owner.
+pub(super) fn enter(mailbox: &Arc<Mailbox>, keys: Vec<TaskKey>) -> Displaced {
+    let owner = address(mailbox);
+    exchange(Displaced { owner, keys })
+}
+
+/// Puts the former queue in its place again, and gives the keys of the current one back.
+pub(super) fn leave(former: Displaced) -> Vec<TaskKey> {
+    exchange(former).keys
+}
+
+fn exchange(new: Displaced) -> Displaced {
+    // At the exit of the thread there may be no queue any more, and nothing will run.
+    let exchange = |queue: &RunQueue| Displaced {
+        owner: queue.owner.replace(new.owner),
+        keys: queue.keys.replace(new.keys),
+    };
+    QUEUE.try_with(exchange).unwrap_or_default()
+}
+
+fn address(mailbox: &Arc<Mailbox>) -> usize {
+    Arc::as_ptr(mailbox).addr()
+}
