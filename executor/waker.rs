@@ -50,6 +50,7 @@ impl TaskWaker {
     }
 
     /// The task is about to be polled: whoever wakes it from now on queues it again.
+    #[inline]
     pub(super) fn unqueue(&self) {
         self.queued.store(false, Ordering::Relaxed);
     }

@@ -276,7 +276,7 @@ impl Future for Accept<'_> {
                 *pause = None;
                 listener.paused_until.set(None);
             }
-            match ready!(waiter.poll_io(cx, socket::accept)) {
+            match ready!(waiter.poll_io(cx, |listener| socket::accept(listener))) {
                 Ok((stream, peer)) => {
                     let stream = TcpStream::register(listener.source.reactor(), stream);
                     return Poll::Ready(Ok((stream, peer)));

@@ -2,7 +2,7 @@
 //! are set one by one on macOS.
 
 use std::io::{self, IoSlice};
-use std::net::{self, SocketAddr};
+use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::net::{
@@ -40,7 +40,7 @@ pub(super) fn tcp(addr: SocketAddr) -> io::Result<OwnedFd> {
 }
 
 /// accept(2). The connection does not block and is not handed on to child processes.
-pub(super) fn accept(listener: &net::TcpListener) -> io::Result<(net::TcpStream, SocketAddr)> {
+pub(super) fn accept(listener: impl AsFd) -> io::Result<(OwnedFd, SocketAddr)> {
     #[cfg(not(target_vendor = "apple"))]
     let (stream, addr) = {
         use rustix::net::SocketFlags;
@@ -54,7 +54,7 @@ pub(super) fn accept(listener: &net::TcpListener) -> io::Result<(net::TcpStream,
     };
     // A peer that is gone already may have no address any more.
     let addr = addr.ok_or(io::ErrorKind::ConnectionAborted)?;
-    Ok((stream.into(), addr.try_into()?))
+    Ok((stream, addr.try_into()?))
 }
 
 #[cfg(target_vendor = "apple")]

@@ -7,11 +7,13 @@ use std::net::{self, Shutdown, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::panic::Location;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use futures_io::{AsyncRead, AsyncWrite};
 use rustix::io::Errno;
+use rustix::net::{self as sys, sockopt};
 
 use super::addr::{ToAddrs, try_each};
 use super::socket;
@@ -47,7 +49,7 @@ use crate::reactor::{Direction, Reactor, Source};
 /// # }
 /// ```
 pub struct TcpStream {
-    source: Source<net::TcpStream>,
+    source: Source<OwnedFd>,
 }
 
 impl TcpStream {
@@ -80,8 +82,8 @@ impl TcpStream {
     /// on in the background until the socket is writable, and then has left an error or a peer.
     async fn connect_to(addr: SocketAddr) -> io::Result<Self> {
         let socket = socket::tcp(addr)?;
-        let result = rustix::net::connect(&socket, &addr);
-        let stream = Self::register(Reactor::expect_current("TcpStream::connect"), socket.into());
+        let result = sys::connect(&socket, &addr);
+        let stream = Self::register(Reactor::expect_current("TcpStream::connect"), socket);
         match result {
             Ok(()) => return Ok(stream),
             Err(Errno::INPROGRESS | Errno::INTR) => {}
@@ -113,7 +115,7 @@ impl TcpStream {
     pub fn from_std(stream: net::TcpStream) -> io::Result<Self> {
         let reactor = Reactor::expect_current("TcpStream::from_std");
         stream.set_nonblocking(true)?;
-        Ok(Self::register(reactor, stream))
+        Ok(Self::register(reactor, stream.into()))
     }
 
     /// Gives the connection back to std, blocking as std's are.
@@ -122,13 +124,13 @@ impl TcpStream {
     ///
     /// It cannot be made blocking.
     pub fn into_std(self) -> io::Result<net::TcpStream> {
-        let stream = self.source.into_inner();
+        let stream = net::TcpStream::from(self.source.into_inner());
         stream.set_nonblocking(false)?;
         Ok(stream)
     }
 
     /// Makes a stream of a connection that is non-blocking from birth.
-    pub(super) fn register(reactor: std::rc::Rc<Reactor>, stream: net::TcpStream) -> Self {
+    pub(super) fn register(reactor: Rc<Reactor>, stream: OwnedFd) -> Self {
         Self {
             source: Source::register(reactor, stream),
         }
@@ -337,9 +339,14 @@ impl TcpStream {
     /// Those of [shutdown(2)](https://man7.org/linux/man-pages/man2/shutdown.2.html), except
     /// `ENOTCONN`.
     pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
-        match self.source.get_ref().shutdown(how) {
-            Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
-            result => result,
+        let how = match how {
+            Shutdown::Read => sys::Shutdown::Read,
+            Shutdown::Write => sys::Shutdown::Write,
+            Shutdown::Both => sys::Shutdown::Both,
+        };
+        match sys::shutdown(self, how) {
+            Ok(()) | Err(Errno::NOTCONN) => Ok(()),
+            Err(error) => Err(error.into()),
         }
     }
 
@@ -360,7 +367,7 @@ impl TcpStream {
     ///
     /// Those of [getsockname(2)](https://man7.org/linux/man-pages/man2/getsockname.2.html).
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.source.get_ref().local_addr()
+        Ok(sys::getsockname(self)?.try_into()?)
     }
 
     /// The address of the peer.
@@ -369,7 +376,8 @@ impl TcpStream {
     ///
     /// `NotConnected` if the connection is gone.
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
-        self.source.get_ref().peer_addr()
+        let peer = sys::getpeername(self)?.ok_or(io::ErrorKind::NotConnected)?;
+        Ok(peer.try_into()?)
     }
 
     /// Whether small writes are sent at once (`TCP_NODELAY`).
@@ -378,7 +386,7 @@ impl TcpStream {
     ///
     /// Those of getsockopt(2).
     pub fn nodelay(&self) -> io::Result<bool> {
-        self.source.get_ref().nodelay()
+        Ok(sockopt::tcp_nodelay(self)?)
     }
 
     /// Sends small writes at once, instead of waiting for more to send with them (`TCP_NODELAY`).
@@ -388,7 +396,7 @@ impl TcpStream {
     ///
     /// Those of setsockopt(2).
     pub fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
-        self.source.get_ref().set_nodelay(nodelay)
+        Ok(sockopt::set_tcp_nodelay(self, nodelay)?)
     }
 
     /// Through how many routers a packet may pass.
@@ -397,7 +405,7 @@ impl TcpStream {
     ///
     /// Those of getsockopt(2).
     pub fn ttl(&self) -> io::Result<u32> {
-        self.source.get_ref().ttl()
+        Ok(sockopt::ip_ttl(self)?)
     }
 
     /// Says through how many routers a packet may pass.
@@ -406,7 +414,7 @@ impl TcpStream {
     ///
     /// Those of setsockopt(2).
     pub fn set_ttl(&self, ttl: u32) -> io::Result<()> {
-        self.source.get_ref().set_ttl(ttl)
+        Ok(sockopt::set_ip_ttl(self, ttl)?)
     }
 
     /// How long the system goes on sending after the connection was closed (`SO_LINGER`).
@@ -415,7 +423,7 @@ impl TcpStream {
     ///
     /// Those of getsockopt(2).
     pub fn linger(&self) -> io::Result<Option<Duration>> {
-        Ok(rustix::net::sockopt::socket_linger(self)?)
+        Ok(sockopt::socket_linger(self)?)
     }
 
     /// Says how long the system goes on sending after the connection was closed (`SO_LINGER`, in
@@ -428,7 +436,7 @@ impl TcpStream {
     ///
     /// Those of setsockopt(2).
     pub fn set_linger(&self, linger: Option<Duration>) -> io::Result<()> {
-        Ok(rustix::net::sockopt::set_socket_linger(self, linger)?)
+        Ok(sockopt::set_socket_linger(self, linger)?)
     }
 
     /// Takes the error that the connection has met, if there is one (`SO_ERROR`).
@@ -437,7 +445,7 @@ impl TcpStream {
     ///
     /// Those of getsockopt(2).
     pub fn take_error(&self) -> io::Result<Option<io::Error>> {
-        self.source.get_ref().take_error()
+        Ok(sockopt::socket_error(self)?.err().map(io::Error::from))
     }
 
     /// One recv(2). If it takes less than there is room for, it has emptied the socket: the next
@@ -566,12 +574,16 @@ impl AsRawFd for TcpStream {
 impl From<TcpStream> for OwnedFd {
     /// Non-blocking, as it is; see [`TcpStream::into_std`].
     fn from(stream: TcpStream) -> Self {
-        stream.source.into_inner().into()
+        stream.source.into_inner()
     }
 }
 
 impl fmt::Debug for TcpStream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.source.get_ref().fmt(f)
+        let mut stream = f.debug_struct("TcpStream");
+        if let (Ok(local), Ok(peer)) = (self.local_addr(), self.peer_addr()) {
+            stream.field("local", &local).field("peer", &peer);
+        }
+        stream.field("fd", &self.as_raw_fd()).finish()
     }
 }
