@@ -9,8 +9,9 @@ use std::rc::Rc;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
+use super::mailbox::{Mailbox, Message};
 use super::task::{Identity, contain, next_id};
-use super::{Executor, JoinError, Mailbox, Message};
+use super::{Executor, JoinError};
 
 /// Spawns tasks on a runtime from any thread.
 ///

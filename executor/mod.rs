@@ -29,8 +29,10 @@
 mod handle;
 mod inbox;
 mod join;
+mod mailbox;
 mod run_queue;
 mod runtime;
+mod spawn;
 mod stats;
 mod task;
 mod timeout;
@@ -40,25 +42,23 @@ mod yield_now;
 use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::mem;
-use std::panic::Location;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Poll, Waker};
 
 use slab::Slab;
 
-use self::inbox::Inbox;
-use self::task::{Identity, Join, Run, Task, Wakers, contain, next_id};
+use self::mailbox::{Mailbox, Message};
+use self::task::{Identity, Join, Run, Task, Wakers, contain};
 use self::waker::TaskWaker;
-use crate::reactor::selector::Notifier;
 use crate::reactor::{Reactor, count};
 
 pub(crate) use self::handle::remote;
 pub use self::handle::{Handle, RemoteHandle};
 pub use self::join::{JoinError, JoinHandle};
 pub use self::runtime::{Builder, Runtime, run};
+pub use self::spawn::{spawn, spawn_named};
 pub use self::stats::{Stats, stats};
 pub use self::task::TaskId;
 pub use self::timeout::{Elapsed, Timeout, timeout, timeout_at};
@@ -128,41 +128,9 @@ impl TaskKey {
     }
 }
 
-/// What other threads know of an executor. It may outlive it.
-struct Mailbox {
-    inbox: Inbox<Message>,
-    notifier: Notifier,
-    /// How often the notifier had to be used.
-    notifies: AtomicU64,
-}
-
-/// Makes a future on the thread of the executor, and spawns it.
-type Spawn = Box<dyn FnOnce(&Rc<Executor>) + Send>;
-
-enum Message {
-    Wake(Arc<TaskWaker>),
-    Spawn(Spawn),
-}
-
-impl Mailbox {
-    /// Delivers a message, unless the executor is gone: then it is dropped here.
-    fn send(&self, message: Message) {
-        if let Ok(true) = self.inbox.push(message) {
-            self.notifies.fetch_add(1, Ordering::Relaxed);
-            self.notifier
-                .notify()
-                .expect("write(2) to an eventfd or a pipe of ours works");
-        }
-    }
-}
-
 impl Executor {
     fn new(reactor: Rc<Reactor>) -> Rc<Self> {
-        let mailbox = Arc::new(Mailbox {
-            inbox: Inbox::new(),
-            notifier: reactor.notifier(),
-            notifies: AtomicU64::new(0),
-        });
+        let mailbox = Arc::new(Mailbox::new(reactor.notifier()));
         Rc::new(Self {
             tasks: RefCell::default(),
             parked: Cell::default(),
@@ -392,67 +360,4 @@ impl Drop for Entered {
         let ours = CURRENT.try_with(|current| current.replace(former));
         drop(ours);
     }
-}
-
-/// Starts a task on the current runtime. It runs in the next turn of the loop, whether its handle
-/// is awaited or not, and needs not be `Send`.
-///
-/// asyncio's counterpart is
-/// [`create_task`](https://docs.python.org/3/library/asyncio-task.html#asyncio.create_task).
-///
-/// A panic of the task stays in its handle; the others go on.
-///
-/// # Panics
-///
-/// Outside of a runtime. From another thread, use a [`Handle`].
-///
-/// # Examples
-///
-/// ```
-/// use std::{cell::Cell, rc::Rc};
-///
-/// let count = Rc::new(Cell::new(0));
-/// selio::run(async {
-///     let tasks: Vec<_> = (0..10)
-///         .map(|_| {
-///             let count = Rc::clone(&count);
-///             selio::spawn(async move { count.set(count.get() + 1) })
-///         })
-///         .collect();
-///     for task in tasks {
-///         task.await.unwrap();
-///     }
-/// });
-/// assert_eq!(count.get(), 10);
-/// ```
-#[track_caller]
-pub fn spawn<F>(future: F) -> JoinHandle<F::Output>
-where
-    F: Future + 'static,
-{
-    let identity = Identity {
-        id: next_id(),
-        name: None,
-        site: Location::caller(),
-    };
-    Executor::expect_current("selio::spawn").spawn(future, identity)
-}
-
-/// [`spawn`] with a name, which the task's [`JoinHandle`] and [`JoinError`] show.
-///
-/// # Panics
-///
-/// Outside of a runtime.
-#[track_caller]
-pub fn spawn_named<F>(name: impl Into<String>, future: F) -> JoinHandle<F::Output>
-where
-    F: Future + 'static,
-{
-    let name = Some(name.into().into_boxed_str());
-    let identity = Identity {
-        id: next_id(),
-        name,
-        site: Location::caller(),
-    };
-    Executor::expect_current("selio::spawn_named").spawn(future, identity)
 }

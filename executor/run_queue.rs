@@ -8,7 +8,8 @@ use std::cell::{Cell, RefCell};
 use std::mem;
 use std::sync::Arc;
 
-use super::{Mailbox, TaskKey};
+use super::TaskKey;
+use super::mailbox::Mailbox;
 
 thread_local! {
     static QUEUE: RunQueue = const {

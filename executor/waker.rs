@@ -13,7 +13,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::Wake;
 
 use super::inbox::Posted;
-use super::{Mailbox, Message, TaskKey, run_queue};
+use super::mailbox::{Mailbox, Message};
+use super::{TaskKey, run_queue};
 
 pub(crate) struct TaskWaker {
     /// The key of the task. It changes only when the waker is given to another task, which is done

@@ -12,7 +12,9 @@
 //! both at once. No call raises `SIGPIPE`, and none gives `EINTR` back.
 
 mod addr;
+mod futures_io;
 mod listener;
+mod options;
 mod socket;
 mod split;
 mod tcp;

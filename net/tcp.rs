@@ -6,14 +6,11 @@ use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{self, Shutdown, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::panic::Location;
-use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::task::{Poll, ready};
 
-use futures_io::{AsyncRead, AsyncWrite};
 use rustix::io::Errno;
-use rustix::net::{self as sys, sockopt};
+use rustix::net as sys;
 
 use super::addr::{ToAddrs, try_each};
 use super::socket;
@@ -49,7 +46,7 @@ use crate::reactor::{Direction, Reactor, Source};
 /// # }
 /// ```
 pub struct TcpStream {
-    source: Source<OwnedFd>,
+    pub(super) source: Source<OwnedFd>,
 }
 
 impl TcpStream {
@@ -361,136 +358,15 @@ impl TcpStream {
         split::split_owned(self)
     }
 
-    /// Our own address.
-    ///
-    /// # Errors
-    ///
-    /// Those of [getsockname(2)](https://man7.org/linux/man-pages/man2/getsockname.2.html).
-    pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        Ok(sys::getsockname(self)?.try_into()?)
-    }
-
-    /// The address of the peer.
-    ///
-    /// # Errors
-    ///
-    /// `NotConnected` if the connection is gone.
-    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
-        let peer = sys::getpeername(self)?.ok_or(io::ErrorKind::NotConnected)?;
-        Ok(peer.try_into()?)
-    }
-
-    /// Whether small writes are sent at once (`TCP_NODELAY`).
-    ///
-    /// # Errors
-    ///
-    /// Those of getsockopt(2).
-    pub fn nodelay(&self) -> io::Result<bool> {
-        Ok(sockopt::tcp_nodelay(self)?)
-    }
-
-    /// Sends small writes at once, instead of waiting for more to send with them (`TCP_NODELAY`).
-    /// It is off by default, as in std; asyncio switches it on.
-    ///
-    /// # Errors
-    ///
-    /// Those of setsockopt(2).
-    pub fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
-        Ok(sockopt::set_tcp_nodelay(self, nodelay)?)
-    }
-
-    /// Through how many routers a packet may pass.
-    ///
-    /// # Errors
-    ///
-    /// Those of getsockopt(2).
-    pub fn ttl(&self) -> io::Result<u32> {
-        Ok(sockopt::ip_ttl(self)?)
-    }
-
-    /// Says through how many routers a packet may pass.
-    ///
-    /// # Errors
-    ///
-    /// Those of setsockopt(2).
-    pub fn set_ttl(&self, ttl: u32) -> io::Result<()> {
-        Ok(sockopt::set_ip_ttl(self, ttl)?)
-    }
-
-    /// How long the system goes on sending after the connection was closed (`SO_LINGER`).
-    ///
-    /// # Errors
-    ///
-    /// Those of getsockopt(2).
-    pub fn linger(&self) -> io::Result<Option<Duration>> {
-        Ok(sockopt::socket_linger(self)?)
-    }
-
-    /// Says how long the system goes on sending after the connection was closed (`SO_LINGER`, in
-    /// whole seconds): `None` as long as it takes, zero not at all: the peer gets a reset.
-    ///
-    /// Anything between makes closing wait, and blocks the thread of the runtime with it: drop the
-    /// stream on another thread then.
-    ///
-    /// # Errors
-    ///
-    /// Those of setsockopt(2).
-    pub fn set_linger(&self, linger: Option<Duration>) -> io::Result<()> {
-        Ok(sockopt::set_socket_linger(self, linger)?)
-    }
-
-    /// Takes the error that the connection has met, if there is one (`SO_ERROR`).
-    ///
-    /// # Errors
-    ///
-    /// Those of getsockopt(2).
-    pub fn take_error(&self) -> io::Result<Option<io::Error>> {
-        Ok(sockopt::socket_error(self)?.err().map(io::Error::from))
-    }
-
     /// One recv(2). If it takes less than there is room for, it has emptied the socket: the next
     /// read need not try before it waits.
     #[inline]
-    fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
+    pub(super) fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
         let n = socket::recv(self, buffer)?;
         if 0 < n && n < buffer.len() {
             self.source.set_drained();
         }
         Ok(n)
-    }
-
-    pub(super) fn poll_read(
-        &self,
-        cx: &mut Context<'_>,
-        buffer: &mut [u8],
-    ) -> Poll<io::Result<usize>> {
-        match buffer {
-            [] => Poll::Ready(Ok(0)),
-            _ => self
-                .source
-                .poll_io(cx, Direction::Read, |_| self.recv(buffer)),
-        }
-    }
-
-    pub(super) fn poll_write(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        if bytes.is_empty() {
-            return Poll::Ready(Ok(0));
-        }
-        self.source
-            .poll_io(cx, Direction::Write, |stream| socket::send(stream, bytes))
-    }
-
-    pub(super) fn poll_write_vectored(
-        &self,
-        cx: &mut Context<'_>,
-        slices: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        if slices.iter().all(|slice| slice.is_empty()) {
-            return Poll::Ready(Ok(0));
-        }
-        self.source.poll_io(cx, Direction::Write, |stream| {
-            socket::send_vectored(stream, slices)
-        })
     }
 }
 
@@ -503,61 +379,6 @@ fn retry<R>(mut call: impl FnMut() -> io::Result<R>) -> io::Result<R> {
         }
     }
 }
-
-/// What futures-io wants, for everything through which a stream can be read.
-macro_rules! impl_async_read {
-    ($($reader:ty),*) => {$(
-        impl AsyncRead for $reader {
-            fn poll_read(
-                self: Pin<&mut Self>,
-                cx: &mut Context<'_>,
-                buffer: &mut [u8],
-            ) -> Poll<io::Result<usize>> {
-                self.get_mut().stream().poll_read(cx, buffer)
-            }
-        }
-    )*};
-}
-
-/// The same for writing.
-macro_rules! impl_async_write {
-    ($($writer:ty),*) => {$(
-        impl AsyncWrite for $writer {
-            fn poll_write(
-                self: Pin<&mut Self>,
-                cx: &mut Context<'_>,
-                bytes: &[u8],
-            ) -> Poll<io::Result<usize>> {
-                self.get_mut().stream().poll_write(cx, bytes)
-            }
-
-            fn poll_write_vectored(
-                self: Pin<&mut Self>,
-                cx: &mut Context<'_>,
-                slices: &[IoSlice<'_>],
-            ) -> Poll<io::Result<usize>> {
-                self.get_mut().stream().poll_write_vectored(cx, slices)
-            }
-
-            fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-                Poll::Ready(Ok(())) // Nothing is held back here.
-            }
-
-            fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-                Poll::Ready(self.get_mut().stream().shutdown(Shutdown::Write))
-            }
-        }
-    )*};
-}
-
-impl TcpStream {
-    fn stream(&self) -> &Self {
-        self
-    }
-}
-
-impl_async_read!(TcpStream, &TcpStream, ReadHalf<'_>, OwnedReadHalf);
-impl_async_write!(TcpStream, &TcpStream, WriteHalf<'_>, OwnedWriteHalf);
 
 impl AsFd for TcpStream {
     fn as_fd(&self) -> BorrowedFd<'_> {

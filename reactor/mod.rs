@@ -37,8 +37,9 @@ mod source;
 mod time;
 mod timer;
 mod waiters;
+mod watch;
 
-use std::cell::{Cell, RefCell, RefMut};
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::os::fd::RawFd;
 use std::panic::Location;
@@ -47,9 +48,10 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 use std::vec;
 
-use self::selector::{Backend, Event, Interest, Notifier, Selector};
+use self::selector::{Backend, Interest, Notifier, Selector};
 use self::timer::TimerQueue;
-use self::waiters::{Ticket, Waiters};
+use self::waiters::Ticket;
+use self::watch::Watch;
 
 pub(crate) use self::source::Waiter;
 pub use self::source::{Direction, Source};
@@ -74,46 +76,6 @@ pub(crate) struct Reactor {
     /// Whom the last events and timers have woken; kept for its memory.
     woken: Cell<Vec<Waker>>,
     pub(crate) counters: Counters,
-}
-
-/// What the reactor knows of one [`Source`], and the key under which the selector knows it.
-///
-/// An event that was meant for a source that is gone, whose number may be another's by now, finds
-/// the watch of the old one, and there nobody who waits.
-pub(crate) struct Watch {
-    fd: RawFd,
-    armed: Cell<Option<Interest>>,
-    waiters: RefCell<[Waiters; 2]>,
-}
-
-impl Watch {
-    fn is_armed(&self, direction: Direction) -> bool {
-        let armed = self.armed.get();
-        armed.is_some_and(|armed| armed.contains(direction.interest()))
-    }
-
-    /// Hands the wakers of all who wait for this event to `woken`: they will be woken, and the
-    /// direction stays armed. Returns what nobody waits for: it has to be disarmed, or the selector
-    /// would report it for ever.
-    #[inline]
-    fn dispatch<K>(&self, event: Event<K>, woken: &mut Vec<Waker>) -> Option<Interest> {
-        let [readers, writers] = &mut *self.waiters.borrow_mut();
-        let unread = event.readable && !readers.take(woken);
-        let unwritten = event.writable && !writers.take(woken);
-        match (unread, unwritten) {
-            (false, false) => None,
-            (true, false) => Some(Interest::READABLE),
-            (false, true) => Some(Interest::WRITABLE),
-            (true, true) => Some(Interest::BOTH),
-        }
-    }
-
-    #[inline]
-    fn waiters(&self, direction: Direction) -> RefMut<'_, Waiters> {
-        RefMut::map(self.waiters.borrow_mut(), |waiters| {
-            &mut waiters[direction as usize]
-        })
-    }
 }
 
 /// What happened so far. The meaning of each is told where users read it, in `Stats`.
@@ -250,11 +212,7 @@ impl Reactor {
     /// A watch for a handle that nobody waits for yet: no system call.
     fn watch(&self, fd: RawFd) -> Rc<Watch> {
         self.counters.sources.update(|sources| sources + 1);
-        Rc::new(Watch {
-            fd,
-            armed: Cell::new(None),
-            waiters: RefCell::default(),
-        })
+        Rc::new(Watch::new(fd))
     }
 
     /// Forgets a handle that is about to be closed, and wakes who still waits for it.

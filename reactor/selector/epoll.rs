@@ -9,7 +9,8 @@ use std::time::Duration;
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 
-use super::{Interest, Mechanism, Ready, timespec};
+use super::Interest;
+use super::mechanism::{Mechanism, Ready, timespec};
 
 /// How many events one wait may report. The kernel hands out ready handles in turn, so that with
 /// more of them all are served within a few waits.

@@ -44,9 +44,11 @@
 //! *Files are always ready.* epoll refuses regular files with `EPERM`; poll and select call them
 //! always ready, as POSIX does. Here they are always ready with every mechanism.
 
+mod backend;
 #[cfg(target_os = "linux")]
 mod epoll;
 mod event;
+mod mechanism;
 mod notifier;
 mod poll;
 mod polling;
@@ -55,184 +57,16 @@ mod select;
 use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
-use std::str::FromStr;
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, Timespec};
-use rustix::io::{Errno, retry_on_intr};
+use rustix::io::Errno;
 
-pub use event::{Event, Interest};
-pub use notifier::Notifier;
+use self::mechanism::{LONGEST_WAIT, Mechanism, Ready, is_watchable};
 
-/// The longest wait that is asked of the kernel at once: epoll counts milliseconds in an `i32`.
-/// Longer ones are made of several.
-const LONGEST_WAIT: Duration = Duration::from_millis(i32::MAX as u64);
-
-/// The environment variable that chooses the backend of programs that do not choose.
-const VARIABLE: &str = "SELIO_SELECTOR";
-
-/// A kernel interface that can tell which handles are ready.
-///
-/// # Examples
-///
-/// ```
-/// use selio::selector::Backend;
-///
-/// let backend: Backend = "poll".parse()?;
-/// assert_eq!(backend, Backend::Poll);
-/// assert!(Backend::available().contains(&backend));
-/// # Ok::<(), std::io::Error>(())
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Backend {
-    /// [epoll(7)](https://man7.org/linux/man-pages/man7/epoll.7.html): Linux.
-    Epoll,
-    /// [kqueue(2)](https://man.freebsd.org/cgi/man.cgi?kqueue): macOS and the BSDs, through the
-    /// `polling` crate.
-    Kqueue,
-    /// [poll(2)](https://man7.org/linux/man-pages/man2/poll.2.html): every Unix.
-    Poll,
-    /// [select(2)](https://man7.org/linux/man-pages/man2/select.2.html): every Unix; refuses
-    /// handles whose number is 1,024 or more.
-    Select,
-    /// Whatever the [`polling`](https://docs.rs/polling) crate takes for the best: on Linux epoll
-    /// again, with more system calls than our own.
-    Polling,
-}
-
-impl Backend {
-    /// The backends that this platform has, the best one first.
-    #[must_use]
-    pub const fn available() -> &'static [Backend] {
-        #[cfg(target_os = "linux")]
-        return &[Self::Epoll, Self::Poll, Self::Select, Self::Polling];
-        #[cfg(any(
-            target_vendor = "apple",
-            target_os = "freebsd",
-            target_os = "netbsd",
-            target_os = "openbsd",
-            target_os = "dragonfly"
-        ))]
-        return &[Self::Kqueue, Self::Poll, Self::Select, Self::Polling];
-        #[cfg(not(any(
-            target_os = "linux",
-            target_vendor = "apple",
-            target_os = "freebsd",
-            target_os = "netbsd",
-            target_os = "openbsd",
-            target_os = "dragonfly"
-        )))]
-        return &[Self::Poll, Self::Select, Self::Polling];
-    }
-
-    /// The name that `SELIO_SELECTOR` and [`FromStr`] understand: `epoll`, `kqueue`, `poll`,
-    /// `select` or `polling`.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Epoll => "epoll",
-            Self::Kqueue => "kqueue",
-            Self::Poll => "poll",
-            Self::Select => "select",
-            Self::Polling => "polling",
-        }
-    }
-
-    /// The backend that the environment asks for, else the best one of this platform.
-    fn from_environment() -> io::Result<Self> {
-        match std::env::var_os(VARIABLE) {
-            Some(name) if !name.is_empty() => {
-                name.to_string_lossy().parse().map_err(|error: io::Error| {
-                    io::Error::new(error.kind(), format!("{VARIABLE}: {error}"))
-                })
-            }
-            _ => Ok(Self::available()[0]),
-        }
-    }
-
-    fn open(self) -> io::Result<Box<dyn Mechanism>> {
-        Ok(match self {
-            #[cfg(target_os = "linux")]
-            Self::Epoll => Box::new(epoll::Epoll::new()?),
-            Self::Poll => Box::new(poll::Poll::default()),
-            Self::Select => Box::new(select::Select::default()),
-            Self::Kqueue | Self::Polling if Self::available().contains(&self) => {
-                Box::new(polling::Polling::new()?)
-            }
-            _ => {
-                return Err(io::Error::new(
-                    io::ErrorKind::Unsupported,
-                    format!(
-                        "selector `{self}` is not available on this platform; {}",
-                        choices()
-                    ),
-                ));
-            }
-        })
-    }
-}
-
-impl fmt::Display for Backend {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
-
-impl FromStr for Backend {
-    type Err = io::Error;
-
-    fn from_str(name: &str) -> io::Result<Self> {
-        [
-            Self::Epoll,
-            Self::Kqueue,
-            Self::Poll,
-            Self::Select,
-            Self::Polling,
-        ]
-        .into_iter()
-        .find(|backend| backend.name() == name)
-        .ok_or_else(|| {
-            io::Error::new(
-                io::ErrorKind::InvalidInput,
-                format!("there is no selector `{name}`; {}", choices()),
-            )
-        })
-    }
-}
-
-/// "available here: epoll, poll, select, polling"
-fn choices() -> String {
-    let names: Vec<_> = Backend::available()
-        .iter()
-        .map(|backend| backend.name())
-        .collect();
-    format!("available here: {}", names.join(", "))
-}
-
-/// What a kernel interface must do to serve as a [`Selector`]. Handles are known by their number.
-pub(crate) trait Mechanism {
-    /// Starts to watch a handle. `EPERM`: it is of a kind that is always ready.
-    fn add(&mut self, fd: BorrowedFd<'_>, interest: Interest) -> io::Result<()>;
-
-    /// Watches it for something else from now on.
-    fn modify(&mut self, fd: BorrowedFd<'_>, interest: Interest) -> io::Result<()>;
-
-    /// Watches it no longer.
-    fn remove(&mut self, fd: BorrowedFd<'_>) -> io::Result<()>;
-
-    /// Waits until something is ready, for at most `timeout` and not a moment less, and appends
-    /// what it found. May come back early with nothing, or with `EINTR`.
-    fn wait(&mut self, timeout: Option<Duration>, ready: &mut Vec<Ready>) -> io::Result<()>;
-}
-
-/// What a [`Mechanism`] found. A hang-up or an error counts as ready in both directions.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Ready {
-    fd: RawFd,
-    readable: bool,
-    writable: bool,
-}
+pub use self::backend::Backend;
+pub use self::event::{Event, Interest};
+pub(super) use self::mechanism::lend;
+pub use self::notifier::Notifier;
 
 /// One registered handle, as [`Selector::registrations`] lists it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -595,19 +429,6 @@ impl<K: fmt::Debug + Clone> fmt::Debug for Selector<K> {
     }
 }
 
-/// Whether the kernel lets this handle be watched. Not if it is closed, nor, on Linux, if it was
-/// opened with `O_PATH`. For poll(2) and select(2), which notice it only while they wait.
-fn is_watchable(fd: BorrowedFd<'_>) -> bool {
-    let mut list = [PollFd::from_borrowed_fd(fd, PollFlags::empty())];
-    let _ = retry_on_intr(|| rustix::event::poll(&mut list, Some(&Timespec::default())));
-    !list[0].revents().contains(PollFlags::NVAL)
-}
-
-/// The kernel's form of a timeout, which [`LONGEST_WAIT`] keeps in its range.
-fn timespec(timeout: Option<Duration>) -> Option<Timespec> {
-    timeout.map(|timeout| Timespec::try_from(timeout).expect("LONGEST_WAIT is in range"))
-}
-
 /// Whether the kernel says that it does not know this handle (any more).
 fn is_stale(error: &io::Error) -> bool {
     [Errno::BADF, Errno::NOENT]
@@ -636,19 +457,4 @@ fn explain(call: &str, fd: BorrowedFd<'_>, error: &io::Error) -> io::Error {
         error.kind(),
         format!("{call}: fd {}: {error}{advice}", fd.as_raw_fd()),
     )
-}
-
-/// Lends out a handle that is known by its number only.
-///
-/// Nothing is read, written or closed through the loan: it names an entry in a kernel table. If the
-/// handle was closed meanwhile, the kernel answers `EBADF` or `ENOENT`, or the entry is another
-/// file's and events nobody waits for are dropped by their key.
-#[allow(
-    unsafe_code,
-    reason = "poll(2) and the `polling` crate want a handle where a number is meant"
-)]
-pub(super) fn lend<'fd>(fd: RawFd) -> BorrowedFd<'fd> {
-    assert!(fd >= 0, "a file descriptor is never negative");
-    // SAFETY: it is not -1, and it is used as described above.
-    unsafe { BorrowedFd::borrow_raw(fd) }
 }

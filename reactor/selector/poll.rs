@@ -8,7 +8,8 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags};
 use rustix::io::Errno;
 
-use super::{Interest, Mechanism, Ready, is_watchable, lend, timespec};
+use super::Interest;
+use super::mechanism::{Mechanism, Ready, is_watchable, lend, timespec};
 
 #[derive(Default)]
 pub(super) struct Poll {

@@ -14,7 +14,8 @@ use std::time::Duration;
 
 use polling::{Event, Events, PollMode, Poller};
 
-use super::{Interest, Mechanism, Ready};
+use super::Interest;
+use super::mechanism::{Mechanism, Ready};
 
 /// How many events one wait may report; see `epoll.rs`.
 const BATCH: NonZeroUsize = NonZeroUsize::new(1024).expect("is not zero");

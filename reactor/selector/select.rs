@@ -10,7 +10,8 @@ use std::time::Duration;
 use rustix::event::{FdSetElement, FdSetIter, fd_set_insert, fd_set_num_elements, fd_set_remove};
 use rustix::io::Errno;
 
-use super::{Interest, Mechanism, Ready, is_watchable, lend, timespec};
+use super::Interest;
+use super::mechanism::{Mechanism, Ready, is_watchable, lend, timespec};
 
 /// How many bits a C `fd_set` has. The kernel does not check it, and C programs that forget to
 /// do so write beyond their set; ours could grow, but then they would not show what select(2) is.

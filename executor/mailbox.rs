@@ -1,0 +1,46 @@
+//! What other threads tell an executor: whom to wake, and what to spawn.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::Executor;
+use super::inbox::Inbox;
+use super::waker::TaskWaker;
+use crate::reactor::selector::Notifier;
+
+/// What other threads know of an executor. It may outlive it.
+pub(super) struct Mailbox {
+    pub(super) inbox: Inbox<Message>,
+    notifier: Notifier,
+    /// How often the notifier had to be used.
+    pub(super) notifies: AtomicU64,
+}
+
+/// Makes a future on the thread of the executor, and spawns it.
+pub(super) type Spawn = Box<dyn FnOnce(&Rc<Executor>) + Send>;
+
+pub(super) enum Message {
+    Wake(Arc<TaskWaker>),
+    Spawn(Spawn),
+}
+
+impl Mailbox {
+    pub(super) fn new(notifier: Notifier) -> Self {
+        Self {
+            inbox: Inbox::new(),
+            notifier,
+            notifies: AtomicU64::new(0),
+        }
+    }
+
+    /// Delivers a message, unless the executor is gone: then it is dropped here.
+    pub(super) fn send(&self, message: Message) {
+        if let Ok(true) = self.inbox.push(message) {
+            self.notifies.fetch_add(1, Ordering::Relaxed);
+            self.notifier
+                .notify()
+                .expect("write(2) to an eventfd or a pipe of ours works");
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! Starts tasks.
+
+use std::future::Future;
+use std::panic::Location;
+
+use super::task::{Identity, next_id};
+use super::{Executor, JoinHandle};
+
+/// Starts a task on the current runtime. It runs in the next turn of the loop, whether its handle
+/// is awaited or not, and needs not be `Send`.
+///
+/// asyncio's counterpart is
+/// [`create_task`](https://docs.python.org/3/library/asyncio-task.html#asyncio.create_task).
+///
+/// A panic of the task stays in its handle; the others go on.
+///
+/// # Panics
+///
+/// Outside of a runtime. From another thread, use a [`Handle`](crate::Handle).
+///
+/// # Examples
+///
+/// ```
+/// use std::{cell::Cell, rc::Rc};
+///
+/// let count = Rc::new(Cell::new(0));
+/// selio::run(async {
+///     let tasks: Vec<_> = (0..10)
+///         .map(|_| {
+///             let count = Rc::clone(&count);
+///             selio::spawn(async move { count.set(count.get() + 1) })
+///         })
+///         .collect();
+///     for task in tasks {
+///         task.await.unwrap();
+///     }
+/// });
+/// assert_eq!(count.get(), 10);
+/// ```
+#[track_caller]
+pub fn spawn<F>(future: F) -> JoinHandle<F::Output>
+where
+    F: Future + 'static,
+{
+    let identity = Identity {
+        id: next_id(),
+        name: None,
+        site: Location::caller(),
+    };
+    Executor::expect_current("selio::spawn").spawn(future, identity)
+}
+
+/// [`spawn`] with a name, which the task's [`JoinHandle`] and [`JoinError`](crate::JoinError) show.
+///
+/// # Panics
+///
+/// Outside of a runtime.
+#[track_caller]
+pub fn spawn_named<F>(name: impl Into<String>, future: F) -> JoinHandle<F::Output>
+where
+    F: Future + 'static,
+{
+    let name = Some(name.into().into_boxed_str());
+    let identity = Identity {
+        id: next_id(),
+        name,
+        site: Location::caller(),
+    };
+    Executor::expect_current("selio::spawn_named").spawn(future, identity)
+}

@@ -1,0 +1,152 @@
+//! The kernel interfaces to choose from.
+
+use std::fmt;
+use std::io;
+use std::str::FromStr;
+
+#[cfg(target_os = "linux")]
+use super::epoll;
+use super::mechanism::Mechanism;
+use super::{poll, polling, select};
+
+/// The environment variable that chooses the backend of programs that do not choose.
+const VARIABLE: &str = "SELIO_SELECTOR";
+
+/// A kernel interface that can tell which handles are ready.
+///
+/// # Examples
+///
+/// ```
+/// use selio::selector::Backend;
+///
+/// let backend: Backend = "poll".parse()?;
+/// assert_eq!(backend, Backend::Poll);
+/// assert!(Backend::available().contains(&backend));
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Backend {
+    /// [epoll(7)](https://man7.org/linux/man-pages/man7/epoll.7.html): Linux.
+    Epoll,
+    /// [kqueue(2)](https://man.freebsd.org/cgi/man.cgi?kqueue): macOS and the BSDs, through the
+    /// `polling` crate.
+    Kqueue,
+    /// [poll(2)](https://man7.org/linux/man-pages/man2/poll.2.html): every Unix.
+    Poll,
+    /// [select(2)](https://man7.org/linux/man-pages/man2/select.2.html): every Unix; refuses
+    /// handles whose number is 1,024 or more.
+    Select,
+    /// Whatever the [`polling`](https://docs.rs/polling) crate takes for the best: on Linux epoll
+    /// again, with more system calls than our own.
+    Polling,
+}
+
+impl Backend {
+    /// The backends that this platform has, the best one first.
+    #[must_use]
+    pub const fn available() -> &'static [Backend] {
+        #[cfg(target_os = "linux")]
+        return &[Self::Epoll, Self::Poll, Self::Select, Self::Polling];
+        #[cfg(any(
+            target_vendor = "apple",
+            target_os = "freebsd",
+            target_os = "netbsd",
+            target_os = "openbsd",
+            target_os = "dragonfly"
+        ))]
+        return &[Self::Kqueue, Self::Poll, Self::Select, Self::Polling];
+        #[cfg(not(any(
+            target_os = "linux",
+            target_vendor = "apple",
+            target_os = "freebsd",
+            target_os = "netbsd",
+            target_os = "openbsd",
+            target_os = "dragonfly"
+        )))]
+        return &[Self::Poll, Self::Select, Self::Polling];
+    }
+
+    /// The name that `SELIO_SELECTOR` and [`FromStr`] understand: `epoll`, `kqueue`, `poll`,
+    /// `select` or `polling`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Epoll => "epoll",
+            Self::Kqueue => "kqueue",
+            Self::Poll => "poll",
+            Self::Select => "select",
+            Self::Polling => "polling",
+        }
+    }
+
+    /// The backend that the environment asks for, else the best one of this platform.
+    pub(super) fn from_environment() -> io::Result<Self> {
+        match std::env::var_os(VARIABLE) {
+            Some(name) if !name.is_empty() => {
+                name.to_string_lossy().parse().map_err(|error: io::Error| {
+                    io::Error::new(error.kind(), format!("{VARIABLE}: {error}"))
+                })
+            }
+            _ => Ok(Self::available()[0]),
+        }
+    }
+
+    pub(super) fn open(self) -> io::Result<Box<dyn Mechanism>> {
+        Ok(match self {
+            #[cfg(target_os = "linux")]
+            Self::Epoll => Box::new(epoll::Epoll::new()?),
+            Self::Poll => Box::new(poll::Poll::default()),
+            Self::Select => Box::new(select::Select::default()),
+            Self::Kqueue | Self::Polling if Self::available().contains(&self) => {
+                Box::new(polling::Polling::new()?)
+            }
+            _ => {
+                return Err(io::Error::new(
+                    io::ErrorKind::Unsupported,
+                    format!(
+                        "selector `{self}` is not available on this platform; {}",
+                        choices()
+                    ),
+                ));
+            }
+        })
+    }
+}
+
+impl fmt::Display for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for Backend {
+    type Err = io::Error;
+
+    fn from_str(name: &str) -> io::Result<Self> {
+        [
+            Self::Epoll,
+            Self::Kqueue,
+            Self::Poll,
+            Self::Select,
+            Self::Polling,
+        ]
+        .into_iter()
+        .find(|backend| backend.name() == name)
+        .ok_or_else(|| {
+            io::Error::new(
+                io::ErrorKind::InvalidInput,
+                format!("there is no selector `{name}`; {}", choices()),
+            )
+        })
+    }
+}
+
+/// "available here: epoll, poll, select, polling"
+fn choices() -> String {
+    let names: Vec<_> = Backend::available()
+        .iter()
+        .map(|backend| backend.name())
+        .collect();
+    format!("available here: {}", names.join(", "))
+}

@@ -1,0 +1,66 @@
+//! What a kernel interface must do to serve as a selector, and what those that do it share.
+
+use std::io;
+use std::os::fd::{BorrowedFd, RawFd};
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::io::retry_on_intr;
+
+use super::Interest;
+
+/// The longest wait that is asked of the kernel at once: epoll counts milliseconds in an `i32`.
+/// Longer ones are made of several.
+pub(super) const LONGEST_WAIT: Duration = Duration::from_millis(i32::MAX as u64);
+
+/// What a kernel interface must do to serve as a [`Selector`](super::Selector). Handles are known by their number.
+pub(crate) trait Mechanism {
+    /// Starts to watch a handle. `EPERM`: it is of a kind that is always ready.
+    fn add(&mut self, fd: BorrowedFd<'_>, interest: Interest) -> io::Result<()>;
+
+    /// Watches it for something else from now on.
+    fn modify(&mut self, fd: BorrowedFd<'_>, interest: Interest) -> io::Result<()>;
+
+    /// Watches it no longer.
+    fn remove(&mut self, fd: BorrowedFd<'_>) -> io::Result<()>;
+
+    /// Waits until something is ready, for at most `timeout` and not a moment less, and appends
+    /// what it found. May come back early with nothing, or with `EINTR`.
+    fn wait(&mut self, timeout: Option<Duration>, ready: &mut Vec<Ready>) -> io::Result<()>;
+}
+
+/// What a [`Mechanism`] found. A hang-up or an error counts as ready in both directions.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ready {
+    pub(super) fd: RawFd,
+    pub(super) readable: bool,
+    pub(super) writable: bool,
+}
+
+/// The kernel's form of a timeout, which [`LONGEST_WAIT`] keeps in its range.
+pub(super) fn timespec(timeout: Option<Duration>) -> Option<Timespec> {
+    timeout.map(|timeout| Timespec::try_from(timeout).expect("LONGEST_WAIT is in range"))
+}
+
+/// Whether the kernel lets this handle be watched. Not if it is closed, nor, on Linux, if it was
+/// opened with `O_PATH`. For poll(2) and select(2), which notice it only while they wait.
+pub(super) fn is_watchable(fd: BorrowedFd<'_>) -> bool {
+    let mut list = [PollFd::from_borrowed_fd(fd, PollFlags::empty())];
+    let _ = retry_on_intr(|| rustix::event::poll(&mut list, Some(&Timespec::default())));
+    !list[0].revents().contains(PollFlags::NVAL)
+}
+
+/// Lends out a handle that is known by its number only.
+///
+/// Nothing is read, written or closed through the loan: it names an entry in a kernel table. If the
+/// handle was closed meanwhile, the kernel answers `EBADF` or `ENOENT`, or the entry is another
+/// file's and events nobody waits for are dropped by their key.
+#[allow(
+    unsafe_code,
+    reason = "poll(2) and the `polling` crate want a handle where a number is meant"
+)]
+pub(in crate::reactor) fn lend<'fd>(fd: RawFd) -> BorrowedFd<'fd> {
+    assert!(fd >= 0, "a file descriptor is never negative");
+    // SAFETY: it is not -1, and it is used as described above.
+    unsafe { BorrowedFd::borrow_raw(fd) }
+}
