@@ -4,6 +4,10 @@
 //! cancels out, and both are without the connection's buffer, which is the program's and not the
 //! runtime's. Every connection has exchanged one message before: its task exists, has filled its
 //! buffer and waits. The kernel's memory is not in it; it is the same for all.
+//!
+//! The live heap counts spare capacity: a table that doubles when it is full holds room for up to
+//! twice its connections, so this figure depends on their number. Resident memory counts the pages
+//! that were touched.
 
 use crate::echo::{PATIENCE, servers};
 use crate::load::Load;

@@ -1,8 +1,8 @@
 //! `selectors`: what one look at the kernel costs, by backend and by the number of sockets.
 //!
 //! A few sockets are ready and all others are silent, which is what a server sees. epoll keeps the
-//! list of interests in the kernel and pays for the ready ones; poll and select bring the whole list
-//! along at each call and pay for all. Nothing is read, so level-triggered sockets stay ready and
+//! list of interests in the kernel and pays for the ready ones; poll and select bring the whole
+//! list along at each call and pay for all. Nothing is read, so level-triggered sockets stay ready and
 //! each call finds the same events. Beside it stands the bare system call, without selio.
 
 use crate::machine;

@@ -138,7 +138,7 @@ fn spread(samples: &[f64]) -> Option<f64> {
     median(samples).map(|median| (high - low) / median.abs().max(f64::MIN_POSITIVE))
 }
 
-/// The sample below which a share of `at` of all samples lies, between two of them by a straight line.
+/// The sample below which a share of `at` of all samples lies; between two of them, a straight line.
 fn quantile(samples: &[f64], at: f64) -> Option<f64> {
     let mut sorted = samples.to_vec();
     sorted.sort_by(f64::total_cmp);

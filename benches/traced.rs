@@ -1,7 +1,7 @@
 //! `echo --instructions` and `echo --syscalls`: the server under callgrind and under strace.
 //!
-//! Processor time is noisy and mostly the kernel's. These two counts are a runtime's own, and nearly
-//! the same in every run. Both come from two runs of different length, whose difference leaves only
+//! Processor time is noisy and mostly the kernel's. These two counts are a runtime's own, and
+//! nearly the same in every run. Both come from two runs of different length, whose difference leaves only
 //! what a message costs: the start, the connections and the end cancel out.
 
 use crate::echo::{PATIENCE, servers};
@@ -177,8 +177,8 @@ fn slope_by_name(
         .collect()
 }
 
-/// Serves `steps` messages per connection under a tool, until the clients leave and the server ends by itself; returns
-/// the number of its threads.
+/// Serves `steps` messages per connection under a tool, until the clients leave and the server ends
+/// by itself; returns the number of its threads.
 fn run_under(tool: &[&str], peer: &Peer, core: usize, steps: usize) -> io::Result<usize> {
     let options = Options {
         core: Some(core),

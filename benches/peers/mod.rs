@@ -7,8 +7,8 @@
 //! - The measuring code is itself a spawned task, not the `block_on` future. For every peer this is
 //!   as fast or much faster: smol's `block_on`, for one, looks at the reactor at each wake of its
 //!   own future. It is also what a server's code is: a task among tasks.
-//! - Every echo server has one task per connection, a 4,096-byte buffer in that task, and leaves the
-//!   sockets' options alone.
+//! - Every echo server has one task per connection, a 4,096-byte buffer in that task, and leaves
+//!   the sockets' options alone.
 
 mod by_hand;
 mod local_pool;
