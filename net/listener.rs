@@ -5,7 +5,6 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::net::{self, SocketAddr};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::panic::Location;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -47,7 +46,7 @@ const BACKLOG: u32 = 1024;
 /// # }
 /// ```
 pub struct TcpListener {
-    source: Source<net::TcpListener>,
+    pub(super) source: Source<net::TcpListener>,
     /// When accepting goes on, after the process had run out of something.
     paused_until: Cell<Option<Instant>>,
 }
@@ -357,25 +356,6 @@ impl Stream for Incoming<'_> {
 impl fmt::Debug for Incoming<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Incoming").field(self.0.listener).finish()
-    }
-}
-
-impl AsFd for TcpListener {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.source.as_fd()
-    }
-}
-
-impl AsRawFd for TcpListener {
-    fn as_raw_fd(&self) -> RawFd {
-        self.as_fd().as_raw_fd()
-    }
-}
-
-impl From<TcpListener> for OwnedFd {
-    /// Non-blocking, as it is; see [`TcpListener::into_std`].
-    fn from(listener: TcpListener) -> Self {
-        listener.source.into_inner().into()
     }
 }
 

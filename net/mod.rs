@@ -12,6 +12,7 @@
 //! both at once. No call raises `SIGPIPE`, and none gives `EINTR` back.
 
 mod addr;
+mod fd;
 mod futures_io;
 mod listener;
 mod options;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::future::{Future, poll_fn};
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{self, Shutdown, SocketAddr};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::panic::Location;
 use std::rc::Rc;
 use std::task::{Poll, ready};
@@ -377,25 +377,6 @@ fn retry<R>(mut call: impl FnMut() -> io::Result<R>) -> io::Result<R> {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             result => return result,
         }
-    }
-}
-
-impl AsFd for TcpStream {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.source.as_fd()
-    }
-}
-
-impl AsRawFd for TcpStream {
-    fn as_raw_fd(&self) -> RawFd {
-        self.as_fd().as_raw_fd()
-    }
-}
-
-impl From<TcpStream> for OwnedFd {
-    /// Non-blocking, as it is; see [`TcpStream::into_std`].
-    fn from(stream: TcpStream) -> Self {
-        stream.source.into_inner()
     }
 }
 

@@ -53,6 +53,7 @@ mod notifier;
 mod poll;
 mod polling;
 mod select;
+mod table;
 
 use std::fmt;
 use std::io;
@@ -62,22 +63,13 @@ use std::time::{Duration, Instant};
 use rustix::io::Errno;
 
 use self::mechanism::{LONGEST_WAIT, Mechanism, Ready, is_watchable};
+use self::table::{Entry, Table};
 
 pub use self::backend::Backend;
 pub use self::event::{Event, Interest};
 pub(super) use self::mechanism::lend;
 pub use self::notifier::Notifier;
-
-/// One registered handle, as [`Selector::registrations`] lists it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Registration<K = usize> {
-    /// The number of the handle.
-    pub fd: RawFd,
-    /// The key that its events carry.
-    pub key: K,
-    /// What it is watched for.
-    pub interest: Interest,
-}
+pub use self::table::Registration;
 
 /// Waits for many handles at once.
 ///
@@ -113,29 +105,12 @@ pub struct Registration<K = usize> {
 pub struct Selector<K = usize> {
     backend: Backend,
     mechanism: Box<dyn Mechanism>,
-    /// What is registered; the place is the number of the handle.
-    table: Vec<Option<Entry<K>>>,
-    registered: usize,
+    table: Table<K>,
     /// Registered handles that are always ready and that no kernel interface watches.
     files: Vec<RawFd>,
     /// What the last wait found; kept for its memory.
     ready: Vec<Ready>,
     notifier: Notifier,
-}
-
-struct Entry<K> {
-    key: K,
-    interest: Interest,
-}
-
-impl<K: Clone> Entry<K> {
-    fn registration(&self, fd: RawFd) -> Registration<K> {
-        Registration {
-            fd,
-            key: self.key.clone(),
-            interest: self.interest,
-        }
-    }
 }
 
 impl<K: Clone> Selector<K> {
@@ -172,8 +147,7 @@ impl<K: Clone> Selector<K> {
         Ok(Self {
             backend,
             mechanism,
-            table: Vec::new(),
-            registered: 0,
+            table: Table::default(),
             files: Vec::new(),
             ready: Vec::new(),
             notifier,
@@ -195,12 +169,12 @@ impl<K: Clone> Selector<K> {
     /// memory for it.
     pub fn register(&mut self, fd: impl AsFd, key: K, interest: Interest) -> io::Result<()> {
         let fd = fd.as_fd();
-        let place = fd.as_raw_fd() as usize;
-        if self.entry(place).is_some() {
+        if self.table.get(fd.as_raw_fd()).is_some() {
             return Err(io::Error::new(
                 io::ErrorKind::AlreadyExists,
                 format!(
-                    "Selector::register: fd {place} is registered already; modify it, or deregister it before it is closed"
+                    "Selector::register: fd {} is registered already; modify it, or deregister it before it is closed",
+                    fd.as_raw_fd()
                 ),
             ));
         }
@@ -211,11 +185,7 @@ impl<K: Clone> Selector<K> {
             }
             Err(error) => return Err(explain("Selector::register", fd, &error)),
         }
-        if self.table.len() <= place {
-            self.table.resize_with(place + 1, || None);
-        }
-        self.table[place] = Some(Entry { key, interest });
-        self.registered += 1;
+        self.table.insert(fd.as_raw_fd(), key, interest);
         Ok(())
     }
 
@@ -226,8 +196,7 @@ impl<K: Clone> Selector<K> {
     /// It is not registered ([`NotFound`](io::ErrorKind::NotFound)), or it was closed meanwhile.
     pub fn modify(&mut self, fd: impl AsFd, key: K, interest: Interest) -> io::Result<()> {
         let fd = fd.as_fd();
-        let place = fd.as_raw_fd() as usize;
-        let Some(entry) = self.entry(place) else {
+        let Some(entry) = self.table.get(fd.as_raw_fd()) else {
             return Err(unknown("Selector::modify", fd));
         };
         if entry.interest != interest && !self.files.contains(&fd.as_raw_fd()) {
@@ -235,7 +204,7 @@ impl<K: Clone> Selector<K> {
                 .modify(fd, interest)
                 .map_err(|error| explain("Selector::modify", fd, &error))?;
         }
-        self.table[place] = Some(Entry { key, interest });
+        self.table.insert(fd.as_raw_fd(), key, interest);
         Ok(())
     }
 
@@ -247,12 +216,9 @@ impl<K: Clone> Selector<K> {
     /// was registered is forgotten without an error.
     pub fn deregister(&mut self, fd: impl AsFd) -> io::Result<()> {
         let fd = fd.as_fd();
-        let place = fd.as_raw_fd() as usize;
-        if self.entry(place).is_none() {
+        if !self.table.remove(fd.as_raw_fd()) {
             return Err(unknown("Selector::deregister", fd));
         }
-        self.table[place] = None;
-        self.registered -= 1;
         if let Some(at) = self.files.iter().position(|&file| file == fd.as_raw_fd()) {
             self.files.swap_remove(at);
             return Ok(());
@@ -341,8 +307,8 @@ impl<K: Clone> Selector<K> {
     fn report(&mut self, found: &mut impl FnMut(Event<&K>)) -> bool {
         let mut is_over = false;
         for ready in &self.ready {
-            match self.table.get(ready.fd as usize) {
-                Some(Some(Entry { key, interest })) => {
+            match self.table.get(ready.fd) {
+                Some(Entry { key, interest }) => {
                     let readable = ready.readable && interest.is_readable();
                     let writable = ready.writable && interest.is_writable();
                     if readable || writable {
@@ -371,7 +337,7 @@ impl<K: Clone> Selector<K> {
     fn report_files(&mut self, found: &mut impl FnMut(Event<&K>)) {
         let table = &self.table;
         self.files.retain(|&file| {
-            if let Some(Entry { key, interest }) = &table[file as usize] {
+            if let Some(Entry { key, interest }) = table.get(file) {
                 found(Event {
                     key,
                     readable: interest.is_readable(),
@@ -385,38 +351,31 @@ impl<K: Clone> Selector<K> {
 
     /// What is registered, in the order of the handles' numbers.
     pub fn registrations(&self) -> impl Iterator<Item = Registration<K>> + '_ {
-        self.table
-            .iter()
-            .enumerate()
-            .filter_map(|(place, entry)| Some(entry.as_ref()?.registration(place as RawFd)))
+        self.table.iter()
     }
 
     /// How this handle is registered, if it is.
     pub fn registration(&self, fd: impl AsFd) -> Option<Registration<K>> {
         let fd = fd.as_fd().as_raw_fd();
-        self.entry(fd as usize).map(|entry| entry.registration(fd))
+        self.table.get(fd).map(|entry| entry.registration(fd))
     }
 
     /// How many handles are registered.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.registered
+        self.table.len()
     }
 
     /// Whether nothing is registered.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.registered == 0
+        self.table.len() == 0
     }
 
     /// What ends a [`select`](Self::select) from any thread.
     #[must_use]
     pub fn notifier(&self) -> Notifier {
         self.notifier.clone()
-    }
-
-    fn entry(&self, place: usize) -> Option<&Entry<K>> {
-        self.table.get(place)?.as_ref()
     }
 }
 

@@ -1,0 +1,43 @@
+//! The file descriptors of sockets, for what selio has no method for.
+
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+
+use super::{TcpListener, TcpStream};
+
+impl AsFd for TcpStream {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.source.as_fd()
+    }
+}
+
+impl AsRawFd for TcpStream {
+    fn as_raw_fd(&self) -> RawFd {
+        self.as_fd().as_raw_fd()
+    }
+}
+
+impl From<TcpStream> for OwnedFd {
+    /// Non-blocking, as it is; see [`TcpStream::into_std`].
+    fn from(stream: TcpStream) -> Self {
+        stream.source.into_inner()
+    }
+}
+
+impl AsFd for TcpListener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.source.as_fd()
+    }
+}
+
+impl AsRawFd for TcpListener {
+    fn as_raw_fd(&self) -> RawFd {
+        self.as_fd().as_raw_fd()
+    }
+}
+
+impl From<TcpListener> for OwnedFd {
+    /// Non-blocking, as it is; see [`TcpListener::into_std`].
+    fn from(listener: TcpListener) -> Self {
+        listener.source.into_inner().into()
+    }
+}

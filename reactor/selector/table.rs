@@ -1,0 +1,84 @@
+//! What is registered, by the number of the handle. Numbers are small and dense, because the kernel
+//! always gives out the lowest one that is free.
+
+use std::os::fd::RawFd;
+
+use super::Interest;
+
+/// One registered handle, as [`Selector::registrations`] lists it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Registration<K = usize> {
+    /// The number of the handle.
+    pub fd: RawFd,
+    /// The key that its events carry.
+    pub key: K,
+    /// What it is watched for.
+    pub interest: Interest,
+}
+
+pub(super) struct Table<K> {
+    entries: Vec<Option<Entry<K>>>,
+    len: usize,
+}
+
+pub(super) struct Entry<K> {
+    pub(super) key: K,
+    pub(super) interest: Interest,
+}
+
+impl<K> Table<K> {
+    #[inline]
+    pub(super) fn get(&self, fd: RawFd) -> Option<&Entry<K>> {
+        self.entries.get(fd as usize)?.as_ref()
+    }
+
+    /// Adds an entry, or replaces it.
+    pub(super) fn insert(&mut self, fd: RawFd, key: K, interest: Interest) {
+        let place = fd as usize;
+        if self.entries.len() <= place {
+            self.entries.resize_with(place + 1, || None);
+        }
+        let former = self.entries[place].replace(Entry { key, interest });
+        self.len += usize::from(former.is_none());
+    }
+
+    /// Whether there was an entry to remove.
+    pub(super) fn remove(&mut self, fd: RawFd) -> bool {
+        let former = self.entries.get_mut(fd as usize).and_then(Option::take);
+        self.len -= usize::from(former.is_some());
+        former.is_some()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = Registration<K>> + '_
+    where
+        K: Clone,
+    {
+        self.entries
+            .iter()
+            .enumerate()
+            .filter_map(|(place, entry)| Some(entry.as_ref()?.registration(place as RawFd)))
+    }
+}
+
+impl<K: Clone> Entry<K> {
+    pub(super) fn registration(&self, fd: RawFd) -> Registration<K> {
+        Registration {
+            fd,
+            key: self.key.clone(),
+            interest: self.interest,
+        }
+    }
+}
+
+impl<K> Default for Table<K> {
+    fn default() -> Self {
+        Self {
+            entries: Vec::new(),
+            len: 0,
+        }
+    }
+}
