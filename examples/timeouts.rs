@@ -1,0 +1,106 @@
+//! An echo server that does some other work while nothing comes.
+//!
+//! ```text
+//! cargo run --release --example timeouts                       in one terminal
+//! cargo run --release --example slow_client                    in another
+//! cargo run --release --example timeouts -- 127.0.0.1:7007 50        does so after 50 ms
+//! ```
+//!
+//! It is the server with a timeout of the [`select` page of Python's Module of the Week][pymotw].
+//! There, one loop looks at all sockets. Here, each connection is a task that tells the main one
+//! what happens, and only that one has a timeout.
+//!
+//! [pymotw]: https://pymotw.com/3/select/
+
+use std::net::SocketAddr;
+use std::time::Duration;
+use std::{fmt, io};
+
+use async_channel::Sender;
+use selio::net::{TcpListener, TcpStream};
+use selio::{spawn, timeout};
+
+async fn serve(address: String, patience: Duration) -> io::Result<()> {
+    let listener = TcpListener::bind(address).await?;
+    let address = listener.local_addr()?;
+    println!("starting up on {} port {}", address.ip(), address.port());
+    let (news, events) = async_channel::unbounded();
+    spawn(accept(listener, news));
+    loop {
+        println!("waiting for the next event");
+        match timeout(patience, events.recv()).await {
+            Ok(Ok(event)) => println!("  {event}"),
+            Ok(Err(_)) => return Err(io::Error::other("the listener has failed")),
+            Err(_) => println!("  timed out, do some other work here"),
+        }
+    }
+}
+
+async fn accept(listener: TcpListener, news: Sender<Event>) -> io::Result<()> {
+    loop {
+        let (stream, peer) = listener.accept().await?;
+        tell(&news, peer, What::Connected).await;
+        let news = news.clone();
+        spawn(async move {
+            let end = handle_client(stream, peer, &news).await;
+            tell(&news, peer, What::Closed(end.err())).await;
+        });
+    }
+}
+
+async fn handle_client(
+    stream: TcpStream,
+    peer: SocketAddr,
+    news: &Sender<Event>,
+) -> io::Result<()> {
+    let mut buffer = [0; 1024];
+    loop {
+        let n = stream.read(&mut buffer).await?;
+        if n == 0 {
+            return Ok(());
+        }
+        tell(news, peer, What::Received(buffer[..n].to_vec())).await;
+        stream.write_all(&buffer[..n]).await?;
+        tell(news, peer, What::Sent(buffer[..n].to_vec())).await;
+    }
+}
+
+async fn tell(news: &Sender<Event>, peer: SocketAddr, what: What) {
+    // It fails only if the main task is gone, and the program with it.
+    let _ = news.send(Event { peer, what }).await;
+}
+
+/// Something that happened on a connection.
+struct Event {
+    peer: SocketAddr,
+    what: What,
+}
+
+enum What {
+    Connected,
+    Received(Vec<u8>),
+    Sent(Vec<u8>),
+    Closed(Option<io::Error>),
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let peer = format!("('{}', {})", self.peer.ip(), self.peer.port());
+        match &self.what {
+            What::Connected => write!(f, "connection from {peer}"),
+            What::Received(bytes) => write!(f, "received b'{}' from {peer}", bytes.escape_ascii()),
+            What::Sent(bytes) => write!(f, "sending b'{}' to {peer}", bytes.escape_ascii()),
+            What::Closed(None) => write!(f, "closing {peer}"),
+            What::Closed(Some(error)) => write!(f, "closing {peer}: {error}"),
+        }
+    }
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let mut arguments = std::env::args().skip(1);
+    let address = arguments.next();
+    let address = address.unwrap_or_else(|| "127.0.0.1:5566".to_owned());
+    let patience = arguments.next();
+    let patience = patience.as_deref().unwrap_or("1000").parse()?;
+    Ok(selio::run(serve(address, Duration::from_millis(patience)))?)
+}
