@@ -8,7 +8,6 @@ mod common;
 mod tasks;
 
 use std::cell::{Cell, RefCell};
-use std::fs;
 use std::future::{pending, poll_fn};
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -24,8 +23,8 @@ use selio::{
 
 use crate::common::{deadline, each_backend, open_fds};
 use crate::tasks::{
-    Ledger, Log, OnDrop, in_a_process_of_its_own, message_of, on_a_runtime, panic_of, poll_once,
-    poll_with, quietly, runtime,
+    Ledger, Log, OnDrop, in_a_process_of_its_own, memory, message_of, on_a_runtime, panic_of,
+    poll_once, poll_with, quietly, runtime,
 };
 
 /// Who waits until its runtime ends, and how.
@@ -548,14 +547,6 @@ fn tasks_end_in_the_order_in_which_they_lie_and_each_may_still_use_the_next() {
         drop(runtime);
         assert_eq!(log.take(), (0..10).collect::<Vec<_>>());
     });
-}
-
-/// How much memory this process has resident, in KiB, where the system tells it in a file.
-fn memory() -> usize {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let number = line.and_then(|line| line.split_whitespace().next());
-    number.map_or(0, |number| number.parse().expect("VmRSS is a number"))
 }
 
 #[test]

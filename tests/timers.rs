@@ -24,7 +24,8 @@ use selio::{
 
 use crate::common::Random;
 use crate::tasks::{
-    Ledger, Log, Spy, a_look, on_a_runtime, on_each_runtime, panic_here, poll_once, poll_with,
+    Ledger, Log, Spy, a_look, in_a_process_of_its_own, memory, on_a_runtime, on_each_runtime,
+    panic_here, poll_once, poll_with,
 };
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -295,11 +296,14 @@ fn a_timer_leaves_the_moment_it_is_dropped() {
 
 #[test]
 fn a_million_timers_that_are_set_and_cancelled_leave_nothing() {
-    on_a_runtime(|runtime| {
+    const NAME: &str = "a_million_timers_that_are_set_and_cancelled_leave_nothing";
+    in_a_process_of_its_own(NAME, || {
+        let runtime = selio::Runtime::new().unwrap();
         runtime.block_on(async {
             let mut random = Random::from_environment();
             let mut timers = Vec::new();
-            for _ in 0..10 {
+            let mut before = 0;
+            for round in 0..11 {
                 for _ in 0..100_000 {
                     timers.push(sleep(HOUR + Duration::from_nanos(random.next() >> 20)));
                     let timer = timers.last_mut().expect("it was pushed");
@@ -308,7 +312,12 @@ fn a_million_timers_that_are_set_and_cancelled_leave_nothing() {
                 assert_eq!(stats().timers, 100_000);
                 timers.clear();
                 assert_eq!(stats().timers, 0);
+                if round == 0 {
+                    before = memory();
+                }
             }
+            let growth = memory().saturating_sub(before);
+            assert!(growth < 512, "{growth} KiB for a million timers");
         });
     });
 }

@@ -120,6 +120,33 @@ fn the_waker_of_an_ended_task_wakes_nobody() {
 }
 
 #[test]
+fn wakers_hold_no_future_of_an_ended_task() {
+    on_a_runtime(|runtime| {
+        runtime.block_on(async {
+            let (ledger, wakers) = (Ledger::new(), Rc::new(RefCell::new(Vec::new())));
+            for i in 0..1000 {
+                let (entry, wakers) = (ledger.entry(), Rc::clone(&wakers));
+                let task = spawn(async move {
+                    let _entry = entry;
+                    poll_fn(|cx| {
+                        wakers.borrow_mut().push(cx.waker().clone());
+                        if i % 2 == 0 {
+                            Poll::Ready(())
+                        } else {
+                            Poll::Pending
+                        }
+                    })
+                    .await;
+                });
+                yield_now().await;
+                task.cancel();
+            }
+            assert_eq!((ledger.alive(), wakers.take().len()), (0, 1000));
+        });
+    });
+}
+
+#[test]
 fn two_wakers_of_a_task_are_one_and_those_of_two_tasks_are_not() {
     on_a_runtime(|runtime| {
         runtime.block_on(async {
@@ -494,6 +521,28 @@ fn a_remote_cancel_drops_the_future_on_its_own_thread() {
             "{error}"
         );
         assert_eq!((was, runtime.stats().tasks), (here, 0));
+    });
+}
+
+#[test]
+fn a_remote_cancel_wakes_the_task_that_waits() {
+    on_each_runtime(|runtime| {
+        let drops = Arc::new(AtomicU64::new(0));
+        let theirs = Arc::clone(&drops);
+        let handle = runtime.handle();
+        runtime.block_on(async {
+            let task = handle.spawn(move || async move {
+                let _guard = OnDrop::new(move || theirs.store(1, Ordering::Relaxed));
+                pending::<()>().await;
+            });
+            a_look().await;
+            a_look().await;
+            assert_eq!((stats().tasks, drops.load(Ordering::Relaxed)), (1, 0));
+            task.cancel();
+            yield_now().await;
+            assert_eq!((stats().tasks, drops.load(Ordering::Relaxed)), (0, 1));
+            assert!(task.await.unwrap_err().is_cancelled());
+        });
     });
 }
 

@@ -8,6 +8,7 @@
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::fmt::Debug;
+use std::fs;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, set_hook, take_hook};
 use std::pin::Pin;
@@ -60,6 +61,14 @@ pub(crate) fn in_a_process_of_its_own(test: &str, body: impl FnOnce()) {
         output.status,
         { String::from_utf8_lossy(&output.stderr) }
     );
+}
+
+/// How much memory this process has resident, in KiB, where the system tells it in a file.
+pub(crate) fn memory() -> usize {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let number = line.and_then(|line| line.split_whitespace().next());
+    number.map_or(0, |number| number.parse().expect("VmRSS is a number"))
 }
 
 /// What happened, in order. Clones write on the same list.
