@@ -1,0 +1,307 @@
+//! The executor with one fault each, and the model that must find it: a model that cannot fail
+//! proves nothing.
+
+/// One fault.
+pub(crate) struct Mutant {
+    /// Says what is wrong.
+    pub(crate) name: &'static str,
+    pub(crate) edits: &'static [Edit],
+    /// Which claim is false then.
+    pub(crate) model: &'static str,
+    /// How loom, or the model, says so.
+    pub(crate) panic: &'static str,
+}
+
+/// Replaces what stands exactly once in a file of `executor`.
+pub(crate) struct Edit {
+    pub(crate) file: &'static str,
+    pub(crate) find: &'static str,
+    pub(crate) replace: &'static str,
+}
+
+const LOST: &str = "deadlock";
+const LEFT: &str = "leaked";
+const WRONG: &str = "woken by a wake that was meant for another";
+
+const M1: &str = "two_wakes_at_once_are_not_lost_and_bring_their_news";
+const M1_NEWS: &str = "a_wake_that_is_not_posted_anew_brings_its_news";
+const M1_POLL: &str = "a_wake_during_the_poll_is_not_lost";
+const M2: &str = "no_message_lies_there_while_the_loop_sleeps_and_one_notify_ends_a_sleep";
+const M2_AWAKE: &str = "a_wake_while_the_loop_is_awake_does_not_notify";
+const M3: &str = "a_late_wake_neither_reaches_nor_robs_the_heir_of_the_waker";
+const M3_CLONES: &str = "the_last_of_two_clones_does_not_reach_the_heir_either";
+const M4: &str = "a_wake_of_a_cancelled_task_does_not_reach_the_heir_of_its_slot";
+const M5: &str = "a_wake_at_the_end_of_the_runtime_leaves_nothing_behind";
+const M5_SPAWN: &str = "a_spawn_at_the_end_of_the_runtime_is_run_or_cancelled";
+const M8_JOIN: &str = "join_returns_when_the_task_has_ended";
+const M8_CANCEL: &str = "cancel_ends_a_task_that_waits_for_ever";
+const M8_BOTH: &str = "a_task_that_is_cancelled_as_it_ends_has_one_outcome";
+const M8_AWAIT: &str = "an_await_across_two_runtimes_ends";
+
+pub(crate) const MUTANTS: &[Mutant] = &[
+    Mutant {
+        name: "post_is_relaxed",
+        edits: &[Edit {
+            file: "inbox.rs",
+            find: "!self.0.swap(true, Ordering::AcqRel)",
+            replace: "!self.0.swap(true, Ordering::Relaxed)",
+        }],
+        model: M1,
+        panic: LOST,
+    },
+    // The fence in the next `pop` of the queue would make up for it, so that no model of the whole
+    // executor can find it; but nobody has promised us that fence.
+    Mutant {
+        name: "receive_is_relaxed",
+        edits: &[Edit {
+            file: "inbox.rs",
+            find: "self.0.swap(false, Ordering::AcqRel);",
+            replace: "self.0.swap(false, Ordering::Relaxed);",
+        }],
+        model: M1_NEWS,
+        panic: "neither posted nor brought",
+    },
+    Mutant {
+        name: "a_wake_is_received_when_its_task_is_not_queued_only",
+        edits: &[Edit {
+            file: "mod.rs",
+            find: "waker.receive();
+                    if waker.queue() {",
+            replace: "if waker.queue() {
+                        waker.receive();",
+        }],
+        model: M1_POLL,
+        panic: LOST,
+    },
+    Mutant {
+        name: "a_wake_is_received_after_the_poll",
+        edits: &[
+            Edit {
+                file: "mod.rs",
+                find: "                    waker.receive();\n",
+                replace: "",
+            },
+            Edit {
+                file: "runtime.rs",
+                find: "polls += 1;",
+                replace: "self.executor.main.receive(); polls += 1;",
+            },
+        ],
+        model: M1,
+        panic: LOST,
+    },
+    Mutant {
+        name: "push_without_a_fence",
+        edits: &[Edit {
+            file: "inbox.rs",
+            find: "fence(Ordering::SeqCst);
+        Ok(",
+            replace: "Ok(",
+        }],
+        model: M2,
+        panic: LOST,
+    },
+    Mutant {
+        name: "push_with_a_weak_fence",
+        edits: &[Edit {
+            file: "inbox.rs",
+            find: "fence(Ordering::SeqCst);
+        Ok(",
+            replace: "fence(Ordering::AcqRel);
+        Ok(",
+        }],
+        model: M2,
+        panic: LOST,
+    },
+    Mutant {
+        name: "fall_asleep_without_a_fence",
+        edits: &[Edit {
+            file: "inbox.rs",
+            find: "fence(Ordering::SeqCst);
+        self.messages.is_empty()",
+            replace: "self.messages.is_empty()",
+        }],
+        model: M2,
+        panic: LOST,
+    },
+    Mutant {
+        name: "fall_asleep_with_a_weak_fence",
+        edits: &[Edit {
+            file: "inbox.rs",
+            find: "fence(Ordering::SeqCst);
+        self.messages.is_empty()",
+            replace: "fence(Ordering::AcqRel);
+        self.messages.is_empty()",
+        }],
+        model: M2,
+        panic: LOST,
+    },
+    Mutant {
+        name: "fall_asleep_looks_before_it_says_so",
+        edits: &[Edit {
+            file: "inbox.rs",
+            find: "self.asleep.store(true, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+        self.messages.is_empty()",
+            replace: "let is_empty = self.messages.is_empty();
+        self.asleep.store(true, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+        is_empty",
+        }],
+        model: M2,
+        panic: LOST,
+    },
+    Mutant {
+        name: "the_loop_sleeps_whatever_there_is",
+        edits: &[Edit {
+            file: "runtime.rs",
+            find: "if inbox.fall_asleep() {",
+            replace: "if inbox.fall_asleep() || true {",
+        }],
+        model: M2,
+        panic: LOST,
+    },
+    Mutant {
+        name: "everybody_notifies",
+        edits: &[Edit {
+            file: "inbox.rs",
+            find: "self.asleep.load(Ordering::Relaxed) && self.asleep.swap(false, Ordering::Relaxed)",
+            replace: "self.asleep.load(Ordering::Relaxed)",
+        }],
+        model: M2,
+        panic: "two notified for one sleep",
+    },
+    Mutant {
+        name: "the_loop_looks_asleep_while_it_runs",
+        edits: &[Edit {
+            file: "inbox.rs",
+            find: "self.asleep.store(false, Ordering::Relaxed);",
+            replace: "",
+        }],
+        model: M2_AWAKE,
+        panic: "notified although the loop was awake",
+    },
+    Mutant {
+        name: "a_waker_is_reused_though_others_have_it",
+        edits: &[Edit {
+            file: "mod.rs",
+            find: " == 2",
+            replace: " >= 2",
+        }],
+        model: M3,
+        panic: WRONG,
+    },
+    Mutant {
+        name: "a_waker_is_reused_though_one_other_has_it",
+        edits: &[Edit {
+            file: "mod.rs",
+            find: " == 2",
+            replace: " <= 3",
+        }],
+        model: M3_CLONES,
+        panic: WRONG,
+    },
+    // This one shows that the model gets as far as to reuse a waker at all.
+    Mutant {
+        name: "the_heir_of_a_waker_gets_the_old_key",
+        edits: &[Edit {
+            file: "waker.rs",
+            find: "self.key.store(key.into_u64(), Ordering::Relaxed);",
+            replace: "",
+        }],
+        model: M3,
+        panic: LOST,
+    },
+    Mutant {
+        name: "a_slot_has_no_generation",
+        edits: &[Edit {
+            file: "mod.rs",
+            find: "(slot.generation == key.generation).then(|| with(slot))",
+            replace: "Some(with(slot))",
+        }],
+        model: M4,
+        panic: WRONG,
+    },
+    Mutant {
+        name: "the_inbox_stays_open",
+        edits: &[Edit {
+            file: "mod.rs",
+            find: "self.mailbox.inbox.close();",
+            replace: "",
+        }],
+        model: M5,
+        panic: LEFT,
+    },
+    Mutant {
+        name: "the_inbox_is_closed_too_late",
+        edits: &[Edit {
+            file: "mod.rs",
+            find: "self.mailbox.inbox.close();
+        while self.mailbox.inbox.pop().is_some() {}",
+            replace: "while self.mailbox.inbox.pop().is_some() {}
+        self.mailbox.inbox.close();",
+        }],
+        model: M5_SPAWN,
+        panic: LOST,
+    },
+    Mutant {
+        name: "the_inbox_is_closed_but_not_emptied",
+        edits: &[Edit {
+            file: "mod.rs",
+            find: "while self.mailbox.inbox.pop().is_some() {}",
+            replace: "",
+        }],
+        model: M5,
+        panic: LEFT,
+    },
+    Mutant {
+        name: "the_end_is_not_told_to_who_joins",
+        edits: &[Edit {
+            file: "handle.rs",
+            find: "self.0.is_done.notify_all();",
+            replace: "",
+        }],
+        model: M8_JOIN,
+        panic: LOST,
+    },
+    Mutant {
+        name: "a_cancel_during_the_poll_is_not_seen",
+        edits: &[Edit {
+            file: "handle.rs",
+            find: "if state.is_cancelled {
+                drop(state);",
+            replace: "if false {
+                drop(state);",
+        }],
+        model: M8_CANCEL,
+        panic: LOST,
+    },
+    Mutant {
+        name: "the_waker_of_who_awaits_is_left_without_a_look",
+        edits: &[Edit {
+            file: "handle.rs",
+            find: "if let Some(result) = state.take() {
+            return Poll::Ready(result);
+        }
+        let former",
+            replace: "if let Some(result) = state.take() {
+            return Poll::Ready(result);
+        }
+        drop(state);
+        let mut state = self.0.lock();
+        let former",
+        }],
+        model: M8_AWAIT,
+        panic: LOST,
+    },
+    Mutant {
+        name: "an_outcome_is_overwritten",
+        edits: &[Edit {
+            file: "handle.rs",
+            find: "return; // It is settled: this is the promise going away.",
+            replace: "",
+        }],
+        model: M8_BOTH,
+        panic: "join does not say what happened",
+    },
+];
