@@ -1,5 +1,6 @@
 //! What can be waited for, and what is reported.
 
+use std::fmt;
 use std::num::NonZeroU8;
 use std::ops::BitOr;
 
@@ -14,7 +15,7 @@ use std::ops::BitOr;
 /// assert_eq!(both.without(Interest::READABLE), Some(Interest::WRITABLE));
 /// assert_eq!(Interest::WRITABLE.without(Interest::WRITABLE), None);
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Interest(NonZeroU8);
 
 impl Interest {
@@ -50,6 +51,16 @@ impl Interest {
             None => None,
             Some(rest) => Some(Self(rest)),
         }
+    }
+}
+
+impl fmt::Debug for Interest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match (self.is_readable(), self.is_writable()) {
+            (true, true) => "BOTH",
+            (true, false) => "READABLE",
+            (false, _) => "WRITABLE",
+        })
     }
 }
 

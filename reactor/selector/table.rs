@@ -5,7 +5,7 @@ use std::os::fd::RawFd;
 
 use super::Interest;
 
-/// One registered handle, as [`Selector::registrations`] lists it.
+/// One registered handle, as [`Selector::registrations`](super::Selector::registrations) lists it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Registration<K = usize> {
     /// The number of the handle.
