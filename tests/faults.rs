@@ -530,8 +530,8 @@ fn wakers_of_sockets_may_outlive_their_runtime_on_other_threads() {
                 let waker = wakers[0].clone();
                 thread::spawn(move || {
                     waker.wake_by_ref();
-                    waker.clone().wake();
-                    drop(waker);
+                    drop(waker.clone());
+                    waker.wake();
                 })
             })
             .collect();

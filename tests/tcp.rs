@@ -58,6 +58,21 @@ fn connect_takes_addresses_names_and_pairs() {
 }
 
 #[test]
+fn connect_reaches_ipv6_where_there_is_one() {
+    on_each_backend(async || {
+        let listener = match selio::net::TcpListener::bind("[::1]:0").await {
+            Ok(listener) => listener,
+            Err(error) => return println!("skipped: {error}"),
+        };
+        let addr = listener.local_addr().unwrap();
+        reaches(&listener, addr).await;
+        reaches(&listener, addr.to_string()).await;
+        reaches(&listener, ("::1", addr.port())).await;
+        reaches(&listener, (std::net::Ipv6Addr::LOCALHOST, addr.port())).await;
+    });
+}
+
+#[test]
 fn connect_goes_on_to_the_next_address_when_one_refuses() {
     on_each_backend(async || {
         let (listener, addr) = listen().await;
