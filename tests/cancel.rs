@@ -1,6 +1,10 @@
 //! Cancelling: when the future is dropped, what its handle says, and what is left behind.
 
 #![allow(clippy::unwrap_used, reason = "a test panics when it fails")]
+#![allow(
+    clippy::async_yields_async,
+    reason = "handles leave the `block_on` that made them"
+)]
 
 mod common;
 #[path = "common/tasks.rs"]

@@ -1,6 +1,10 @@
 //! `run`, `block_on`, `spawn`: who runs when, what comes out, and who may not call what where.
 
 #![allow(clippy::unwrap_used, reason = "a test panics when it fails")]
+#![allow(
+    clippy::async_yields_async,
+    reason = "handles leave the `block_on` that made them"
+)]
 
 mod common;
 #[path = "common/tasks.rs"]

@@ -2,6 +2,10 @@
 //! whatever is left in other hands does no harm.
 
 #![allow(clippy::unwrap_used, reason = "a test panics when it fails")]
+#![allow(
+    clippy::async_yields_async,
+    reason = "handles leave the `block_on` that made them"
+)]
 
 mod common;
 #[path = "common/tasks.rs"]
@@ -344,7 +348,7 @@ fn wakers_may_be_used_and_dropped_on_any_thread_after_the_runtime() {
                 scope.spawn(move || {
                     for waker in part {
                         waker.wake_by_ref();
-                        waker.clone().wake();
+                        Waker::wake(waker.clone());
                         waker.wake();
                     }
                 });

@@ -347,10 +347,9 @@ fn a_sleep_may_move_to_another_task() {
             let mut timer = sleep(Duration::from_millis(2));
             let first = spawn(async move {
                 assert!(poll_once(&mut timer).await.is_pending());
-                timer
+                (timer, stats().polls)
             });
-            let timer = first.await.unwrap();
-            let before = stats().polls;
+            let (timer, before) = first.await.unwrap();
             spawn(timer).await.unwrap();
             assert_eq!(stats().polls - before, 2, "once to wait, once to end");
         });

@@ -2,6 +2,10 @@
 //! twice, and whatever a waker does, it may do.
 
 #![allow(clippy::unwrap_used, reason = "a test panics when it fails")]
+#![allow(
+    clippy::async_yields_async,
+    reason = "handles leave the `block_on` that made them"
+)]
 
 mod common;
 #[path = "common/tasks.rs"]
@@ -174,7 +178,8 @@ fn a_wake_from_another_thread_ends_the_sleep_of_the_runtime() {
             thread.join().unwrap();
         }
         let stats = runtime.stats();
-        assert!(stats.notifies <= stats.selects + 1, "{stats:?}");
+        // One for each turn that began with nothing to do, whether it came to a sleep or not.
+        assert!(stats.notifies <= stats.turns, "{stats:?}");
     });
 }
 
@@ -249,7 +254,8 @@ fn a_storm_of_wakes_from_four_threads_loses_none() {
         });
         let stats = runtime.stats();
         assert_eq!(found.get(), THREADS * WAKES);
-        assert!(stats.notifies <= stats.selects + 1, "{stats:?}");
+        // One for each turn that began with nothing to do, whether it came to a sleep or not.
+        assert!(stats.notifies <= stats.turns, "{stats:?}");
     });
 }
 
@@ -674,7 +680,8 @@ fn ten_thousand_spawns_from_four_threads_all_run() {
         assert_eq!(sums.iter().sum::<u64>(), 9999 * 10_000 / 2);
         let stats = runtime.stats();
         assert_eq!(stats.tasks, 0);
-        assert!(stats.notifies <= stats.selects + 1, "{stats:?}");
+        // One for each turn that began with nothing to do, whether it came to a sleep or not.
+        assert!(stats.notifies <= stats.turns, "{stats:?}");
     });
 }
 
