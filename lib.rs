@@ -45,3 +45,8 @@ pub use reactor::{
     Direction, Interval, MissedTicks, Sleep, Source, interval, interval_at, selector, sleep,
     sleep_until,
 };
+
+/// The examples of README.md are tests too.
+#[cfg(doctest)]
+#[doc = include_str!("README.md")]
+struct Readme;

@@ -182,16 +182,26 @@ impl<T> Promise<T> {
 
     /// Makes the future, runs it, and keeps the promise with its result.
     async fn keep<F: Future<Output = T>>(self, name: String, make: impl FnOnce() -> F) {
-        let result = match contain(make) {
-            Ok(future) => {
-                let mut future = pin!(future);
-                poll_fn(|cx| match contain(|| self.poll(future.as_mut(), cx)) {
-                    Ok(poll) => poll,
-                    Err(panic) => Poll::Ready(Some(Err(panic))),
+        let was_cancelled = self.0.lock().is_cancelled;
+        let result = match (!was_cancelled).then(|| contain(make)) {
+            None => None,
+            Some(Ok(future)) => {
+                let mut future = pin!(Some(future));
+                let result = poll_fn(|cx| {
+                    let future = future.as_mut().as_pin_mut().expect("it has not ended yet");
+                    match contain(|| self.poll(future, cx)) {
+                        Ok(poll) => poll,
+                        Err(panic) => Poll::Ready(Some(Err(panic))),
+                    }
                 })
-                .await
+                .await;
+                // Its destructor may panic, which the handle should know.
+                match (result, contain(|| future.set(None))) {
+                    (Some(Err(panic)), _) | (_, Err(panic)) => Some(Err(panic)),
+                    (result, Ok(())) => result,
+                }
             }
-            Err(panic) => Some(Err(panic)),
+            Some(Err(panic)) => Some(Err(panic)),
         };
         let site = self.0.site;
         self.settle(match result {

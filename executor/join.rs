@@ -52,6 +52,9 @@ impl<T> JoinHandle<T> {
     /// The handle then gives a [`JoinError`] that [is cancelled](JoinError::is_cancelled). A task
     /// that has ended is left as it is.
     pub fn cancel(&self) {
+        // Its destructors find their own runtime, wherever this is called.
+        let is_here = Executor::with_current(|current| Rc::ptr_eq(current, &self.executor));
+        let _entered = (is_here != Some(true)).then(|| self.executor.enter());
         self.executor.cancel(self.key);
     }
 

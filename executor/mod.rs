@@ -71,6 +71,9 @@ const SPARE_WAKERS: usize = 1024;
 /// of those it has just cancelled.
 const LAST_ROUNDS: usize = 100_000;
 
+/// How many messages of other threads are taken in between two rounds of polls.
+const MESSAGES: usize = 1024;
+
 thread_local! {
     static CURRENT: RefCell<Option<Rc<Executor>>> = const { RefCell::new(None) };
 }
@@ -269,7 +272,11 @@ impl Executor {
 
     /// Takes in what other threads have left in the mailbox.
     fn receive(self: &Rc<Self>) {
-        while let Some(message) = self.mailbox.inbox.pop() {
+        // No more than that: who sends without a pause must not keep the tasks from running.
+        for _ in 0..MESSAGES {
+            let Some(message) = self.mailbox.inbox.pop() else {
+                break;
+            };
             match message {
                 Message::Wake(waker) => {
                     waker.receive();
@@ -285,7 +292,9 @@ impl Executor {
     /// Cancels all tasks, and those that their destructors spawn, until none is left.
     fn shut_down(&self) {
         self.mailbox.inbox.close();
-        while self.mailbox.inbox.pop().is_some() {}
+        while let Some(message) = self.mailbox.inbox.pop() {
+            let _ = contain(|| drop(message));
+        }
         for _ in 0..LAST_ROUNDS {
             let keys: Vec<_> = (self.tasks.borrow().iter())
                 .map(|(slot, task)| TaskKey {
@@ -313,11 +322,12 @@ impl Executor {
     /// Makes this the executor of the thread, and its reactor the reactor, until the guard is
     /// dropped.
     fn enter(self: &Rc<Self>) -> Entered {
-        let former = CURRENT.replace(Some(Rc::clone(self)));
+        // At the exit of the thread there may be no place left to put it.
+        let former = CURRENT.try_with(|current| current.replace(Some(Rc::clone(self))));
         let queue = run_queue::enter(&self.mailbox, self.parked.take());
         Entered {
             ours: Rc::clone(self),
-            former,
+            former: former.ok().flatten(),
             queue,
             _reactor: self.reactor.enter(),
         }

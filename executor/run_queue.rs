@@ -40,7 +40,8 @@ pub(super) fn push_if_here(mailbox: &Arc<Mailbox>, key: impl FnOnce() -> Option<
 
 /// Queues a key of the runtime that runs on this thread.
 pub(super) fn push(key: TaskKey) {
-    QUEUE.with(|queue| queue.keys.borrow_mut().push(key));
+    // At the exit of the thread there may be no queue any more, and nothing will run.
+    let _ = QUEUE.try_with(|queue| queue.keys.borrow_mut().push(key));
 }
 
 pub(super) fn is_empty() -> bool {
@@ -49,7 +50,7 @@ pub(super) fn is_empty() -> bool {
 
 /// Exchanges the queue for another one.
 pub(super) fn swap(keys: &mut Vec<TaskKey>) {
-    QUEUE.with(|queue| mem::swap(&mut *queue.keys.borrow_mut(), keys));
+    let _ = QUEUE.try_with(|queue| mem::swap(&mut *queue.keys.borrow_mut(), keys));
 }
 
 /// The queue of a runtime that makes room for another one.

@@ -85,7 +85,8 @@ impl<T> Join<T> {
         }
         let former = self.outcome.replace(Outcome::There(result));
         if let Outcome::Awaited(Some(waker)) = former {
-            waker.wake();
+            // Its panic is not the task's, whose result is there.
+            let _ = contain(|| waker.wake());
         }
     }
 

@@ -301,7 +301,8 @@ impl Reactor {
 
     /// Makes this the reactor of the thread, until the guard is dropped.
     pub(crate) fn enter(self: &Rc<Self>) -> Entered {
-        let former = CURRENT.replace(Some(Rc::clone(self)));
+        let former = CURRENT.try_with(|current| current.replace(Some(Rc::clone(self))));
+        let former = former.ok().flatten();
         let was_current = self.is_current.replace(true);
         Entered {
             former,
@@ -361,7 +362,10 @@ fn wake_all(woken: &mut Vec<Waker>) {
     struct Rest<'a>(vec::Drain<'a, Waker>);
     impl Drop for Rest<'_> {
         fn drop(&mut self) {
-            self.0.by_ref().for_each(Waker::wake);
+            for waker in self.0.by_ref() {
+                // The first panic is on its way already; a second one would abort the process.
+                let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| waker.wake()));
+            }
         }
     }
     let mut rest = Rest(woken.drain(..));
