@@ -10,7 +10,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use super::mailbox::{Mailbox, Message};
-use super::task::{Identity, contain, next_id};
+use super::task::{Payload, contain};
 use super::{Executor, JoinError};
 
 /// Spawns tasks on a runtime from any thread.
@@ -78,13 +78,7 @@ impl Handle {
         let site = Location::caller();
         let (promise, handle) = remote(site);
         self.mailbox.send(Message::Spawn(Box::new(move |executor| {
-            let identity = Identity {
-                id: next_id(),
-                name: None,
-                site,
-            };
-            let name = identity.name();
-            executor.spawn(promise.keep(name, make), identity);
+            executor.spawn(promise.keep(make), None, site);
         })));
         handle
     }
@@ -153,8 +147,8 @@ impl<T> Shared<T> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn cancelled(&self) -> JoinError {
-        JoinError::new(format!("the task spawned at {}", self.site), None)
+    fn error(&self, panic: Option<Payload>) -> JoinError {
+        JoinError::new(format!("the task spawned at {}", self.site), panic)
     }
 }
 
@@ -181,7 +175,7 @@ impl<T> Promise<T> {
     }
 
     /// Makes the future, runs it, and keeps the promise with its result.
-    async fn keep<F: Future<Output = T>>(self, name: String, make: impl FnOnce() -> F) {
+    async fn keep<F: Future<Output = T>>(self, make: impl FnOnce() -> F) {
         let was_cancelled = self.0.lock().is_cancelled;
         let result = match (!was_cancelled).then(|| contain(make)) {
             None => None,
@@ -203,14 +197,10 @@ impl<T> Promise<T> {
             }
             Some(Err(panic)) => Some(Err(panic)),
         };
-        let site = self.0.site;
         self.settle(match result {
             Some(Ok(output)) => Ok(output),
-            Some(Err(panic)) => Err(JoinError::new(
-                format!("{name} (spawned at {site})"),
-                Some(panic),
-            )),
-            None => Err(self.0.cancelled()),
+            Some(Err(panic)) => Err(self.0.error(Some(panic))),
+            None => Err(self.0.error(None)),
         });
     }
 
@@ -219,7 +209,7 @@ impl<T> Promise<T> {
         &self,
         future: Pin<&mut F>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<T, super::task::Payload>>> {
+    ) -> Poll<Option<Result<T, Payload>>> {
         if self.0.lock().is_cancelled {
             return Poll::Ready(None);
         }
@@ -241,7 +231,7 @@ impl<T> Promise<T> {
 
 impl<T> Drop for Promise<T> {
     fn drop(&mut self) {
-        self.settle(Err(self.0.cancelled()));
+        self.settle(Err(self.0.error(None)));
     }
 }
 

@@ -4,12 +4,14 @@ use std::any::Any;
 use std::error::Error;
 use std::fmt;
 use std::future::Future;
+use std::marker::PhantomData;
+use std::panic::Location;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::{Mutex, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
-use super::task::{Identity, Join, Payload};
+use super::task::{Outcome, Payload};
 use super::{Executor, TaskId, TaskKey};
 
 /// A task that was spawned. Await it for its result.
@@ -40,12 +42,24 @@ use super::{Executor, TaskId, TaskKey};
 /// # .unwrap();
 /// ```
 pub struct JoinHandle<T> {
-    pub(super) join: Rc<Join<T>>,
     pub(super) executor: Rc<Executor>,
-    pub(super) key: TaskKey,
+    pub(super) id: TaskId,
+    pub(super) slot: u32,
+    pub(super) is_taken: bool,
+    #[expect(clippy::box_collection, reason = "hardly any task has a name")]
+    pub(super) name: Option<Box<String>>,
+    pub(super) site: &'static Location<'static>,
+    pub(super) output: PhantomData<T>,
 }
 
+// Nothing of the task is in it.
+impl<T> Unpin for JoinHandle<T> {}
+
 impl<T> JoinHandle<T> {
+    fn key(&self) -> TaskKey {
+        TaskKey::new(self.slot, self.id)
+    }
+
     /// Ends the task. Its future is dropped before this returns; a task that cancels itself is
     /// dropped as soon as its current poll has returned, unless that poll ends it.
     ///
@@ -55,33 +69,63 @@ impl<T> JoinHandle<T> {
         // Its destructors find their own runtime, wherever this is called.
         let is_here = Executor::with_current(|current| Rc::ptr_eq(current, &self.executor));
         let _entered = (is_here != Some(true)).then(|| self.executor.enter());
-        self.executor.cancel(self.key);
+        self.executor.cancel(self.key());
     }
 
     /// Whether the task has ended: awaiting the handle would not wait.
     #[must_use]
     pub fn is_finished(&self) -> bool {
-        self.join.is_finished()
+        self.executor.has_ended(self.key())
     }
 
     /// The number of the task.
     #[must_use]
     pub fn id(&self) -> TaskId {
-        self.join.identity.id
+        self.id
     }
 
     /// The name that was given to [`spawn_named`](crate::spawn_named), else `task-` and the number.
     #[must_use]
     pub fn name(&self) -> String {
-        self.join.identity.name()
+        match &self.name {
+            Some(name) => name.to_string(),
+            None => format!("task-{}", self.id),
+        }
+    }
+
+    fn error(&self, panic: Option<Payload>) -> JoinError {
+        JoinError::new(format!("{} (spawned at {})", self.name(), self.site), panic)
     }
 }
 
-impl<T> Future for JoinHandle<T> {
+impl<T: 'static> Future for JoinHandle<T> {
     type Output = Result<T, JoinError>;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.join.poll(cx)
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        assert!(
+            !self.is_taken,
+            "JoinHandle was awaited again after it had given its result"
+        );
+        let task = ready!(self.executor.poll_ended(self.key(), cx));
+        self.is_taken = true;
+        let mut outcome: Option<Outcome<T>> = None;
+        if let Some(mut task) = task {
+            task.as_mut().give(&mut outcome);
+        }
+        // Only a runtime that could not end has no outcome: it has forgotten its tasks.
+        Poll::Ready(
+            outcome
+                .unwrap_or(Err(None))
+                .map_err(|panic| self.error(panic)),
+        )
+    }
+}
+
+impl<T> Drop for JoinHandle<T> {
+    fn drop(&mut self) {
+        if !self.is_taken {
+            self.executor.detach(self.key());
+        }
     }
 }
 
@@ -104,17 +148,6 @@ struct Failure {
 }
 
 impl JoinError {
-    pub(super) fn cancelled(task: &Identity) -> Self {
-        Self::new(format!("{} (spawned at {})", task.name(), task.site), None)
-    }
-
-    pub(super) fn panicked(task: &Identity, panic: Payload) -> Self {
-        Self::new(
-            format!("{} (spawned at {})", task.name(), task.site),
-            Some(panic),
-        )
-    }
-
     pub(super) fn new(task: String, panic: Option<Payload>) -> Self {
         Self(Box::new(Failure {
             task,

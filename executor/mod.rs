@@ -41,16 +41,18 @@ mod yield_now;
 
 use std::cell::{Cell, RefCell};
 use std::future::Future;
+use std::marker::PhantomData;
 use std::mem;
+use std::panic::Location;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Poll, Waker};
+use std::task::{Context, Poll, Waker};
 
 use slab::Slab;
 
 use self::mailbox::{Mailbox, Message};
-use self::task::{Identity, Join, Run, Task, Wakers, contain};
+use self::task::{Run, Task, Wakers, contain};
 use self::waker::TaskWaker;
 use crate::reactor::{Reactor, count};
 
@@ -80,6 +82,8 @@ thread_local! {
 
 pub(crate) struct Executor {
     tasks: RefCell<Slab<Slot>>,
+    /// How many of them have not ended.
+    alive: Cell<usize>,
     /// The ready queue, while the runtime does not run.
     parked: Cell<Vec<TaskKey>>,
     /// Those who run in this turn; kept for its memory.
@@ -98,13 +102,19 @@ struct Slot {
     generation: u32,
     /// The task has to end after its current poll.
     is_cancelled: bool,
+    /// Its handle is gone: nobody will ask for its outcome.
+    is_detached: bool,
+    /// Its outcome waits for the handle.
+    has_ended: bool,
     /// Taken out while the task is polled or dropped.
     task: Option<BoxedTask>,
+    /// Who awaits the handle.
+    joiner: Option<Waker>,
 }
 
 type BoxedTask = Pin<Box<dyn Run>>;
 
-/// Names a slot for the life of its task: a wake that comes too late finds another generation
+/// Names a slot for the life of its task and its handle: a wake that comes too late finds another generation
 /// there and does nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct TaskKey {
@@ -118,6 +128,13 @@ impl TaskKey {
         slot: u32::MAX,
         generation: 0,
     };
+
+    fn new(slot: u32, TaskId(id): TaskId) -> Self {
+        Self {
+            slot,
+            generation: id as u32,
+        }
+    }
 
     fn into_u64(self) -> u64 {
         u64::from(self.slot) << 32 | u64::from(self.generation)
@@ -136,6 +153,7 @@ impl Executor {
         let mailbox = Arc::new(Mailbox::new(reactor.notifier()));
         Rc::new(Self {
             tasks: RefCell::default(),
+            alive: Cell::new(0),
             parked: Cell::default(),
             batch: Cell::default(),
             main: Arc::new(TaskWaker::new(TaskKey::MAIN, Arc::clone(&mailbox))),
@@ -148,33 +166,48 @@ impl Executor {
         })
     }
 
-    fn spawn<F>(self: &Rc<Self>, future: F, identity: Identity) -> JoinHandle<F::Output>
+    #[expect(clippy::box_collection, reason = "as in `JoinHandle`")]
+    fn spawn<F>(
+        self: &Rc<Self>,
+        future: F,
+        name: Option<Box<String>>,
+        site: &'static Location<'static>,
+    ) -> JoinHandle<F::Output>
     where
         F: Future + 'static,
     {
-        let mut tasks = self.tasks.borrow_mut();
-        let entry = tasks.vacant_entry();
-        let key = TaskKey {
-            slot: entry.key() as u32,
-            generation: identity.id.0 as u32,
-        };
-        let join = Join::new(identity);
-        let wakers = self.wakers(key);
-        wakers.typed.queue();
-        entry.insert(Slot {
-            generation: key.generation,
-            is_cancelled: false,
-            task: Some(Box::pin(Task::new(future, Rc::clone(&join), wakers))),
-        });
-        run_queue::push(key);
+        let id = TaskId::next();
+        let slot = self.insert(id, Box::pin(Task::new(future)));
         JoinHandle {
-            join,
             executor: Rc::clone(self),
-            key,
+            id,
+            slot,
+            is_taken: false,
+            name,
+            site,
+            output: PhantomData,
         }
     }
 
-    /// The wakers of a new task: those of an ended one, if there are some that nobody else holds.
+    fn insert(&self, id: TaskId, task: BoxedTask) -> u32 {
+        let mut tasks = self.tasks.borrow_mut();
+        let entry = tasks.vacant_entry();
+        let key = TaskKey::new(entry.key() as u32, id);
+        entry.insert(Slot {
+            generation: key.generation,
+            is_cancelled: false,
+            is_detached: false,
+            has_ended: false,
+            task: Some(task),
+            joiner: None,
+        });
+        self.alive.update(|alive| alive + 1);
+        run_queue::push(key);
+        key.slot
+    }
+
+    /// The wakers of a task that is polled for the first time: those of an ended one, if there are
+    /// some that nobody else holds.
     fn wakers(&self, key: TaskKey) -> Wakers {
         if let Some(wakers) = self.spare_wakers.borrow_mut().pop() {
             wakers.typed.reuse(key);
@@ -207,19 +240,26 @@ impl Executor {
     }
 
     fn run_task(&self, key: TaskKey) {
-        let Some(mut task) = self.slot(key, |slot| slot.task.take()).flatten() else {
-            return;
+        let Some(mut task) = self.take(key) else {
+            return; // It has ended: the wake came too late.
         };
         self.reactor.renew_budget();
         count(&self.polls, 1);
-        match contain(|| task.as_mut().run()) {
+        match contain(|| task.as_mut().run(self, key)) {
             Ok(Poll::Pending) => self.put_back(key, task),
             Ok(Poll::Ready(())) => self.retire(key, task),
             Err(panic) => self.abandon(key, task, Some(panic)),
         }
     }
 
+    /// Takes a task that has not ended out of its slot.
+    #[inline]
+    fn take(&self, key: TaskKey) -> Option<BoxedTask> {
+        self.slot(key, |slot| slot.task.take_if(|_| !slot.has_ended))?
+    }
+
     /// The task waits, unless it was cancelled meanwhile.
+    #[inline]
     fn put_back(&self, key: TaskKey, task: BoxedTask) {
         let mut task = Some(task);
         self.slot(key, |slot| {
@@ -234,34 +274,86 @@ impl Executor {
 
     /// Ends a task: now, or right after its current poll.
     fn cancel(&self, key: TaskKey) {
-        let task = self.slot(key, |slot| {
-            slot.is_cancelled = true;
-            slot.task.take()
-        });
-        if let Some(task) = task.flatten() {
-            self.abandon(key, task, None);
+        match self.take(key) {
+            Some(task) => self.abandon(key, task, None),
+            None => drop(self.slot(key, |slot| slot.is_cancelled = true)),
         }
     }
 
     /// Drops the future of a task that has no result.
     fn abandon(&self, key: TaskKey, mut task: BoxedTask, panic: Option<task::Payload>) {
-        // What can still panic are destructors of what nobody can ask for any more.
-        let _ = contain(|| task.as_mut().abandon(panic));
+        task.as_mut().abandon(panic);
         self.retire(key, task);
     }
 
-    /// The task has ended, and its slot is free.
+    /// The task has ended: its outcome waits for its handle, or goes with it.
     fn retire(&self, key: TaskKey, mut task: BoxedTask) {
-        self.tasks.borrow_mut().remove(key.slot as usize);
-        let wakers = task.as_mut().take_wakers();
-        // Whoever took the result may have dropped the handle already: then it goes with the task.
-        let _ = contain(|| drop(task));
-        let mut spare = self.spare_wakers.borrow_mut();
-        // Two are those in our hand. Nobody else can wake through them, now or ever.
-        let wakers = wakers.filter(|wakers| Arc::strong_count(&wakers.typed) == 2);
-        if spare.len() < SPARE_WAKERS {
-            spare.extend(wakers);
+        self.alive.update(|alive| alive - 1);
+        self.reclaim(task.as_mut().take_wakers());
+        let mut tasks = self.tasks.borrow_mut();
+        let slot = &mut tasks[key.slot as usize];
+        // Whatever else panics here is not the task's any more: the destructor of an outcome that
+        // nobody wants, or the waker of a foreign executor.
+        if slot.is_detached {
+            tasks.remove(key.slot as usize);
+            drop(tasks);
+            let _ = contain(|| drop(task));
+        } else {
+            slot.has_ended = true;
+            slot.task = Some(task);
+            let joiner = slot.joiner.take();
+            drop(tasks);
+            let _ = contain(|| joiner.map(Waker::wake));
         }
+    }
+
+    /// Keeps the wakers of an ended task for another one. Two references are those in our hand:
+    /// nobody else can wake through them, now or ever.
+    fn reclaim(&self, wakers: Option<Wakers>) {
+        let mut spare = self.spare_wakers.borrow_mut();
+        if spare.len() < SPARE_WAKERS {
+            spare.extend(wakers.filter(|wakers| Arc::strong_count(&wakers.typed) == 2));
+        }
+    }
+
+    /// Waits until a task has ended, and then takes it. `None`: the end of the runtime has forgotten
+    /// it.
+    fn poll_ended(&self, key: TaskKey, cx: &Context<'_>) -> Poll<Option<BoxedTask>> {
+        let mut tasks = self.tasks.borrow_mut();
+        match tasks.get_mut(key.slot as usize) {
+            Some(slot) if slot.has_ended => Poll::Ready(tasks.remove(key.slot as usize).task),
+            Some(Slot {
+                joiner: Some(joiner),
+                ..
+            }) if joiner.will_wake(cx.waker()) => Poll::Pending,
+            Some(_) => {
+                drop(tasks);
+                let joiner = Some(cx.waker().clone());
+                drop(self.slot(key, |slot| mem::replace(&mut slot.joiner, joiner)));
+                if self.has_ended(key) {
+                    return self.poll_ended(key, cx); // A foreign waker has cancelled it.
+                }
+                Poll::Pending
+            }
+            None => Poll::Ready(None),
+        }
+    }
+
+    fn has_ended(&self, key: TaskKey) -> bool {
+        self.slot(key, |slot| slot.has_ended).unwrap_or(true)
+    }
+
+    /// Nobody will ask for the outcome of this task. If it is there already, it is dropped.
+    fn detach(&self, key: TaskKey) {
+        let mut tasks = self.tasks.borrow_mut();
+        let Some(slot) = tasks.get_mut(key.slot as usize) else {
+            return;
+        };
+        slot.is_detached = true;
+        let joiner = slot.joiner.take();
+        let ended = slot.has_ended.then(|| tasks.remove(key.slot as usize));
+        drop(tasks);
+        drop((joiner, ended));
     }
 
     fn slot<R>(&self, key: TaskKey, with: impl FnOnce(&mut Slot) -> R) -> Option<R> {
@@ -296,27 +388,35 @@ impl Executor {
             let _ = contain(|| drop(message));
         }
         for _ in 0..LAST_ROUNDS {
-            let keys: Vec<_> = (self.tasks.borrow().iter())
-                .map(|(slot, task)| TaskKey {
-                    slot: slot as u32,
-                    generation: task.generation,
-                })
-                .collect();
-            if keys.is_empty() {
+            if self.alive.get() == 0 {
                 break;
             }
-            keys.into_iter().for_each(|key| self.cancel(key));
+            self.unended().into_iter().for_each(|key| self.cancel(key));
         }
         run_queue::swap(&mut Vec::new());
-        let endless = self.tasks.take();
+        let endless = self.unended();
         if !endless.is_empty() {
-            mem::forget(endless);
+            for key in endless {
+                mem::forget(self.take(key));
+                self.slot(key, |slot| slot.has_ended = true);
+            }
+            self.alive.set(0);
             assert!(
                 std::thread::panicking(),
                 "the runtime cannot end: its tasks spawn new ones in their destructors, {LAST_ROUNDS} \
                  times in a row; check `is_finished` or a flag of yours before you spawn in a `Drop`",
             );
         }
+    }
+
+    fn unended(&self) -> Vec<TaskKey> {
+        let tasks = self.tasks.borrow();
+        let unended = tasks.iter().filter(|(_, slot)| !slot.has_ended);
+        let key = |(slot, &Slot { generation, .. })| TaskKey {
+            slot: slot as u32,
+            generation,
+        };
+        unended.map(key).collect()
     }
 
     /// Makes this the executor of the thread, and its reactor the reactor, until the guard is

@@ -3,7 +3,6 @@
 use std::future::Future;
 use std::panic::Location;
 
-use super::task::{Identity, next_id};
 use super::{Executor, JoinHandle};
 
 /// Starts a task on the current runtime. It runs in the next turn of the loop, whether its handle
@@ -42,12 +41,7 @@ pub fn spawn<F>(future: F) -> JoinHandle<F::Output>
 where
     F: Future + 'static,
 {
-    let identity = Identity {
-        id: next_id(),
-        name: None,
-        site: Location::caller(),
-    };
-    Executor::expect_current("selio::spawn").spawn(future, identity)
+    Executor::expect_current("selio::spawn").spawn(future, None, Location::caller())
 }
 
 /// [`spawn`] with a name, which the task's [`JoinHandle`] and [`JoinError`](crate::JoinError) show.
@@ -60,11 +54,6 @@ pub fn spawn_named<F>(name: impl Into<String>, future: F) -> JoinHandle<F::Outpu
 where
     F: Future + 'static,
 {
-    let name = Some(name.into().into_boxed_str());
-    let identity = Identity {
-        id: next_id(),
-        name,
-        site: Location::caller(),
-    };
-    Executor::expect_current("selio::spawn_named").spawn(future, identity)
+    let name = Some(Box::new(name.into()));
+    Executor::expect_current("selio::spawn_named").spawn(future, name, Location::caller())
 }

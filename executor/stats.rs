@@ -61,7 +61,7 @@ impl Executor {
     pub(super) fn stats(&self) -> Stats {
         let reactor = &self.reactor;
         Stats {
-            tasks: self.tasks.borrow().len(),
+            tasks: self.alive.get(),
             sources: reactor.counters.sources.get(),
             timers: reactor.timers(),
             turns: self.turns.get(),

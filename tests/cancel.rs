@@ -508,3 +508,34 @@ fn random_cancelling_ends_every_task_exactly_once() {
         }
     });
 }
+
+/// Whoever cancels may be outside of the runtime of the task, or inside of another one.
+#[test]
+fn destructors_of_a_cancelled_task_see_the_runtime_of_the_task() {
+    on_a_runtime(|other| {
+        for is_in_another in [false, true] {
+            let runtime = selio::Runtime::new().unwrap();
+            let seen = Rc::new(Cell::new(None));
+            let task = runtime.block_on(async {
+                let seen = Rc::clone(&seen);
+                let task = spawn(async move {
+                    let _guard = OnDrop::new(move || {
+                        seen.set(Some(stats().tasks));
+                        drop(spawn(async {}));
+                    });
+                    pending::<()>().await;
+                });
+                yield_now().await;
+                task
+            });
+            if is_in_another {
+                other.block_on(async { task.cancel() });
+            } else {
+                task.cancel();
+            }
+            assert_eq!(seen.get(), Some(1), "{is_in_another}");
+            assert!(runtime.block_on(task).unwrap_err().is_cancelled());
+            assert_eq!(other.stats().tasks, 0);
+        }
+    });
+}

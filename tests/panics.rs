@@ -27,8 +27,8 @@ use selio::{
 };
 
 use crate::tasks::{
-    Entry, Ledger, OnDrop, Spy, a_look, on_a_runtime, on_each_runtime, panic_of, poll_once,
-    poll_with, quietly,
+    Entry, Ledger, OnDrop, Spy, a_look, in_a_process_of_its_own, on_a_runtime, on_each_runtime,
+    panic_of, poll_once, poll_with, quietly,
 };
 
 // The matrix: where it panics, what becomes of the handle, when it is cancelled.
@@ -537,6 +537,85 @@ fn a_listener_is_served_while_its_neighbours_panic() {
                 client.await.unwrap().unwrap();
                 assert_eq!(stats().tasks, 0);
             });
+        });
+    });
+}
+
+#[test]
+fn a_result_that_is_there_survives_the_panic_of_the_joiners_waker() {
+    on_a_runtime(|runtime| {
+        quietly(|| {
+            runtime.block_on(async {
+                let mut task = spawn(async { 7 });
+                assert!(poll_with(&mut task, &touchy()).is_pending());
+                yield_now().await;
+                assert_eq!(task.await.unwrap(), 7);
+            });
+        });
+    });
+}
+
+#[test]
+fn several_wakers_that_panic_in_one_look_do_not_abort() {
+    const NAME: &str = "several_wakers_that_panic_in_one_look_do_not_abort";
+    in_a_process_of_its_own(NAME, || {
+        let runtime = Runtime::new().unwrap();
+        let (spy, waker) = Spy::new();
+        let mut timers: Vec<_> = (0..4).map(|_| sleep_until(Instant::now())).collect();
+        let panic = panic_of(|| {
+            runtime.block_on(async {
+                for timer in &mut timers[..3] {
+                    assert!(poll_with(timer, &touchy()).is_pending());
+                }
+                assert!(poll_with(&mut timers[3], &waker).is_pending());
+                pending::<()>().await;
+            });
+        });
+        assert_eq!((panic.message.as_str(), spy.wakes()), ("do not wake me", 1));
+    });
+}
+
+/// Ends when it is told to, and panics when it is dropped.
+struct Stubborn(bool);
+
+impl Future for Stubborn {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+        if self.0 {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    }
+}
+
+impl Drop for Stubborn {
+    fn drop(&mut self) {
+        panic!("in the future's drop");
+    }
+}
+
+#[test]
+fn a_panic_in_the_destructor_of_a_remote_task_reaches_its_handle() {
+    on_a_runtime(|runtime| {
+        quietly(|| {
+            let handle = runtime.handle();
+            for ends_by_itself in [true, false] {
+                let error = runtime.block_on(async {
+                    let task = handle.spawn(move || Stubborn(ends_by_itself));
+                    a_look().await;
+                    a_look().await;
+                    task.cancel();
+                    task.await.unwrap_err()
+                });
+                assert!(error.is_panic(), "{error}");
+                assert!(
+                    error.to_string().ends_with("in the future's drop"),
+                    "{error}"
+                );
+            }
+            assert_eq!(runtime.stats().tasks, 0);
         });
     });
 }

@@ -616,3 +616,58 @@ fn runtimes_on_eight_threads_do_not_disturb_each_other() {
         });
     });
 }
+
+thread_local! {
+    static LAST: RefCell<Option<Runtime>> = const { RefCell::new(None) };
+}
+
+#[test]
+fn a_runtime_in_a_thread_local_ends_with_its_thread() {
+    const NAME: &str = "a_runtime_in_a_thread_local_ends_with_its_thread";
+    in_a_process_of_its_own(NAME, || {
+        // Thread-locals are destroyed in the order in which they were first used, or in the other:
+        // ours may be gone before the user's, or still be there.
+        for is_first in [true, false] {
+            for act in ACTS {
+                thread::spawn(move || {
+                    if is_first {
+                        LAST.set(Some(Runtime::new().unwrap()));
+                    }
+                    let runtime = LAST.take().map_or_else(Runtime::new, Ok).unwrap();
+                    runtime.block_on(async {
+                        let (ledger, neighbour) = (Ledger::new(), Rc::default());
+                        for state in STATES {
+                            bring_into(state, act, &ledger, &neighbour).await;
+                        }
+                    });
+                    LAST.set(Some(runtime));
+                })
+                .join()
+                .unwrap();
+            }
+        }
+    });
+}
+
+#[test]
+fn a_message_that_panics_when_it_is_dropped_does_not_stop_the_end() {
+    on_a_runtime(|_| {
+        quietly(|| {
+            let (ledger, runtime) = (Ledger::new(), Runtime::new().unwrap());
+            let entry = ledger.entry();
+            runtime.block_on(async {
+                let own: Rc<RefCell<Option<JoinHandle<()>>>> = Rc::default();
+                let theirs = Rc::clone(&own);
+                own.replace(Some(spawn(async move {
+                    let _cycle = (theirs, entry);
+                    pending::<()>().await;
+                })));
+            });
+            let guard = OnDrop::new(|| panic!("in the drop of a message"));
+            let sent = runtime.handle().spawn(move || async move { drop(guard) });
+            drop(runtime);
+            assert!(sent.join().unwrap_err().is_cancelled());
+            assert_eq!(ledger.alive(), 0);
+        });
+    });
+}

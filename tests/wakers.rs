@@ -16,7 +16,7 @@ use std::future::{pending, poll_fn};
 use std::io::Write;
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Barrier, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
@@ -703,5 +703,44 @@ fn the_futures_of_selio_tell_a_foreign_executor_what_they_need() {
             }
         });
         assert_eq!(thread.join().unwrap().unwrap(), 7);
+    });
+}
+
+#[test]
+fn a_remote_task_that_is_cancelled_before_it_starts_runs_nothing() {
+    on_a_runtime(|runtime| {
+        let has_run = Arc::new(AtomicU64::new(0));
+        let theirs = Arc::clone(&has_run);
+        let task = runtime.handle().spawn(move || {
+            theirs.store(1, Ordering::Relaxed);
+            async {}
+        });
+        task.cancel();
+        assert!(runtime.block_on(task).unwrap_err().is_cancelled());
+        assert_eq!(has_run.load(Ordering::Relaxed), 0);
+    });
+}
+
+#[test]
+fn threads_that_spawn_without_a_pause_starve_neither_timers_nor_tasks() {
+    on_a_runtime(|runtime| {
+        let is_over = AtomicBool::new(false);
+        thread::scope(|scope| {
+            for _ in 0..2 {
+                let (handle, is_over) = (runtime.handle(), &is_over);
+                scope.spawn(move || {
+                    while !is_over.load(Ordering::Relaxed) {
+                        handle.spawn(|| async {});
+                    }
+                });
+            }
+            runtime.block_on(async {
+                for _ in 0..3 {
+                    sleep(Duration::from_millis(1)).await;
+                    spawn(yield_now()).await.unwrap();
+                }
+            });
+            is_over.store(true, Ordering::Relaxed);
+        });
     });
 }
