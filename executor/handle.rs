@@ -37,7 +37,7 @@ impl Handle {
     #[must_use]
     #[track_caller]
     pub fn current() -> Self {
-        Self::new(&Executor::expect_current("Handle::current"))
+        Executor::expect_current("Handle::current", |executor| Self::new(executor))
     }
 
     /// Sends a closure to the thread of the runtime, where it makes a future that becomes a task.

@@ -282,14 +282,13 @@ impl Executor {
 
     /// Drops the future of a task that has no result.
     fn abandon(&self, key: TaskKey, mut task: BoxedTask, panic: Option<task::Payload>) {
-        task.as_mut().abandon(panic);
+        task.as_mut().abandon(self, panic);
         self.retire(key, task);
     }
 
     /// The task has ended: its outcome waits for its handle, or goes with it.
-    fn retire(&self, key: TaskKey, mut task: BoxedTask) {
+    fn retire(&self, key: TaskKey, task: BoxedTask) {
         self.alive.update(|alive| alive - 1);
-        self.reclaim(task.as_mut().take_wakers());
         let mut tasks = self.tasks.borrow_mut();
         let slot = &mut tasks[key.slot as usize];
         // Whatever else panics here is not the task's any more: the destructor of an outcome that
@@ -309,10 +308,15 @@ impl Executor {
 
     /// Keeps the wakers of an ended task for another one. Two references are those in our hand:
     /// nobody else can wake through them, now or ever.
+    #[inline]
     fn reclaim(&self, wakers: Option<Wakers>) {
-        let mut spare = self.spare_wakers.borrow_mut();
-        if spare.len() < SPARE_WAKERS {
-            spare.extend(wakers.filter(|wakers| Arc::strong_count(&wakers.typed) == 2));
+        if let Some(wakers) = wakers
+            && Arc::strong_count(&wakers.typed) == 2
+        {
+            let mut spare = self.spare_wakers.borrow_mut();
+            if spare.len() < SPARE_WAKERS {
+                spare.push(wakers);
+            }
         }
     }
 
@@ -441,11 +445,12 @@ impl Executor {
             .flatten()
     }
 
+    /// The same, for a call that means nothing without one.
     #[track_caller]
-    fn expect_current(call: &str) -> Rc<Self> {
+    fn expect_current<R>(call: &str, with: impl FnOnce(&Rc<Self>) -> R) -> R {
         // No closure: it would have a place of its own, instead of the caller's.
-        match Self::with_current(Rc::clone) {
-            Some(executor) => executor,
+        match Self::with_current(with) {
+            Some(result) => result,
             None => panic!(
                 "{call}: no runtime runs on this thread; call it inside of `selio::run` or \
                  `Runtime::block_on`, or use a `Handle` from another thread"

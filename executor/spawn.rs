@@ -41,7 +41,10 @@ pub fn spawn<F>(future: F) -> JoinHandle<F::Output>
 where
     F: Future + 'static,
 {
-    Executor::expect_current("selio::spawn").spawn(future, None, Location::caller())
+    let site = Location::caller();
+    Executor::expect_current("selio::spawn", |executor| {
+        executor.spawn(future, None, site)
+    })
 }
 
 /// [`spawn`] with a name, which the task's [`JoinHandle`] and [`JoinError`](crate::JoinError) show.
@@ -55,5 +58,8 @@ where
     F: Future + 'static,
 {
     let name = Some(Box::new(name.into()));
-    Executor::expect_current("selio::spawn_named").spawn(future, name, Location::caller())
+    let site = Location::caller();
+    Executor::expect_current("selio::spawn_named", |executor| {
+        executor.spawn(future, name, site)
+    })
 }

@@ -54,7 +54,7 @@ pub struct Stats {
 #[must_use]
 #[track_caller]
 pub fn stats() -> Stats {
-    Executor::expect_current("selio::stats").stats()
+    Executor::expect_current("selio::stats", |executor| executor.stats())
 }
 
 impl Executor {

@@ -89,14 +89,12 @@ impl<F: Future> Task<F> {
 
 /// A task whose type the executor has forgotten.
 pub(super) trait Run {
-    /// Goes on with the task. When it ends, its future is dropped before this returns.
+    /// Goes on with the task. When it ends, its future is dropped before this returns, and its
+    /// wakers go back to the executor.
     fn run(self: Pin<&mut Self>, executor: &Executor, key: TaskKey) -> Poll<()>;
 
     /// Ends the task without a result: drops its future, and says why.
-    fn abandon(self: Pin<&mut Self>, panic: Option<Payload>);
-
-    /// Takes its wakers, when it has ended.
-    fn take_wakers(self: Pin<&mut Self>) -> Option<Wakers>;
+    fn abandon(self: Pin<&mut Self>, executor: &Executor, panic: Option<Payload>);
 
     /// Moves its outcome into this, which is an `Option<Outcome<T>>`.
     fn give(self: Pin<&mut Self>, outcome: &mut dyn Any);
@@ -116,19 +114,18 @@ where
         let output = std::task::ready!(future.poll(&mut Context::from_waker(&wakers.waker)));
         let outcome = Some(Ok(output));
         this.stage.set(Stage::Ended { outcome });
+        executor.reclaim(this.wakers.take());
         Poll::Ready(())
     }
 
-    fn abandon(self: Pin<&mut Self>, panic: Option<Payload>) {
-        let mut stage = self.project().stage;
+    fn abandon(self: Pin<&mut Self>, executor: &Executor, panic: Option<Payload>) {
+        let this = self.project();
+        let mut stage = this.stage;
+        executor.reclaim(this.wakers.take());
         // A future whose destructor panics was not cancelled in good order: its handle says so.
         let panic_in_drop = contain(|| stage.set(Stage::Ended { outcome: None })).err();
         let outcome = Some(Err(panic.or(panic_in_drop)));
         stage.set(Stage::Ended { outcome });
-    }
-
-    fn take_wakers(self: Pin<&mut Self>) -> Option<Wakers> {
-        self.project().wakers.take()
     }
 
     fn give(self: Pin<&mut Self>, to: &mut dyn Any) {
