@@ -172,8 +172,8 @@ impl Runtime {
     /// 2. Wake what is due: readiness events, expired timers, and whom other threads woke.
     /// 3. Run what is ready, and leave what gets ready meanwhile for the next turn.
     ///
-    /// While tasks stay ready, the first two are due only after some dozens of polls, and never in
-    /// the middle of a batch: a level-triggered selector would report once more all those whose
+    /// While tasks stay ready, the first two are due only after some dozens of polls (or when a
+    /// task has done a hundred operations in one), and never in the middle of a batch: a level-triggered selector would report once more all those whose
     /// tasks were woken and did not run yet.
     fn turn(&self, polls: usize) -> usize {
         let executor = &self.executor;
@@ -182,7 +182,7 @@ impl Runtime {
         if executor.is_idle() {
             self.wait();
             polls = 0;
-        } else if polls >= LOOK_INTERVAL {
+        } else if polls >= LOOK_INTERVAL || executor.reactor.is_overdue() {
             self.look(Some(Duration::ZERO));
             polls = 0;
         }

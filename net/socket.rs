@@ -3,6 +3,7 @@
 
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
+use std::ops::Deref;
 use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::net::{
@@ -78,7 +79,8 @@ pub(super) fn send(socket: impl AsFd, bytes: &[u8]) -> io::Result<usize> {
 }
 
 pub(super) fn send_vectored(socket: impl AsFd, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-    let slices = &slices[..slices.len().min(MAX_SLICES)];
+    let start = leading_empty(slices);
+    let slices = &slices[start..slices.len().min(start + MAX_SLICES)];
     Ok(sys::sendmsg(
         socket,
         slices,
@@ -87,11 +89,16 @@ pub(super) fn send_vectored(socket: impl AsFd, slices: &[IoSlice<'_>]) -> io::Re
     )?)
 }
 
-/// How many of these buffers one system call takes.
 pub(super) fn recv_vectored(
     socket: impl AsFd,
     buffers: &mut [io::IoSliceMut<'_>],
 ) -> io::Result<usize> {
-    let count = buffers.len().min(MAX_SLICES);
-    Ok(rustix::io::readv(socket, &mut buffers[..count])?)
+    let start = leading_empty(buffers);
+    let end = buffers.len().min(start + MAX_SLICES);
+    Ok(rustix::io::readv(socket, &mut buffers[start..end])?)
+}
+
+/// How many slices to leave out: if the limit cut off all but empty ones, the call would return 0.
+fn leading_empty(slices: &[impl Deref<Target = [u8]>]) -> usize {
+    slices.iter().take_while(|slice| slice.is_empty()).count()
 }

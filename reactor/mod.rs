@@ -50,7 +50,7 @@ use std::vec;
 
 use self::selector::{Backend, Interest, Notifier, Selector};
 use self::timer::TimerQueue;
-use self::waiters::Ticket;
+use self::waiters::{Enrolled, Ticket};
 use self::watch::Watch;
 
 pub(crate) use self::source::Waiter;
@@ -72,6 +72,8 @@ pub(crate) struct Reactor {
     /// Whether its runtime runs on this thread: otherwise whoever waits would wait for ever.
     is_current: Cell<bool>,
     budget: Cell<u32>,
+    /// A task has used up its budget: others may be ready that only the selector knows of.
+    is_overdue: Cell<bool>,
     last_ticket: Cell<Ticket>,
     /// Whom the last events and timers have woken; kept for its memory.
     woken: Cell<Vec<Waker>>,
@@ -115,6 +117,7 @@ impl Reactor {
             clock,
             is_current: Cell::new(false),
             budget: Cell::new(BUDGET),
+            is_overdue: Cell::new(false),
             last_ticket: Cell::new(Ticket::NONE),
             woken: Cell::default(),
             counters: Counters::default(),
@@ -127,6 +130,7 @@ impl Reactor {
     /// This is asyncio's `_run_once` up to the point where callbacks run.
     pub(crate) fn poll(&self, timeout: Option<Duration>) -> io::Result<()> {
         let mut woken = self.woken.take();
+        self.is_overdue.set(false);
         self.select(self.until_next_timer(timeout), &mut woken)?;
         self.expire(&mut woken);
         wake_all(&mut woken);
@@ -248,8 +252,12 @@ impl Reactor {
             self.arm(watch, direction.interest())?;
         }
         let waker = waker.clone();
-        let superfluous = watch.waiters(direction).enrol(ticket, waker);
-        drop(superfluous);
+        let enrolled = watch.waiters(direction).enrol(ticket, waker);
+        match enrolled {
+            Enrolled::New => {}
+            Enrolled::Again(superfluous) => drop(superfluous),
+            Enrolled::InsteadOf(displaced) => displaced.wake(),
+        }
         Ok(())
     }
 
@@ -268,6 +276,7 @@ impl Reactor {
         match self.budget.get() {
             0 => {
                 self.renew_budget();
+                self.is_overdue.set(true);
                 cx.waker().wake_by_ref();
                 Poll::Pending
             }
@@ -278,9 +287,18 @@ impl Reactor {
         }
     }
 
+    /// Whether to look at the selector soon, because a task has used up its budget.
+    pub(crate) fn is_overdue(&self) -> bool {
+        self.is_overdue.get()
+    }
+
     /// The executor is about to poll another task.
     pub(crate) fn renew_budget(&self) {
         self.budget.set(BUDGET);
+    }
+
+    fn is_current(&self) -> bool {
+        self.is_current.get()
     }
 
     pub(crate) fn now(&self) -> Instant {

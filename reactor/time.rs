@@ -53,7 +53,7 @@ pub fn sleep(duration: Duration) -> Sleep {
     }
 }
 
-/// Waits until this instant. One that has passed waits for the next turn of the loop.
+/// Waits until this instant. One that has passed is over the next time the loop looks at its timers.
 ///
 /// # Panics
 ///
@@ -92,23 +92,35 @@ enum State {
     Over,
 }
 
+/// What a message calls it. Whether it is a sleep, a timeout or an interval, its line tells.
+const CALL: &str = "the timer made";
+
 impl Future for Sleep {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if let State::Waiting(timer) = &self.state
+            && let Some(deadline) = timer.deadline_elsewhere()
+        {
+            self.state = State::Until(deadline); // It has moved to another runtime.
+        }
         match &self.state {
             State::Waiting(timer) => ready!(timer.poll(cx)),
             State::Until(deadline) => {
-                let reactor = Reactor::expect_current_at("sleep", self.site);
+                let reactor = Reactor::expect_current_at(CALL, self.site);
                 self.state = State::Waiting(Timer::new(reactor, *deadline, cx));
                 return Poll::Pending;
             }
             State::Turn => {
+                Reactor::expect_current_at(CALL, self.site);
                 self.state = State::Over;
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            State::Never => return Poll::Pending,
+            State::Never => {
+                Reactor::expect_current_at(CALL, self.site);
+                return Poll::Pending;
+            }
             State::Over => {}
         }
         self.state = State::Over;
@@ -137,6 +149,14 @@ impl Timer {
         let waker = cx.waker().clone();
         let key = reactor.timers.borrow_mut().insert(deadline, waker);
         Self { reactor, key }
+    }
+
+    /// The deadline, if the runtime that it waits in is not the one that runs on this thread.
+    fn deadline_elsewhere(&self) -> Option<Instant> {
+        if self.reactor.is_current() {
+            return None;
+        }
+        self.reactor.timers.borrow().deadline(self.key)
     }
 
     fn poll(&self, cx: &Context<'_>) -> Poll<()> {

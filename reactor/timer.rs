@@ -70,12 +70,19 @@ impl TimerQueue {
 
     /// The deadline that comes first.
     pub(super) fn next(&self) -> Option<Instant> {
-        let nanos = self.heap.first()?.deadline;
-        Some(
-            self.origin
-                .checked_add(Duration::from_nanos(nanos))
-                .unwrap_or_else(Instant::now),
-        )
+        self.instant(self.heap.first()?.deadline)
+    }
+
+    /// The deadline of this timer, if it has not expired.
+    pub(super) fn deadline(&self, TimerKey(key): TimerKey) -> Option<Instant> {
+        match self.timers[key as usize] {
+            Timer::Waiting { place, .. } => self.instant(self.heap[place as usize].deadline),
+            Timer::Expired => None,
+        }
+    }
+
+    fn instant(&self, nanos: u64) -> Option<Instant> {
+        self.origin.checked_add(Duration::from_nanos(nanos))
     }
 
     fn nanos(&self, instant: Instant) -> u64 {

@@ -25,6 +25,19 @@ impl Ticket {
     }
 }
 
+/// How many wakers are kept of those who came without a ticket. They may be gone without a word, as
+/// a `poll` function cannot tell; one more, and the oldest is woken and has to come again.
+const STRANGERS: usize = 32;
+
+/// What has become of somebody who came to wait.
+pub(super) enum Enrolled {
+    New,
+    /// It was here already; its former waker is to be dropped.
+    Again(Waker),
+    /// It has displaced another one, who is to be woken.
+    InsteadOf(Waker),
+}
+
 /// No method calls or drops a waker: those that have become superfluous are returned, to be dropped
 /// when nothing is borrowed any more.
 #[derive(Default)]
@@ -42,23 +55,23 @@ pub(super) enum Waiters {
 impl Waiters {
     /// Adds a waiter, or gives one that is here already its new waker.
     #[inline]
-    pub(super) fn enrol(&mut self, ticket: Ticket, waker: Waker) -> Option<Waker> {
+    pub(super) fn enrol(&mut self, ticket: Ticket, waker: Waker) -> Enrolled {
         match self {
             Self::Nobody => {
                 *self = Self::One(ticket, waker);
-                None
+                Enrolled::New
             }
             _ => self.enrol_among_others(ticket, waker),
         }
     }
 
     #[cold]
-    fn enrol_among_others(&mut self, ticket: Ticket, waker: Waker) -> Option<Waker> {
+    fn enrol_among_others(&mut self, ticket: Ticket, waker: Waker) -> Enrolled {
         let here = self.iter_mut().find(|(other, old)| {
             **other == ticket && (ticket != Ticket::NONE || old.will_wake(&waker))
         });
         if let Some((_, old)) = here {
-            return Some(mem::replace(old, waker));
+            return Enrolled::Again(mem::replace(old, waker));
         }
         let mut all = match mem::take(self) {
             Self::Nobody => Box::default(),
@@ -66,8 +79,13 @@ impl Waiters {
             Self::Many(all) => all,
         };
         all.push((ticket, waker));
+        let is_stranger = |(ticket, _): &(Ticket, Waker)| *ticket == Ticket::NONE;
+        let oldest = all.iter().position(is_stranger);
+        let displaced = oldest
+            .filter(|_| all.iter().filter(|it| is_stranger(it)).count() > STRANGERS)
+            .map(|oldest| all.remove(oldest).1);
         *self = Self::Many(all);
-        None
+        displaced.map_or(Enrolled::New, Enrolled::InsteadOf)
     }
 
     /// Removes a waiter, if it is still here.
