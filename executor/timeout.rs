@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use pin_project_lite::pin_project;
 
-use crate::reactor::{Sleep, sleep, sleep_until};
+use crate::reactor::{Call, Sleep, sleep, sleep_until};
 
 /// Waits for `future`, but no longer than `duration` from this call.
 ///
@@ -45,7 +45,7 @@ use crate::reactor::{Sleep, sleep, sleep_until};
 pub fn timeout<F: Future>(duration: Duration, future: F) -> Timeout<F> {
     Timeout {
         future,
-        sleep: sleep(duration),
+        sleep: sleep(duration).on_behalf_of(Call::Timeout),
     }
 }
 
@@ -62,7 +62,7 @@ pub fn timeout<F: Future>(duration: Duration, future: F) -> Timeout<F> {
 pub fn timeout_at<F: Future>(deadline: Instant, future: F) -> Timeout<F> {
     Timeout {
         future,
-        sleep: sleep_until(deadline),
+        sleep: sleep_until(deadline).on_behalf_of(Call::TimeoutAt),
     }
 }
 

@@ -49,6 +49,7 @@ pub fn sleep(duration: Duration) -> Sleep {
     };
     Sleep {
         state,
+        call: Call::Sleep,
         site: Location::caller(),
     }
 }
@@ -66,6 +67,7 @@ pub fn sleep(duration: Duration) -> Sleep {
 pub fn sleep_until(deadline: Instant) -> Sleep {
     Sleep {
         state: State::Until(deadline),
+        call: Call::SleepUntil,
         site: Location::caller(),
     }
 }
@@ -79,6 +81,7 @@ fn now() -> Instant {
 #[must_use = "futures do nothing unless you await them"]
 pub struct Sleep {
     state: State,
+    call: Call,
     site: &'static Location<'static>,
 }
 
@@ -92,8 +95,33 @@ enum State {
     Over,
 }
 
-/// What a message calls it. Whether it is a sleep, a timeout or an interval, its line tells.
-const CALL: &str = "the timer made";
+/// The call that made a [`Sleep`], for messages.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Call {
+    Sleep,
+    SleepUntil,
+    Timeout,
+    TimeoutAt,
+    Interval,
+}
+
+impl Sleep {
+    /// The same, made by another call.
+    pub(crate) fn on_behalf_of(self, call: Call) -> Self {
+        Self { call, ..self }
+    }
+
+    fn expect_reactor(&self) -> Rc<Reactor> {
+        let call = match self.call {
+            Call::Sleep => "selio::sleep",
+            Call::SleepUntil => "selio::sleep_until",
+            Call::Timeout => "selio::timeout",
+            Call::TimeoutAt => "selio::timeout_at",
+            Call::Interval => "selio::interval",
+        };
+        Reactor::expect_current_at(call, self.site)
+    }
+}
 
 impl Future for Sleep {
     type Output = ();
@@ -107,18 +135,18 @@ impl Future for Sleep {
         match &self.state {
             State::Waiting(timer) => ready!(timer.poll(cx)),
             State::Until(deadline) => {
-                let reactor = Reactor::expect_current_at(CALL, self.site);
-                self.state = State::Waiting(Timer::new(reactor, *deadline, cx));
+                let timer = Timer::new(self.expect_reactor(), *deadline, cx);
+                self.state = State::Waiting(timer);
                 return Poll::Pending;
             }
             State::Turn => {
-                Reactor::expect_current_at(CALL, self.site);
+                self.expect_reactor();
                 self.state = State::Over;
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
             State::Never => {
-                Reactor::expect_current_at(CALL, self.site);
+                self.expect_reactor();
                 return Poll::Pending;
             }
             State::Over => {}
@@ -151,9 +179,9 @@ impl Timer {
         Self { reactor, key }
     }
 
-    /// The deadline, if the runtime that it waits in is not the one that runs on this thread.
+    /// The deadline, if another runtime than the one that it waits in runs on this thread.
     fn deadline_elsewhere(&self) -> Option<Instant> {
-        if self.reactor.is_current() {
+        if self.reactor.is_current() || Reactor::current().is_none() {
             return None;
         }
         self.reactor.timers.borrow().deadline(self.key)
@@ -215,7 +243,7 @@ pub fn interval_at(start: Instant, period: Duration) -> Interval {
         "interval: a period of zero would tick without end; use yield_now"
     );
     Interval {
-        sleep: sleep_until(start),
+        sleep: sleep_until(start).on_behalf_of(Call::Interval),
         next: Some(start),
         period,
         missed: MissedTicks::default(),

@@ -231,8 +231,7 @@ fn the_incoming_stream_feeds_many_at_once() {
             client.read_exact(&mut echo).await?;
             io::Result::Ok(echo == [i; 100])
         });
-        let serve = (listener.incoming().take(50))
-            .try_for_each_concurrent(8, |stream| loopback::echo(stream));
+        let serve = (listener.incoming().take(50)).try_for_each_concurrent(8, loopback::echo);
         let clients = clients.collect::<FuturesUnordered<_>>();
         let (served, results) = futures::join!(serve, clients.try_collect::<Vec<_>>());
         served.unwrap();

@@ -1,5 +1,7 @@
 //! Every example does what it says, in the words of the pages that it comes from.
 
+#![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
+
 mod common;
 
 use std::io::{BufRead, BufReader, Read, Write};

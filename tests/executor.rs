@@ -253,13 +253,13 @@ fn what_is_awaited_without_a_runtime_names_the_line_on_which_it_was_made() {
         assert!(message.contains(fix), "{message}");
     };
     let (mut it, line) = (sleep(Duration::from_secs(1)), line!());
-    check(polled(&mut it), "sleep", line);
+    check(polled(&mut it), "selio::sleep", line);
     let (it, line) = (timeout(Duration::from_secs(1), pending::<()>()), line!());
     let mut it = Box::pin(async { it.await.unwrap() });
-    check(polled(&mut it), "sleep", line);
+    check(polled(&mut it), "selio::timeout", line);
     let (mut it, line) = (selio::interval(Duration::from_secs(1)), line!());
     let mut it = Box::pin(async { _ = it.tick().await });
-    check(polled(&mut it), "sleep", line);
+    check(polled(&mut it), "selio::interval", line);
     let (it, line) = (TcpStream::connect("127.0.0.1:1"), line!());
     let mut it = Box::pin(async { drop(it.await) });
     check(polled(&mut it), "TcpStream::connect", line);

@@ -1,6 +1,10 @@
 //! Faults that selio once had.
 
-#![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::async_yields_async,
+    reason = "a test says what it expects by failing, and hands futures around"
+)]
 
 mod common;
 #[path = "common/loopback.rs"]
