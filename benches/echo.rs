@@ -5,6 +5,11 @@
 //! on one core and the load of this process on another; only the server is measured, between two
 //! marks, after its warm-up. User and system time are counted together, because a runtime pays for
 //! its system calls too.
+//!
+//! How the messages arrive is a choice. By default each connection runs its own closed loop, as
+//! clients do; a faster server then finds fewer messages at each wait, and pays for more waits than
+//! a slower one, which hides a part of its lead. In step, all connections send at once and the next
+//! messages follow when all echoes are back: every server is given the same batches.
 
 use crate::load::{Load, MESSAGE};
 use crate::machine;
@@ -59,7 +64,7 @@ pub fn servers() -> Vec<&'static Peer> {
 }
 
 /// Measures all scenarios, or only one with `connections` busy ones, and prints the table.
-pub fn run(rounds: usize, connections: Option<usize>) -> io::Result<()> {
+pub fn run(rounds: usize, connections: Option<usize>, in_step: bool) -> io::Result<()> {
     let (server_core, client_core) = machine::cores()?;
     machine::pin(client_core)?;
     machine::raise_file_limit()?;
@@ -67,7 +72,8 @@ pub fn run(rounds: usize, connections: Option<usize>) -> io::Result<()> {
     let peers = servers();
     let title = format!(
         "echo: server's processor time, microseconds per {MESSAGE}-byte message, median of {rounds} rounds; \
-         server on core {server_core}, client on core {client_core}"
+         server on core {server_core}, client on core {client_core}, {}",
+        if in_step { "in step" } else { "closed loops" }
     );
     let mut table = Table::new(title, peers.iter().map(|peer| peer.name));
     let only = connections.map(|open| {
@@ -82,7 +88,7 @@ pub fn run(rounds: usize, connections: Option<usize>) -> io::Result<()> {
         let row = table.row(scenario.label());
         for round in 0..rounds {
             for column in rotated(peers.len(), round) {
-                let cost = scenario.measure(peers[column], server_core)?;
+                let cost = scenario.measure(peers[column], server_core, in_step)?;
                 table.add(row, column, cost.as_secs_f64() * 1e6);
             }
         }
@@ -112,7 +118,7 @@ impl Scenario {
     }
 
     /// The processor time of one message.
-    fn measure(&self, peer: &Peer, core: usize) -> io::Result<Duration> {
+    fn measure(&self, peer: &Peer, core: usize, in_step: bool) -> io::Result<Duration> {
         let server = Server::start(
             peer,
             &Options {
@@ -125,12 +131,19 @@ impl Scenario {
         load.run(self.busy, self.messages / 10)?;
 
         let before = server.cpu_time()?;
-        load.run(self.busy, self.messages)?;
+        let messages = if in_step {
+            let steps = self.messages.div_ceil(self.busy);
+            load.run_in_step(self.busy, steps)?;
+            steps * self.busy
+        } else {
+            load.run(self.busy, self.messages)?;
+            self.messages
+        };
         let spent = server.cpu_time()? - before;
 
         // The server goes first, so that the ports that linger in TIME_WAIT are on its side: the
         // next server has another port, and the client's ports stay free.
         drop(server);
-        Ok(spent / self.messages as u32)
+        Ok(spent / messages as u32)
     }
 }

@@ -72,19 +72,23 @@ impl Load {
 
     /// Exchanges `messages` in all, over `busy` connections that lie evenly among the open ones.
     pub fn run(&mut self, busy: usize, messages: usize) -> io::Result<()> {
-        let open = self.connections.len();
-        let keys: Vec<usize> = (0..busy).map(|place| place * open / busy).collect();
-        self.exchange(&keys, messages)
+        self.exchange(&self.spread(busy), messages)
     }
 
-    /// Exchanges one message over every connection, then the next over every connection, and so on.
+    /// Exchanges one message over every busy connection, then the next over each, and so on.
     ///
     /// A server that a tool slows down would always find the next message there already, and never
     /// wait, which is the part that a runtime is for. Here it has to wait for every single message,
     /// as at full speed, and in nearly the same order each time.
-    pub fn run_in_step(&mut self, steps: usize) -> io::Result<()> {
-        let keys: Vec<usize> = (0..self.connections.len()).collect();
-        (0..steps).try_for_each(|_| self.exchange(&keys, keys.len()))
+    pub fn run_in_step(&mut self, busy: usize, steps: usize) -> io::Result<()> {
+        let keys = self.spread(busy);
+        (0..steps).try_for_each(|_| self.exchange(&keys, busy))
+    }
+
+    /// The keys of `busy` connections that lie evenly among the open ones.
+    fn spread(&self, busy: usize) -> Vec<usize> {
+        let open = self.connections.len();
+        (0..busy).map(|place| place * open / busy).collect()
     }
 
     fn exchange(&mut self, keys: &[usize], messages: usize) -> io::Result<()> {

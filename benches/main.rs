@@ -33,6 +33,7 @@ options:
   --rounds N        how often every peer is measured; the figures are medians
   --only TEXT       micro: only the lines that contain TEXT
   --connections N   echo: one line with N busy connections; idle: the largest number (10000)
+  --in-step         echo: all connections send at once, and again when all echoes are back
   --instructions    echo: user-space instructions per message instead (needs valgrind)
   --syscalls        echo: system calls per message instead (needs strace)
 
@@ -46,6 +47,7 @@ struct Arguments {
     peer: Option<String>,
     rounds: Option<usize>,
     only: Option<String>,
+    in_step: bool,
     instructions: bool,
     syscalls: bool,
     serve: server::Options,
@@ -82,7 +84,7 @@ fn run(arguments: &Arguments) -> std::io::Result<()> {
             }
             Ok(())
         }
-        "echo" => echo::run(rounds(7), connections),
+        "echo" => echo::run(rounds(7), connections, arguments.in_step),
         "idle" => idle::run(rounds(3), connections.unwrap_or(10_000)),
         "selectors" => selectors::run(rounds(15)),
         "serve" => {
@@ -106,7 +108,13 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Arguments, String> {
     };
     let allowed: &[&str] = match arguments.mode.as_str() {
         "micro" => &["--rounds", "--only"],
-        "echo" => &["--rounds", "--connections", "--instructions", "--syscalls"],
+        "echo" => &[
+            "--rounds",
+            "--connections",
+            "--in-step",
+            "--instructions",
+            "--syscalls",
+        ],
         "idle" => &["--rounds", "--connections"],
         "selectors" => &["--rounds"],
         "serve" => &["--core", "--connections", "--heap"],
@@ -126,6 +134,7 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Arguments, String> {
             "--connections" => arguments.serve.connections = Some(at_least_one(&word, &value()?)?),
             "--core" => arguments.serve.core = Some(number(&word, &value()?)?),
             "--only" => arguments.only = Some(value()?),
+            "--in-step" => arguments.in_step = true,
             "--instructions" => arguments.instructions = true,
             "--syscalls" => arguments.syscalls = true,
             _ => arguments.serve.heap = true,

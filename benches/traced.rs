@@ -188,7 +188,7 @@ fn run_under(tool: &[&str], peer: &Peer, core: usize, steps: usize) -> io::Resul
     let server = Server::start_under(tool, peer, &options)?;
     let mut load = Load::new(server.address, PATIENCE)?;
     load.open(CONNECTIONS)?;
-    load.run_in_step(steps)?;
+    load.run_in_step(CONNECTIONS, steps)?;
     let threads = server.threads()?;
     drop(load);
     server.wait(PATIENCE)?;
