@@ -175,6 +175,7 @@ impl Reactor {
     }
 
     /// Tells the selector to watch a source for more: a system call with epoll and kqueue.
+    #[cold]
     fn arm(&self, watch: &Rc<Watch>, interest: Interest) -> io::Result<()> {
         let mut selector = self.selector.borrow_mut();
         let fd = selector::lend(watch.fd);
@@ -239,6 +240,7 @@ impl Reactor {
 
     /// Stores the waker until the handle is ready in this direction, and sees to it that the
     /// selector watches it. Usually it does so already: then this is no system call.
+    #[inline]
     fn wait_for(
         &self,
         watch: &Rc<Watch>,
@@ -247,7 +249,7 @@ impl Reactor {
         waker: &Waker,
     ) -> io::Result<()> {
         if !self.is_current.get() {
-            return Err(io::Error::other(ELSEWHERE));
+            return Err(elsewhere());
         }
         if !watch.is_armed(direction) {
             self.arm(watch, direction.interest())?;
@@ -357,8 +359,13 @@ impl Reactor {
 const OUTSIDE: &str =
     "no runtime runs on this thread; call it inside of `selio::run` or `Runtime::block_on`";
 
-const ELSEWHERE: &str = "this socket belongs to a runtime that does not run on this thread, and \
-     would wait for ever; await it in the runtime that it was made in";
+#[cold]
+fn elsewhere() -> io::Error {
+    io::Error::other(
+        "this socket belongs to a runtime that does not run on this thread, and would wait for ever; \
+         await it in the runtime that it was made in",
+    )
+}
 
 /// Makes the former reactor of the thread the current one again when it is dropped.
 pub(crate) struct Entered {

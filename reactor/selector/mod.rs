@@ -288,6 +288,7 @@ impl<K: Clone> Selector<K> {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
+            self.add_files();
             // An event or a notification ends the wait. One that was cut short (EINTR, LONGEST_WAIT,
             // a spurious return) goes on.
             if self.report(&mut found) || timeout == Some(Duration::ZERO) {
@@ -327,25 +328,20 @@ impl<K: Clone> Selector<K> {
                 _ => {}
             }
         }
-        if !self.files.is_empty() {
-            self.report_files(found);
-            is_over = true;
-        }
         is_over
     }
 
-    fn report_files(&mut self, found: &mut impl FnMut(Event<&K>)) {
-        let table = &self.table;
-        self.files.retain(|&file| {
-            if let Some(Entry { key, interest }) = table.get(file) {
-                found(Event {
-                    key,
-                    readable: interest.is_readable(),
-                    writable: interest.is_writable(),
-                });
-            }
+    /// The files, which no mechanism watches: they are always ready.
+    fn add_files(&mut self) {
+        let Self { files, ready, .. } = self;
+        files.retain(|&fd| {
+            ready.push(Ready {
+                fd,
+                readable: true,
+                writable: true,
+            });
             // Closed behind our back? Then this was the last time: it would end every select.
-            is_watchable(lend(file))
+            is_watchable(lend(fd))
         });
     }
 
