@@ -6,6 +6,8 @@
 //! stay in it until they are half of it; tokio keeps a wheel, in which nothing moves either, but
 //! whose deadlines are whole milliseconds.
 
+use std::cmp::Ordering;
+use std::ops::Range;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
@@ -13,6 +15,9 @@ use slab::Slab;
 
 /// How many children a node has. Four deadlines share a cache line.
 const ARITY: usize = 4;
+
+/// How many timers are taken one by one before it is worth a look whether there are many.
+const FEW: usize = 16;
 
 pub(super) struct TimerQueue {
     /// Deadlines are counted from here, in nanoseconds: 584 years fit into a `u64`.
@@ -45,8 +50,12 @@ pub(super) struct TimerKey(u32);
 
 impl Node {
     fn is_before(self, other: Self) -> bool {
+        self.order(&other).is_lt()
+    }
+
+    fn order(&self, other: &Self) -> Ordering {
         let age = self.sequence.wrapping_sub(other.sequence) as i32;
-        self.deadline < other.deadline || self.deadline == other.deadline && age < 0
+        self.deadline.cmp(&other.deadline).then(age.cmp(&0))
     }
 }
 
@@ -130,14 +139,61 @@ impl TimerQueue {
     /// Expires every timer whose deadline is not after `now`, in order.
     pub(super) fn expire(&mut self, now: Instant, woken: &mut Vec<Waker>) {
         let now = self.nanos(now);
-        while let Some(node) = self.heap.first()
-            && node.deadline <= now
-        {
-            let node = self.take(0);
-            let timer = &mut self.timers[node.timer as usize];
-            if let Timer::Waiting { waker, .. } = std::mem::replace(timer, Timer::Expired) {
-                woken.push(waker);
+        for _ in 0..FEW {
+            match self.heap.first() {
+                Some(node) if node.deadline <= now => {
+                    let node = self.take(0);
+                    self.expire_one(node, woken);
+                }
+                _ => return,
             }
+        }
+        self.expire_many(now, woken);
+    }
+
+    /// Taking one after the other from the top moves the last one down again each time. Where many
+    /// are due, it is faster to sort them, which they mostly are already, and to make a new heap of
+    /// the rest. Whether they are many is found without looking at the rest, as the due ones are
+    /// all at the top.
+    fn expire_many(&mut self, now: u64, woken: &mut Vec<Waker>) {
+        let mut due = Vec::from_iter(self.is_due(0, now).then_some(0));
+        let mut seen = 0;
+        while seen < due.len() {
+            let children = children(due[seen]);
+            due.extend(children.filter(|&child| self.is_due(child, now)));
+            seen += 1;
+        }
+        if due.len() < self.heap.len() / FEW {
+            for _ in due {
+                let node = self.take(0);
+                self.expire_one(node, woken);
+            }
+            return;
+        }
+        let mut due: Vec<_> = self
+            .heap
+            .extract_if(.., |node| node.deadline <= now)
+            .collect();
+        due.sort_by(Node::order);
+        for node in due {
+            self.expire_one(node, woken);
+        }
+        // The rest has kept its order, in which every node may be out of place but the leaves.
+        for place in (0..self.heap.len()).rev() {
+            self.sift_down(place);
+        }
+    }
+
+    fn is_due(&self, place: usize, now: u64) -> bool {
+        self.heap
+            .get(place)
+            .is_some_and(|node| node.deadline <= now)
+    }
+
+    fn expire_one(&mut self, node: Node, woken: &mut Vec<Waker>) {
+        let timer = &mut self.timers[node.timer as usize];
+        if let Timer::Waiting { waker, .. } = std::mem::replace(timer, Timer::Expired) {
+            woken.push(waker);
         }
     }
 
@@ -167,8 +223,8 @@ impl TimerQueue {
     fn sift_down(&mut self, mut place: usize) {
         let node = self.heap[place];
         loop {
-            let first = place * ARITY + 1;
-            let children = first..self.heap.len().min(first + ARITY);
+            let Range { start, end } = children(place);
+            let children = start..end.min(self.heap.len());
             let least = children.reduce(|a, b| {
                 if self.heap[b].is_before(self.heap[a]) {
                     b
@@ -193,4 +249,10 @@ impl TimerQueue {
             *place = at as u32;
         }
     }
+}
+
+/// Where the children of a node are, if there are so many.
+fn children(place: usize) -> Range<usize> {
+    let first = place * ARITY + 1;
+    first..first + ARITY
 }
