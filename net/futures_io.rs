@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 
 use futures_io::{AsyncRead, AsyncWrite};
 
+use super::tcp::recv;
 use super::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, TcpStream, WriteHalf, socket};
 use crate::reactor::Direction;
 
@@ -20,7 +21,7 @@ impl TcpStream {
             [] => Poll::Ready(Ok(0)),
             _ => self
                 .source
-                .poll_io(cx, Direction::Read, |_| self.recv(buffer)),
+                .poll_io(cx, Direction::Read, |_| recv(&self.source, buffer)),
         }
     }
 

@@ -150,7 +150,10 @@ impl TcpStream {
         let mut waiter = self.source.waiter(Direction::Read);
         poll_fn(move |cx| match buffer {
             [] => Poll::Ready(Ok(0)),
-            _ => waiter.poll_io(cx, |_| self.recv(buffer)),
+            _ => {
+                let source = waiter.source();
+                waiter.poll_io(cx, |_| recv(source, buffer))
+            }
         })
     }
 
@@ -316,7 +319,7 @@ impl TcpStream {
     ///
     /// `WouldBlock` if there is nothing, and those of [`read`](Self::read).
     pub fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        retry(|| self.recv(buffer))
+        retry(|| recv(&self.source, buffer))
     }
 
     /// Writes what there is room for, without waiting.
@@ -357,17 +360,17 @@ impl TcpStream {
     pub fn into_split(self) -> (OwnedReadHalf, OwnedWriteHalf) {
         split::split_owned(self)
     }
+}
 
-    /// One recv(2). If it takes less than there is room for, it has emptied the socket: the next
-    /// read need not try before it waits.
-    #[inline]
-    pub(super) fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        let n = socket::recv(self, buffer)?;
-        if 0 < n && n < buffer.len() {
-            self.source.set_drained();
-        }
-        Ok(n)
+/// One recv(2). If it takes less than there is room for, it has emptied the socket: the next read
+/// need not try before it waits.
+#[inline]
+pub(super) fn recv(source: &Source<OwnedFd>, buffer: &mut [u8]) -> io::Result<usize> {
+    let n = socket::recv(source, buffer)?;
+    if 0 < n && n < buffer.len() {
+        source.set_drained();
     }
+    Ok(n)
 }
 
 /// Does it again after a signal.

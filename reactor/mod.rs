@@ -216,9 +216,9 @@ impl Reactor {
     }
 
     /// A watch for a handle that nobody waits for yet: no system call.
-    fn watch(&self, fd: RawFd) -> Rc<Watch> {
+    fn watch(self: &Rc<Self>, fd: RawFd) -> Rc<Watch> {
         self.counters.sources.update(|sources| sources + 1);
-        Rc::new(Watch::new(fd))
+        Rc::new(Watch::new(Rc::clone(self), fd))
     }
 
     /// Forgets a handle that is about to be closed, and wakes who still waits for it.

@@ -1,6 +1,6 @@
 //! A handle that the reactor watches: where `await` meets the selector.
 
-use std::cell::{Cell, RefMut};
+use std::cell::RefMut;
 use std::fmt;
 use std::future::poll_fn;
 use std::io;
@@ -68,12 +68,7 @@ pub struct Source<T> {
 }
 
 /// A watch, which is forgotten when this is dropped.
-struct Registered {
-    reactor: Rc<Reactor>,
-    watch: Rc<Watch>,
-    /// The last read took less than it could have: it emptied the handle.
-    drained: Cell<bool>,
-}
+struct Registered(Rc<Watch>);
 
 impl<T: AsFd> Source<T> {
     /// Makes the handle non-blocking, and awaitable in the current runtime. It is registered with
@@ -96,13 +91,8 @@ impl<T: AsFd> Source<T> {
     /// The same for a handle that is non-blocking from birth.
     pub(crate) fn register(reactor: Rc<Reactor>, io: T) -> Self {
         let watch = reactor.watch(io.as_fd().as_raw_fd());
-        let drained = Cell::new(false);
         Self {
-            registered: Registered {
-                reactor,
-                watch,
-                drained,
-            },
+            registered: Registered(watch),
             io,
         }
     }
@@ -179,14 +169,11 @@ impl<T> Source<T> {
         ticket: impl FnOnce(&Reactor) -> Ticket,
         mut op: impl FnMut(&T) -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
-        let Registered {
-            reactor,
-            watch,
-            drained,
-        } = &self.registered;
+        let watch = self.watch();
+        let reactor = watch.reactor();
         // After a read that emptied the handle, another try would only cost an EAGAIN. The selector
         // is level-triggered: whatever came meanwhile, it will say so.
-        let is_worth_a_try = direction == Direction::Write || !drained.replace(false);
+        let is_worth_a_try = direction == Direction::Write || !watch.is_drained.replace(false);
         if is_worth_a_try {
             ready!(reactor.spend(cx));
             loop {
@@ -227,12 +214,16 @@ impl<T> Source<T> {
 
     /// The reactor that watches it.
     pub(crate) fn reactor(&self) -> Rc<Reactor> {
-        Rc::clone(&self.registered.reactor)
+        Rc::clone(self.watch().reactor())
     }
 
     /// A read took less than it had room for.
     pub(crate) fn set_drained(&self) {
-        self.registered.drained.set(true);
+        self.watch().is_drained.set(true);
+    }
+
+    fn watch(&self) -> &Rc<Watch> {
+        &self.registered.0
     }
 }
 
@@ -244,13 +235,13 @@ impl<T: AsFd> AsFd for Source<T> {
 
 impl Drop for Registered {
     fn drop(&mut self) {
-        self.reactor.forget(&self.watch);
+        self.0.reactor().forget(&self.0);
     }
 }
 
 impl fmt::Debug for Registered {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "fd {}", self.watch.fd)
+        write!(f, "fd {}", self.0.fd)
     }
 }
 
@@ -262,7 +253,11 @@ pub(crate) struct Waiter<'a, T> {
     ticket: Option<Ticket>,
 }
 
-impl<T> Waiter<'_, T> {
+impl<'a, T> Waiter<'a, T> {
+    pub(crate) fn source(&self) -> &'a Source<T> {
+        self.source
+    }
+
     /// [`Source::poll_io`].
     pub(crate) fn poll_io<R>(
         &mut self,
@@ -275,15 +270,12 @@ impl<T> Waiter<'_, T> {
 
     /// Waits for an event, without trying anything.
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let Registered {
-            reactor,
-            watch,
-            drained,
-        } = &self.source.registered;
+        let watch = self.source.watch();
+        let reactor = watch.reactor();
         if self.is_through() {
             self.ticket = None;
             if self.direction == Direction::Read {
-                drained.set(false); // Reading is worth a try.
+                watch.is_drained.set(false); // Reading is worth a try.
             }
             return Poll::Ready(Ok(()));
         }
@@ -299,7 +291,7 @@ impl<T> Waiter<'_, T> {
     }
 
     fn waiters(&self) -> RefMut<'_, Waiters> {
-        self.source.registered.watch.waiters(self.direction)
+        self.source.watch().waiters(self.direction)
     }
 }
 

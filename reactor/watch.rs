@@ -2,30 +2,40 @@
 
 use std::cell::{Cell, RefCell, RefMut};
 use std::os::fd::RawFd;
+use std::rc::Rc;
 use std::task::Waker;
 
-use super::Direction;
 use super::selector::{Event, Interest};
 use super::waiters::Waiters;
+use super::{Direction, Reactor};
 
 /// What the reactor knows of one [`Source`](super::Source), and the key under which the selector knows it.
 ///
 /// An event that was meant for a source that is gone, whose number may be another's by now, finds
 /// the watch of the old one, and there nobody who waits.
 pub(crate) struct Watch {
+    reactor: Rc<Reactor>,
     pub(super) fd: RawFd,
     /// What the selector watches the handle for.
     pub(super) armed: Cell<Option<Interest>>,
+    /// The last read took less than it could have: it emptied the handle.
+    pub(super) is_drained: Cell<bool>,
     pub(super) waiters: RefCell<[Waiters; 2]>,
 }
 
 impl Watch {
-    pub(super) fn new(fd: RawFd) -> Self {
+    pub(super) fn new(reactor: Rc<Reactor>, fd: RawFd) -> Self {
         Self {
+            reactor,
             fd,
             armed: Cell::new(None),
+            is_drained: Cell::new(false),
             waiters: RefCell::default(),
         }
+    }
+
+    pub(super) fn reactor(&self) -> &Rc<Reactor> {
+        &self.reactor
     }
 
     pub(super) fn is_armed(&self, direction: Direction) -> bool {
