@@ -30,7 +30,7 @@
 //! This is lazy in both directions. A server that reads, answers and reads again registers a
 //! connection once for its whole life: when the next message arrives, its reader waits again, and
 //! the registration is found armed. A connection whose handler is busy elsewhere costs one event,
-//! and is then left alone: it cannot spin, be it with bytes that nobody reads, be it with a hang-up.
+//! and is then left alone: neither bytes that nobody reads nor a hang-up can make it spin.
 
 pub mod selector;
 mod source;
@@ -190,8 +190,8 @@ impl Reactor {
         Ok(())
     }
 
-    /// Tells it to watch a source for less, or no longer: "registered with no interest" would not
-    /// do, because hang-ups and errors are reported all the same.
+    /// Tells the selector to watch a source for less, or no longer: "registered with no interest"
+    /// would not do, because hang-ups and errors are reported all the same.
     fn disarm(&self, watch: &Rc<Watch>, interest: Interest) {
         let Some(armed) = watch.armed.get() else {
             return;
@@ -225,7 +225,7 @@ impl Reactor {
     fn forget(&self, watch: &Rc<Watch>) {
         self.counters.sources.update(|sources| sources - 1);
         if watch.armed.take().is_some() {
-            // As in `disarm`: what can fail is only what needs not be done any more.
+            // As in `disarm`: what can fail is only what need not be done any more.
             let _ = self
                 .selector
                 .borrow_mut()
@@ -332,12 +332,17 @@ impl Reactor {
         }
     }
 
-    /// The reactor of the runtime that runs on this thread.
-    pub(crate) fn current() -> Option<Rc<Self>> {
+    /// Does something with the reactor of the runtime that runs on this thread.
+    #[inline]
+    fn with_current<R>(with: impl FnOnce(&Rc<Self>) -> R) -> Option<R> {
         CURRENT
-            .try_with(|current| current.borrow().clone())
+            .try_with(|current| current.borrow().as_ref().map(with))
             .ok()
             .flatten()
+    }
+
+    fn current() -> Option<Rc<Self>> {
+        Self::with_current(Rc::clone)
     }
 
     /// The same, for a call that means nothing without one.

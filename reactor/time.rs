@@ -54,7 +54,8 @@ pub fn sleep(duration: Duration) -> Sleep {
     }
 }
 
-/// Waits until this instant. One that has passed is over the next time the loop looks at its timers.
+/// Waits until this instant. If it has passed, the wait is over the next time that the loop looks
+/// at its timers.
 ///
 /// # Panics
 ///
@@ -74,7 +75,7 @@ pub fn sleep_until(deadline: Instant) -> Sleep {
 
 /// The time of the current runtime, which is that of the machine unless a test has another.
 fn now() -> Instant {
-    Reactor::current().map_or_else(Instant::now, |reactor| reactor.now())
+    Reactor::with_current(|reactor| reactor.now()).unwrap_or_else(Instant::now)
 }
 
 /// The future of [`sleep`] and [`sleep_until`]. It may be awaited again: then it is over at once.
@@ -91,7 +92,7 @@ enum State {
     /// The same, for one turn of the loop.
     Turn,
     Never,
-    Waiting(Timer),
+    Waiting(Queued),
     Over,
 }
 
@@ -135,7 +136,7 @@ impl Future for Sleep {
         match &self.state {
             State::Waiting(timer) => ready!(timer.poll(cx)),
             State::Until(deadline) => {
-                let timer = Timer::new(self.expect_reactor(), *deadline, cx);
+                let timer = Queued::new(self.expect_reactor(), *deadline, cx);
                 self.state = State::Waiting(timer);
                 return Poll::Pending;
             }
@@ -167,12 +168,12 @@ impl fmt::Debug for Sleep {
 }
 
 /// A timer in the queue, removed when it is dropped.
-struct Timer {
+struct Queued {
     reactor: Rc<Reactor>,
     key: TimerKey,
 }
 
-impl Timer {
+impl Queued {
     fn new(reactor: Rc<Reactor>, deadline: Instant, cx: &Context<'_>) -> Self {
         let waker = cx.waker().clone();
         let key = reactor.timers.borrow_mut().insert(deadline, waker);
@@ -199,7 +200,7 @@ impl Timer {
     }
 }
 
-impl Drop for Timer {
+impl Drop for Queued {
     fn drop(&mut self) {
         let waker = self.reactor.timers.borrow_mut().remove(self.key);
         drop(waker);
@@ -288,6 +289,10 @@ impl Interval {
     }
 
     /// The same, for those who write futures by hand.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a runtime.
     pub fn poll_tick(&mut self, cx: &mut Context<'_>) -> Poll<Instant> {
         ready!(Pin::new(&mut self.sleep).poll(cx));
         let Some(due) = self.next else {
@@ -309,7 +314,7 @@ impl Interval {
             MissedTicks::Delay => now.checked_add(self.period),
             MissedTicks::Skip => {
                 let late = now.saturating_duration_since(due).as_nanos() % self.period.as_nanos();
-                // It fits: so late that it does not would be 584 years.
+                // It fits, unless somebody is 584 years late.
                 now.checked_add(self.period.checked_sub(Duration::from_nanos(late as u64))?)
             }
         }

@@ -2,9 +2,9 @@
 //! so that one that is cancelled leaves at once.
 //!
 //! Most timers are timeouts, set far ahead and cancelled soon: they enter at the bottom of the heap
-//! and leave from there, and nothing else moves. asyncio keeps a heap too, and lets cancelled timers
-//! stay in it until they are half of it; tokio keeps a wheel, in which nothing moves either, but
-//! whose deadlines are whole milliseconds.
+//! and leave from there, and nothing else moves. asyncio keeps a heap too, and lets cancelled
+//! timers stay in it until they are half of it; tokio keeps a wheel, in which nothing moves either,
+//! but whose deadlines are whole milliseconds.
 
 use std::cmp::Ordering;
 use std::ops::Range;
@@ -13,10 +13,11 @@ use std::time::{Duration, Instant};
 
 use slab::Slab;
 
-/// How many children a node has. Four deadlines share a cache line.
+/// How many children a node has. Four nodes are as long as a cache line.
 const ARITY: usize = 4;
 
-/// How many timers are taken one by one before it is worth a look whether there are many.
+/// How many timers are taken one by one before it is worth a look whether many are due: at least
+/// one in so many.
 const FEW: usize = 16;
 
 pub(super) struct TimerQueue {
@@ -178,7 +179,8 @@ impl TimerQueue {
         for node in due {
             self.expire_one(node, woken);
         }
-        // The rest has kept its order, in which every node may be out of place but the leaves.
+        // The rest is no heap any more: make it one, from the leaves up. The leaves stay where they
+        // are, but have to learn where that is.
         for place in (0..self.heap.len()).rev() {
             self.sift_down(place);
         }

@@ -14,8 +14,8 @@ impl Ticket {
     /// apart by their wakers.
     pub(super) const NONE: Self = Self(NonZeroU32::MIN);
 
-    /// The next one. When all four billion have been used they start again: who has waited so long
-    /// on the same source would have to be very patient.
+    /// The next one. After four billion they start again: to meet its double, a waiter would have
+    /// to be very patient.
     pub(super) fn next(self) -> Self {
         Self(
             self.0
@@ -125,7 +125,7 @@ impl Waiters {
         match mem::take(self) {
             Self::Nobody => return false,
             Self::One(_, waker) => woken.push(waker),
-            Self::Many(all) => wake_many(*all, woken),
+            Self::Many(all) => take_many(*all, woken),
         }
         true
     }
@@ -142,6 +142,6 @@ impl Waiters {
 }
 
 #[cold]
-fn wake_many(all: Vec<(Ticket, Waker)>, woken: &mut Vec<Waker>) {
+fn take_many(all: Vec<(Ticket, Waker)>, woken: &mut Vec<Waker>) {
     woken.extend(all.into_iter().map(|(_, waker)| waker));
 }

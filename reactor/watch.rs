@@ -1,4 +1,4 @@
-//! What the reactor knows of one source: what it is armed for, and who waits for it.
+//! One source as the reactor sees it: what it is armed for, and who waits for it.
 
 use std::cell::{Cell, RefCell, RefMut};
 use std::os::fd::RawFd;
@@ -9,7 +9,7 @@ use super::selector::{Event, Interest};
 use super::waiters::Waiters;
 use super::{Direction, Reactor};
 
-/// What the reactor knows of one [`Source`](super::Source), and the key under which the selector knows it.
+/// What the reactor knows of one [`Source`](super::Source), and the key of its events.
 ///
 /// An event that was meant for a source that is gone, whose number may be another's by now, finds
 /// the watch of the old one, and there nobody who waits.

@@ -13,7 +13,8 @@ use super::Interest;
 /// Longer ones are made of several.
 pub(super) const LONGEST_WAIT: Duration = Duration::from_millis(i32::MAX as u64);
 
-/// What a kernel interface must do to serve as a [`Selector`](super::Selector). Handles are known by their number.
+/// A kernel interface, as a [`Selector`](super::Selector) uses it: handles are known by their
+/// numbers.
 pub(crate) trait Mechanism {
     /// Starts to watch a handle. `EPERM`: it is of a kind that is always ready.
     fn add(&mut self, fd: BorrowedFd<'_>, interest: Interest) -> io::Result<()>;
@@ -24,8 +25,9 @@ pub(crate) trait Mechanism {
     /// Watches it no longer.
     fn remove(&mut self, fd: BorrowedFd<'_>) -> io::Result<()>;
 
-    /// Waits until something is ready, for at most `timeout` and not a moment less, and appends
-    /// what it found. May come back early with nothing, or with `EINTR`.
+    /// Waits until something is ready or `timeout` has passed, rounded up to what the interface can
+    /// count, and appends what it found. May come back early with nothing or with `EINTR`, and is
+    /// called again then.
     fn wait(&mut self, timeout: Option<Duration>, ready: &mut Vec<Ready>) -> io::Result<()>;
 }
 
@@ -54,7 +56,7 @@ pub(super) fn is_watchable(fd: BorrowedFd<'_>) -> bool {
 ///
 /// Nothing is read, written or closed through the loan: it names an entry in a kernel table. If the
 /// handle was closed meanwhile, the kernel answers `EBADF` or `ENOENT`, or the entry is another
-/// file's and events nobody waits for are dropped by their key.
+/// file's, whose events carry the old key and find nobody who waits.
 #[allow(
     unsafe_code,
     reason = "poll(2) and the `polling` crate want a handle where a number is meant"

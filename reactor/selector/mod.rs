@@ -118,9 +118,9 @@ impl<K: Clone> Selector<K> {
     ///
     /// # Errors
     ///
-    /// `SELIO_SELECTOR` names no backend ([`InvalidInput`](io::ErrorKind::InvalidInput)) or one that
-    /// this platform lacks ([`Unsupported`](io::ErrorKind::Unsupported)), or the process has no file
-    /// descriptor left.
+    /// `SELIO_SELECTOR` names no backend ([`InvalidInput`](io::ErrorKind::InvalidInput)) or one
+    /// that this platform lacks ([`Unsupported`](io::ErrorKind::Unsupported)), or the process has
+    /// no file descriptor left.
     pub fn new() -> io::Result<Self> {
         Self::with_backend(Backend::from_environment()?)
     }
@@ -173,7 +173,8 @@ impl<K: Clone> Selector<K> {
             return Err(io::Error::new(
                 io::ErrorKind::AlreadyExists,
                 format!(
-                    "Selector::register: fd {} is registered already; modify it, or deregister it before it is closed",
+                    "Selector::register: fd {} is registered already; modify it, or deregister it \
+                     before it is closed",
                     fd.as_raw_fd()
                 ),
             ));
@@ -249,23 +250,16 @@ impl<K: Clone> Selector<K> {
         timeout: Option<Duration>,
     ) -> io::Result<()> {
         events.clear();
-        self.select_each(
-            timeout,
-            |Event {
-                 key,
-                 readable,
-                 writable,
-             }| {
-                events.push(Event {
-                    key: key.clone(),
-                    readable,
-                    writable,
-                });
-            },
-        )
+        self.select_each(timeout, |event| {
+            events.push(Event {
+                key: event.key.clone(),
+                readable: event.readable,
+                writable: event.writable,
+            });
+        })
     }
 
-    /// The same, without a list in between.
+    /// The same, without a list in between and without clones of keys.
     pub(crate) fn select_each(
         &mut self,
         timeout: Option<Duration>,
@@ -289,8 +283,8 @@ impl<K: Clone> Selector<K> {
                 Err(error) => return Err(error),
             }
             self.add_files();
-            // An event or a notification ends the wait. One that was cut short (EINTR, LONGEST_WAIT,
-            // a spurious return) goes on.
+            // An event or a notification ends the wait. One that was cut short (EINTR,
+            // LONGEST_WAIT, a spurious return) goes on.
             if self.report(&mut found) || timeout == Some(Duration::ZERO) {
                 return Ok(());
             }

@@ -1,4 +1,5 @@
-//! Ends a `select` from another thread: a handle that the selector watches and anybody may write to.
+//! What ends a `select` from another thread: a handle that the selector watches, and that anybody
+//! may write to.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};

@@ -31,7 +31,8 @@ impl Polling {
         if !poller.supports_level() {
             return Err(io::Error::new(
                 io::ErrorKind::Unsupported,
-                "the `polling` crate is not level-triggered on this platform; choose the backend poll",
+                "the `polling` crate is not level-triggered on this platform; choose the backend \
+                 poll",
             ));
         }
         Ok(Self {

@@ -35,7 +35,8 @@ impl Mechanism for Select {
             return Err(io::Error::new(
                 io::ErrorKind::Unsupported,
                 format!(
-                    "select(2) holds only numbers below {FD_SETSIZE}; choose the backend epoll, kqueue or poll"
+                    "select(2) holds only numbers below {FD_SETSIZE}; choose the backend epoll, \
+                     kqueue or poll"
                 ),
             ));
         }
