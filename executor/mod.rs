@@ -15,15 +15,17 @@
 //! # The life of a task
 //!
 //! ```text
-//!             insert                run_ready
-//!    spawn -----------> queued ----------------> polled
-//!                         ^                       |  |
-//!             TaskWaker:  |              Pending  |  |  Ready, panic,
-//!             enqueue     |                       v  |  or cancelled meanwhile
-//!                         +------------------- waiting  +----------> retire: the slot is free
-//!                                                 |                    ^
-//!                                                 +--------------------+
-//!                                               cancel, end of the runtime
+//!             insert              run_task
+//!    spawn -----------> queued --------------> polled ------------------+
+//!                         ^                      |        Ready: retire |
+//!                    wake |             Pending: |     panic, cancelled |
+//!                         |             put_back |   meanwhile: abandon |
+//!                         |                      v                      v
+//!                         +------------------- waiting -------------> ended
+//!                                                    cancel, shut_down  |  poll_ended, detach:
+//!                                                                       |  its handle takes the
+//!                                                                       v  outcome, or is dropped
+//!                                                                the slot is free
 //! ```
 
 mod handle;
@@ -114,8 +116,8 @@ struct Slot {
 
 type BoxedTask = Pin<Box<dyn Run>>;
 
-/// Names a slot for the life of its task and its handle: a wake that comes too late finds another generation
-/// there and does nothing.
+/// Names a slot for the life of its task and its handle: a wake that comes too late finds another
+/// generation there and does nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct TaskKey {
     slot: u32,
@@ -206,8 +208,8 @@ impl Executor {
         key.slot
     }
 
-    /// The wakers of a task that is polled for the first time: those of an ended one, if there are
-    /// some that nobody else holds.
+    /// The wakers for a task that is polled for the first time: those of an ended one, if there are
+    /// any that nobody else holds.
     fn wakers(&self, key: TaskKey) -> Wakers {
         if let Some(wakers) = self.spare_wakers.borrow_mut().pop() {
             wakers.typed.reuse(key);
@@ -320,8 +322,8 @@ impl Executor {
         }
     }
 
-    /// Waits until a task has ended, and then takes it. `None`: the end of the runtime has forgotten
-    /// it.
+    /// Waits until a task has ended, and then takes it. `None`: the end of the runtime has
+    /// forgotten it.
     fn poll_ended(&self, key: TaskKey, cx: &Context<'_>) -> Poll<Option<BoxedTask>> {
         let mut tasks = self.tasks.borrow_mut();
         match tasks.get_mut(key.slot as usize) {
