@@ -42,7 +42,7 @@ impl Handle {
 
     /// Sends a closure to the thread of the runtime, where it makes a future that becomes a task.
     ///
-    /// The closure is what travels, and must be `Send`; the future is not, and needs not be. If the
+    /// The closure travels, and must be `Send`; the future does not, and need not be. If the
     /// runtime is gone, or ends before the task does, the [`RemoteHandle`] says that it was
     /// cancelled. asyncio's counterpart is
     /// [`run_coroutine_threadsafe`](https://docs.python.org/3/library/asyncio-task.html#asyncio.run_coroutine_threadsafe).
@@ -237,6 +237,10 @@ impl<T> Drop for Promise<T> {
 
 /// A task that was spawned by a [`Handle`]. Await it, or [`join`](Self::join) it, for its result,
 /// on any thread. Dropping it detaches the task.
+///
+/// # Cancel safety
+///
+/// Whoever stops awaiting the handle loses nothing, as long as the handle is kept.
 ///
 /// # Panics
 ///

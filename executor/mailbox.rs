@@ -18,7 +18,7 @@ pub(super) struct Mailbox {
 }
 
 /// Makes a future on the thread of the executor, and spawns it.
-pub(super) type Spawn = Box<dyn FnOnce(&Rc<Executor>) + Send>;
+type Spawn = Box<dyn FnOnce(&Rc<Executor>) + Send>;
 
 pub(super) enum Message {
     Wake(Arc<TaskWaker>),

@@ -5,6 +5,7 @@ use std::future::Future;
 use std::io;
 use std::pin::pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -12,8 +13,8 @@ use super::{Executor, Handle, Stats};
 use crate::reactor::selector::{Backend, Selector};
 use crate::reactor::{Monotonic, Reactor, count};
 
-/// While tasks stay ready, sockets, timers and other threads are looked after as often as this many
-/// polls. It is no multiple of anything that programs like to do in rounds.
+/// While tasks stay ready, sockets, timers and other threads are looked after once in this many
+/// polls. It is a prime: no multiple of anything that programs like to do in rounds.
 const LOOK_INTERVAL: usize = 61;
 
 /// Runs a future, and everything that it spawns, on this thread.
@@ -148,7 +149,7 @@ impl Runtime {
         refuse_nesting("Runtime::block_on");
         let _entered = self.executor.enter();
         let mut main = pin!(main);
-        let waker = Waker::from(self.executor.main.clone());
+        let waker = Waker::from(Arc::clone(&self.executor.main));
         let mut cx = Context::from_waker(&waker);
         self.executor.is_main_ready.set(true);
         let mut polls = 0;
@@ -172,13 +173,15 @@ impl Runtime {
     /// 2. Wake what is due: readiness events, expired timers, and whom other threads woke.
     /// 3. Run what is ready, and leave what gets ready meanwhile for the next turn.
     ///
-    /// While tasks stay ready, the first two are due only after some dozens of polls (or when a
-    /// task has done a hundred operations in one), and never in the middle of a batch: a level-triggered selector would report once more all those whose
-    /// tasks were woken and did not run yet.
-    fn turn(&self, polls: usize) -> usize {
+    /// While tasks stay ready, the first two are due only after [`LOOK_INTERVAL`] polls, or when a
+    /// task has spent its budget of operations, and never in the middle of a batch: a
+    /// level-triggered selector would report once more all those whose tasks were woken and have
+    /// not run yet.
+    ///
+    /// `polls`, and what it returns, is how many polls there were since the last look.
+    fn turn(&self, mut polls: usize) -> usize {
         let executor = &self.executor;
         count(&executor.turns, 1);
-        let mut polls = polls;
         if executor.is_idle() {
             self.wait();
             polls = 0;

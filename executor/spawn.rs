@@ -6,7 +6,7 @@ use std::panic::Location;
 use super::{Executor, JoinHandle};
 
 /// Starts a task on the current runtime. It runs in the next turn of the loop, whether its handle
-/// is awaited or not, and needs not be `Send`.
+/// is awaited or not, and need not be `Send`.
 ///
 /// asyncio's counterpart is
 /// [`create_task`](https://docs.python.org/3/library/asyncio-task.html#asyncio.create_task).
@@ -52,6 +52,17 @@ where
 /// # Panics
 ///
 /// Outside of a runtime.
+///
+/// # Examples
+///
+/// ```
+/// selio::run(async {
+///     let task = selio::spawn_named("reader", std::future::pending::<()>());
+///     task.cancel();
+///     let error = task.await.unwrap_err().to_string();
+///     assert!(error.starts_with("reader (spawned at "));
+/// });
+/// ```
 #[track_caller]
 pub fn spawn_named<F>(name: impl Into<String>, future: F) -> JoinHandle<F::Output>
 where

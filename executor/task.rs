@@ -14,7 +14,7 @@ use pin_project_lite::pin_project;
 use super::waker::TaskWaker;
 use super::{Executor, TaskKey};
 
-/// Names a task for the life of the process: no two tasks of a thread have the same.
+/// The number of a task. No two tasks of one thread ever have the same.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TaskId(pub(super) u64);
 
@@ -65,7 +65,8 @@ pin_project! {
     pub(super) struct Task<F: Future> {
         #[pin]
         stage: Stage<F>,
-        // Only since its first poll: many a task needs no more than one.
+        // Since its first poll, so that of many tasks that need only one poll each takes over those
+        // of the one before.
         wakers: Option<Wakers>,
     }
 }

@@ -58,6 +58,10 @@ pub fn timeout<F: Future>(duration: Duration, future: F) -> Timeout<F> {
 /// # Panics
 ///
 /// When it has to wait outside of a runtime.
+///
+/// # Cancel safety
+///
+/// That of `future`, as for [`timeout`].
 #[track_caller]
 pub fn timeout_at<F: Future>(deadline: Instant, future: F) -> Timeout<F> {
     Timeout {

@@ -1,9 +1,8 @@
 //! The waker of a task: what comes up through all the layers.
 //!
-//! A wake on the thread of the runtime is the rule: it looks whether the task is queued already, and
-//! pushes its key on the ready queue, with no atomic read-modify-write. A wake from any other
-//! thread goes through the [`Inbox`](super::inbox::Inbox), and interrupts the selector if the loop
-//! sleeps.
+//! A wake on the thread of the runtime is the rule: unless the task is queued already, it pushes
+//! the key on the ready queue, with no atomic read-modify-write. A wake from any other thread goes
+//! through the [`Inbox`](super::inbox::Inbox), and interrupts the selector if the loop sleeps.
 //!
 //! It holds no future and nothing of the reactor, so that it may be kept, dropped or used on any
 //! thread, during and after the life of the runtime.

@@ -6,8 +6,12 @@ use std::task::{Context, Poll};
 
 /// Lets every other task that is ready run before this one goes on.
 ///
-/// Call it in a long computation. Operations on sockets need it not: a task whose peer is always
-/// faster yields by itself.
+/// Call it in a long computation. Operations on sockets do not need it: a task whose peer is always
+/// faster yields by itself. asyncio's counterpart is `sleep(0)`.
+///
+/// # Cancel safety
+///
+/// Nothing is lost.
 ///
 /// # Examples
 ///
