@@ -22,7 +22,7 @@ use crate::reactor::{Direction, Reactor, Sleep, Source, Waiter, sleep_until};
 /// connection that could not be accepted stays ready, and asking again at once would be a spin.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// How many connections wait to be accepted. The system may have a lower limit
+/// How many connections may wait to be accepted. The system may have a lower limit
 /// (`net.core.somaxconn`).
 const BACKLOG: u32 = 1024;
 
@@ -159,7 +159,8 @@ impl TcpListener {
         self.source.get_ref().ttl()
     }
 
-    /// Says through how many routers a packet may pass, on connections that are accepted from now on.
+    /// Says through how many routers a packet may pass, on connections that are accepted from now
+    /// on.
     ///
     /// # Errors
     ///
@@ -293,7 +294,8 @@ impl Future for Accept<'_> {
 }
 
 /// Whether the connection that was about to be accepted is gone, and nothing else is wrong.
-/// [accept(2)](https://man7.org/linux/man-pages/man2/accept.2.html) says to treat these as `EAGAIN`.
+/// [accept(2)](https://man7.org/linux/man-pages/man2/accept.2.html) says to treat these like
+/// `EAGAIN`.
 fn is_of_the_connection(error: &io::Error) -> bool {
     is_one_of(
         error,

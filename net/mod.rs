@@ -7,9 +7,9 @@
 //!                                     and again when the selector says that it is worth it
 //! ```
 //!
-//! Its one rule: **a method does what std's method of that name does**, except that it waits for the
-//! selector instead of blocking the thread. Reading and writing take `&self`, so that one task can do
-//! both at once. No call raises `SIGPIPE`, and none gives `EINTR` back.
+//! Its one rule: **a method does what std's method of that name does**, except that it waits for
+//! the selector instead of blocking the thread. Reading and writing take `&self`, so that one task
+//! can do both at once. No call raises `SIGPIPE`, and none gives `EINTR` back.
 
 mod addr;
 mod fd;

@@ -74,6 +74,15 @@ pub(super) fn peek(socket: impl AsFd, buffer: &mut [u8]) -> io::Result<usize> {
     Ok(sys::recv(socket, buffer, RecvFlags::PEEK)?.0)
 }
 
+pub(super) fn recv_vectored(
+    socket: impl AsFd,
+    buffers: &mut [io::IoSliceMut<'_>],
+) -> io::Result<usize> {
+    let start = leading_empty(buffers);
+    let end = buffers.len().min(start + MAX_SLICES);
+    Ok(rustix::io::readv(socket, &mut buffers[start..end])?)
+}
+
 pub(super) fn send(socket: impl AsFd, bytes: &[u8]) -> io::Result<usize> {
     Ok(sys::send(socket, bytes, NO_SIGNAL)?)
 }
@@ -87,15 +96,6 @@ pub(super) fn send_vectored(socket: impl AsFd, slices: &[IoSlice<'_>]) -> io::Re
         &mut SendAncillaryBuffer::default(),
         NO_SIGNAL,
     )?)
-}
-
-pub(super) fn recv_vectored(
-    socket: impl AsFd,
-    buffers: &mut [io::IoSliceMut<'_>],
-) -> io::Result<usize> {
-    let start = leading_empty(buffers);
-    let end = buffers.len().min(start + MAX_SLICES);
-    Ok(rustix::io::readv(socket, &mut buffers[start..end])?)
 }
 
 /// How many slices to leave out: if the limit cut off all but empty ones, the call would return 0.

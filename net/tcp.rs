@@ -20,8 +20,9 @@ use crate::reactor::{Direction, Reactor, Source};
 /// A TCP connection: [`std::net::TcpStream`], awaited.
 ///
 /// Reading and writing take `&self`: one task may do both at once, and several may share the
-/// stream through an `Rc` or its halves. It also implements futures-io's `AsyncRead` and `AsyncWrite`,
-/// as does `&TcpStream`, so that the combinators of `futures` and `futures-lite` work with it.
+/// stream through an `Rc` or its halves. It also implements futures-io's `AsyncRead` and
+/// `AsyncWrite`, as does `&TcpStream`, so that the combinators of `futures` and `futures-lite` work
+/// with it.
 ///
 /// Dropping it closes the connection. Bytes that were written still arrive; but if there are bytes
 /// that nobody has read, the peer gets a reset.
@@ -133,8 +134,8 @@ impl TcpStream {
         }
     }
 
-    /// Reads what is there, at most as much as the buffer holds, and waits until there is something.
-    /// 0: the peer will send no more (or the buffer is empty).
+    /// Waits until there are bytes, and reads them, at most as many as the buffer holds. 0: the
+    /// peer will send no more (or the buffer is empty).
     ///
     /// This is where `await` becomes `epoll_wait`: README.md walks down from here.
     ///
@@ -227,7 +228,8 @@ impl TcpStream {
             .await
     }
 
-    /// Writes as much as there is room for, at least one byte, and waits until there is room.
+    /// Waits until there is room, and writes as much as fits into it: at least one byte, unless
+    /// there is none to write.
     ///
     /// # Errors
     ///
@@ -245,8 +247,8 @@ impl TcpStream {
         })
     }
 
-    /// Writes from several slices, one after the other, with one system call: at most 1,024 of them.
-    /// See [`write`](Self::write).
+    /// Writes from several slices, one after the other, with one system call: at most 1,024 of
+    /// them. See [`write`](Self::write).
     ///
     /// # Errors
     ///
