@@ -42,16 +42,19 @@ async fn serve(listener: TcpListener) -> io::Result<()> {
     }
 }
 
+fn run() -> io::Result<()> {
+    let (runtime, address) = arguments()?;
+    runtime.block_on(async {
+        let listener = TcpListener::bind(address).await?;
+        let address = listener.local_addr()?;
+        println!("listening on {address} ({})", runtime.backend());
+        println!("try: nc {} {}", address.ip(), address.port());
+        serve(listener).await
+    })
+}
+
 fn main() -> ExitCode {
-    match arguments().and_then(|(runtime, address)| {
-        runtime.block_on(async {
-            let listener = TcpListener::bind(address.as_str()).await?;
-            let address = listener.local_addr()?;
-            println!("listening on {address} ({})", runtime.backend());
-            println!("try: nc {} {}", address.ip(), address.port());
-            serve(listener).await
-        })
-    }) {
+    match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("echo: {error}");

@@ -2,9 +2,9 @@
 //! answers.
 //!
 //! ```text
-//! cargo run --release --example echo                           in one terminal
-//! cargo run --release --example multi_client                   in another
-//! cargo run --release --example multi_client -- 127.0.0.1:7007
+//! cargo run --release --example echo                               in one terminal
+//! cargo run --release --example multi_client                       in another
+//! cargo run --release --example multi_client -- 127.0.0.1:7007     to another address
 //! ```
 //!
 //! It is the client of the [`select` page of Python's Module of the Week][pymotw], and prints what

@@ -1,9 +1,9 @@
 //! A client that pauses after each part of its message, and reads the answer in small pieces.
 //!
 //! ```text
-//! cargo run --release --example timeouts                       in one terminal
-//! cargo run --release --example slow_client                    in another
-//! cargo run --release --example slow_client -- 127.0.0.1:7007 50     with pauses of 50 ms
+//! cargo run --release --example timeouts                               in one terminal
+//! cargo run --release --example slow_client                            in another
+//! cargo run --release --example slow_client -- 127.0.0.1:7007 50       pauses for 50 ms, not 1 s
 //! ```
 //!
 //! It is the slow client of the [`select` page of Python's Module of the Week][pymotw], and prints

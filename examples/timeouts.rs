@@ -1,9 +1,9 @@
 //! An echo server that does some other work while nothing comes.
 //!
 //! ```text
-//! cargo run --release --example timeouts                       in one terminal
-//! cargo run --release --example slow_client                    in another
-//! cargo run --release --example timeouts -- 127.0.0.1:7007 50        does so after 50 ms
+//! cargo run --release --example timeouts                            in one terminal
+//! cargo run --release --example slow_client                         in another
+//! cargo run --release --example timeouts -- 127.0.0.1:7007 50       waits for 50 ms, not 1 s
 //! ```
 //!
 //! It is the server with a timeout of the [`select` page of Python's Module of the Week][pymotw].
