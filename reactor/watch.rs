@@ -14,6 +14,8 @@ use super::{Direction, Reactor};
 /// An event that was meant for a source that is gone, whose number may be another's by now, finds
 /// the watch of the old one, and there nobody who waits.
 pub(crate) struct Watch {
+    /// While the watch is armed, the selector of this reactor holds it: a cycle, which
+    /// `Reactor::forget` opens.
     reactor: Rc<Reactor>,
     pub(super) fd: RawFd,
     /// What the selector watches the handle for.
