@@ -42,6 +42,9 @@ impl<M> Inbox<M> {
 
     /// Announces that the loop will sleep. Whether it may: there is no message.
     pub(crate) fn fall_asleep(&self) -> bool {
+        if !self.messages.is_empty() {
+            return false; // Nothing is announced, and so nobody wakes a loop that does not sleep.
+        }
         self.asleep.store(true, Ordering::Relaxed);
         fence(Ordering::SeqCst);
         self.messages.is_empty()

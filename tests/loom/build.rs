@@ -1,17 +1,16 @@
 //! Copies the executor that ships, once as it is and once for each mutant.
 //!
-//! Only what it takes from std is exchanged, by [`IN_THE_HANDS_OF_LOOM`]; `inbox.rs` is taken over
-//! to the letter, as it names loom itself. A text that is not found breaks the build: no mutant
-//! turns into the original unnoticed.
+//! Only what it takes from std is exchanged, by [`IN_THE_HANDS_OF_LOOM`]. A text that is not found
+//! breaks the build: no mutant turns into the original unnoticed. Nor is a claim left out: the tests
+//! are made from what stands in `models/`.
 
-use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 #[path = "mutants.rs"]
 mod mutants;
 
-use mutants::{MUTANTS, Mutant};
+use mutants::{Edit, MUTANTS, Mutant, VARIANTS};
 
 /// What the copies have instead of what is in `executor`. `self` may be an `Arc` of std only.
 const IN_THE_HANDS_OF_LOOM: &[(&str, &str)] = &[
@@ -21,74 +20,105 @@ const IN_THE_HANDS_OF_LOOM: &[(&str, &str)] = &[
     ("self: Arc<Self>", "self"),
     ("self: &Arc<Self>", "&self"),
     ("thread_local! {", "crate::sync::local! {"),
+    // And two models have a closer look at this one.
+    ("mod inbox;", "pub(crate) mod inbox;"),
 ];
 
 fn main() {
     let here = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"));
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it"));
-    let executor = here.join("../../executor");
-    println!("cargo::rerun-if-changed={}", executor.display());
-    println!("cargo::rerun-if-changed=mutants.rs");
-    println!("cargo::rerun-if-changed=stats.rs");
+    for input in ["../../executor", "models", "mutants.rs", "stats.rs"] {
+        println!("cargo::rerun-if-changed={}", here.join(input).display());
+    }
 
-    let mut modules = variant("shipped", &here, &executor, &out, None);
-    let mut tests = String::new();
+    let mut modules = variant("shipped", &[], &here, &out);
+    let (mut holds, mut fails) = (String::new(), String::new());
+    for claim in claims(&here.join("models")) {
+        let call = format!("crate::holds(\"{claim}\", crate::shipped::models::{claim});");
+        holds += &format!("#[test] fn {claim}() {{ {call} }}\n");
+    }
+    for &(name, edits, model) in VARIANTS {
+        modules += &variant(name, edits, &here, &out);
+        let call = format!("crate::holds(\"{name}\", crate::{name}::models::{model});");
+        holds += &format!("#[test] fn {name}() {{ {call} }}\n");
+    }
     for mutant in MUTANTS {
-        modules += &variant(mutant.name, &here, &executor, &out, Some(mutant));
         let Mutant {
             name, model, panic, ..
         } = mutant;
-        writeln!(
-            tests,
-            "#[test] fn {name}() {{
-                 crate::fails(\"{name}\", crate::{name}::models::{model}, {panic:?});
-             }}"
-        )
-        .expect("a string takes everything");
+        modules += &variant(name, mutant.edits, &here, &out);
+        let call = format!("crate::fails(\"{name}\", crate::{name}::models::{model}, {panic:?});");
+        fails += &format!("#[test] fn {name}() {{ {call} }}\n");
     }
-    modules += &format!("#[cfg(test)] mod fails {{ {tests} }}");
+    modules += &format!("#[cfg(test)] mod holds {{\n{holds}}}\n");
+    modules += &format!("#[cfg(test)] mod fails {{\n{fails}}}\n");
     fs::write(out.join("variants.rs"), modules).expect("OUT_DIR is ours");
 }
 
+/// The names of all models.
+fn claims(models: &Path) -> Vec<String> {
+    let mut claims = Vec::new();
+    for (file_name, path) in files(models) {
+        let text = fs::read_to_string(path).expect("it can be read");
+        let Some((_, models)) = text.split_once("models! {") else {
+            assert_eq!(file_name, "mod.rs", "has no models");
+            continue;
+        };
+        let heads = models
+            .lines()
+            .filter_map(|line| line.trim_start().strip_prefix("fn "));
+        claims.extend(heads.map(|head| head.strip_suffix("() {").expect("a model").to_owned()));
+    }
+    claims
+}
+
 /// Writes one copy of the executor, and returns the module that joins it with the models.
-fn variant(
-    name: &str,
-    here: &Path,
-    executor: &Path,
-    out: &Path,
-    mutant: Option<&Mutant>,
-) -> String {
+fn variant(name: &str, edits: &[Edit], here: &Path, out: &Path) -> String {
     let copy = out.join(name);
     fs::create_dir_all(&copy).expect("OUT_DIR is ours");
-    let files = fs::read_dir(executor).expect("the executor is beside us");
-    for file in files.map(|file| file.expect("it can be read")) {
-        let file_name = file.file_name();
-        let file_name = file_name.to_str().expect("we name files in ASCII");
-        let path = match file_name {
+    let mut edited = 0;
+    for (file_name, path) in files(&here.join("../../executor")) {
+        let path = match file_name.as_str() {
             "stats.rs" => here.join("stats.rs"),
-            _ => file.path(),
+            _ => path,
         };
         let mut text = fs::read_to_string(path).expect("it can be read");
-        for edit in mutant.iter().flat_map(|mutant| mutant.edits) {
-            if edit.file == file_name {
-                let times = text.matches(edit.find).count();
-                assert_eq!(times, 1, "{name}: in {file_name}: {:?}", edit.find);
-                text = text.replace(edit.find, edit.replace);
-            }
+        for edit in edits.iter().filter(|edit| edit.file == file_name) {
+            let times = text.matches(edit.find).count();
+            assert_eq!(times, 1, "{name}: in {file_name}: {:?}", edit.find);
+            text = text.replace(edit.find, edit.replace);
+            edited += 1;
         }
         for (std, ours) in IN_THE_HANDS_OF_LOOM {
             text = text.replace(std, ours);
         }
+        assert!(
+            !text.contains("std::sync::"),
+            "{file_name}: loom has no hand in all of it"
+        );
         fs::write(copy.join(file_name), text).expect("OUT_DIR is ours");
     }
-    let (executor, inbox) = (copy.join("mod.rs"), copy.join("inbox.rs"));
+    assert_eq!(
+        edited,
+        edits.len(),
+        "{name}: names a file that is not there"
+    );
+    let executor = copy.join("mod.rs");
     let models = here.join("models/mod.rs");
     format!(
         "#[allow(unused, clippy::all)]
          mod {name} {{
              #[path = {executor:?}] mod executor;
-             #[path = {inbox:?}] mod inbox;
              #[path = {models:?}] pub(crate) mod models;
          }}\n"
     )
+}
+
+fn files(folder: &Path) -> impl Iterator<Item = (String, PathBuf)> {
+    let files = fs::read_dir(folder).expect("it is there");
+    files.map(|file| {
+        let file = file.expect("it can be read");
+        let name = file.file_name().into_string();
+        (name.expect("we name files in ASCII"), file.path())
+    })
 }

@@ -13,6 +13,8 @@
 //!   and has to hold in all orders with up to 3 preemptions.
 //! - `mutants.rs` holds the executors with one fault each. A model has to fail for each of them.
 //!
+//! `build.rs` makes a test of each of these.
+//!
 //! To look into a failure, set `LOOM_LOG=trace` and `LOOM_LOCATION=1`; `LOOM_MAX_PREEMPTIONS`
 //! widens or narrows the search. `-- --show-output` prints how many orders were tried.
 
@@ -75,34 +77,5 @@ fn fails(mutant: &str, model: fn(), expected: &str) {
     match run(&format!("fails::{mutant}"), model) {
         Ok(_) => panic!("no order was found in which it fails"),
         Err(panic) => assert!(panic.contains(expected), "not for \"{expected}\": {panic}"),
-    }
-}
-
-#[cfg(test)]
-mod holds {
-    macro_rules! holds {
-        ($($claim:ident)*) => {$(
-            #[test]
-            fn $claim() {
-                crate::holds(stringify!($claim), crate::shipped::models::$claim);
-            }
-        )*};
-    }
-
-    holds! {
-        a_wake_that_is_not_posted_anew_brings_its_news
-        two_wakes_at_once_are_not_lost_and_bring_their_news
-        a_wake_during_the_poll_is_not_lost
-        no_message_lies_there_while_the_loop_sleeps_and_one_notify_ends_a_sleep
-        a_wake_while_the_loop_is_awake_does_not_notify
-        a_late_wake_neither_reaches_nor_robs_the_heir_of_the_waker
-        the_last_of_two_clones_does_not_reach_the_heir_either
-        a_wake_of_a_cancelled_task_does_not_reach_the_heir_of_its_slot
-        a_wake_at_the_end_of_the_runtime_leaves_nothing_behind
-        a_spawn_at_the_end_of_the_runtime_is_run_or_cancelled
-        join_returns_when_the_task_has_ended
-        cancel_ends_a_task_that_waits_for_ever
-        a_task_that_is_cancelled_as_it_ends_has_one_outcome
-        an_await_across_two_runtimes_ends
     }
 }

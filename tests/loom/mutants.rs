@@ -28,6 +28,7 @@ const M1_NEWS: &str = "a_wake_that_is_not_posted_anew_brings_its_news";
 const M1_POLL: &str = "a_wake_during_the_poll_is_not_lost";
 const M2: &str = "no_message_lies_there_while_the_loop_sleeps_and_one_notify_ends_a_sleep";
 const M2_AWAKE: &str = "a_wake_while_the_loop_is_awake_does_not_notify";
+const M2_STAY: &str = "a_loop_that_has_messages_is_not_woken_for_another";
 const M3: &str = "a_late_wake_neither_reaches_nor_robs_the_heir_of_the_waker";
 const M3_CLONES: &str = "the_last_of_two_clones_does_not_reach_the_heir_either";
 const M4: &str = "a_wake_of_a_cancelled_task_does_not_reach_the_heir_of_its_slot";
@@ -37,6 +38,17 @@ const M8_JOIN: &str = "join_returns_when_the_task_has_ended";
 const M8_CANCEL: &str = "cancel_ends_a_task_that_waits_for_ever";
 const M8_BOTH: &str = "a_task_that_is_cancelled_as_it_ends_has_one_outcome";
 const M8_AWAIT: &str = "an_await_across_two_runtimes_ends";
+
+/// Executors that differ and are right as well: the model has to hold. Name, edits, and model.
+pub(crate) const VARIANTS: &[(&str, &[Edit], &str)] = &[(
+    "messages_that_are_left_for_the_next_turn_are_not_lost",
+    &[Edit {
+        file: "mod.rs",
+        find: "const MESSAGES: usize = 1024;",
+        replace: "const MESSAGES: usize = 1;",
+    }],
+    M1,
+)];
 
 pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
@@ -140,16 +152,22 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         name: "fall_asleep_looks_before_it_says_so",
         edits: &[Edit {
             file: "inbox.rs",
-            find: "self.asleep.store(true, Ordering::Relaxed);
-        fence(Ordering::SeqCst);
+            find: "fence(Ordering::SeqCst);
         self.messages.is_empty()",
-            replace: "let is_empty = self.messages.is_empty();
-        self.asleep.store(true, Ordering::Relaxed);
-        fence(Ordering::SeqCst);
-        is_empty",
+            replace: "true",
         }],
         model: M2,
         panic: LOST,
+    },
+    Mutant {
+        name: "fall_asleep_says_so_though_there_are_messages",
+        edits: &[Edit {
+            file: "inbox.rs",
+            find: "if !self.messages.is_empty() {",
+            replace: "if false {",
+        }],
+        model: M2_STAY,
+        panic: "asked to wake a loop that does not sleep",
     },
     Mutant {
         name: "the_loop_sleeps_whatever_there_is",
@@ -237,8 +255,12 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         edits: &[Edit {
             file: "mod.rs",
             find: "self.mailbox.inbox.close();
-        while self.mailbox.inbox.pop().is_some() {}",
-            replace: "while self.mailbox.inbox.pop().is_some() {}
+        while let Some(message) = self.mailbox.inbox.pop() {
+            let _ = contain(|| drop(message));
+        }",
+            replace: "while let Some(message) = self.mailbox.inbox.pop() {
+            let _ = contain(|| drop(message));
+        }
         self.mailbox.inbox.close();",
         }],
         model: M5_SPAWN,
@@ -248,8 +270,8 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         name: "the_inbox_is_closed_but_not_emptied",
         edits: &[Edit {
             file: "mod.rs",
-            find: "while self.mailbox.inbox.pop().is_some() {}",
-            replace: "",
+            find: "while let Some(message) = self.mailbox.inbox.pop() {",
+            replace: "while let Some(message) = None::<Message> {",
         }],
         model: M5,
         panic: LEFT,

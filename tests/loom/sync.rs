@@ -166,9 +166,3 @@ impl<T> LocalKey<T> {
         self.0.try_with(with)
     }
 }
-
-impl<T> LocalKey<std::cell::RefCell<T>> {
-    pub(crate) fn replace(&'static self, value: T) -> T {
-        self.0.with(|cell| cell.replace(value))
-    }
-}

@@ -69,7 +69,10 @@ async fn wait_for_nothing_but(news: &News, give: impl FnOnce(&Waker)) {
             Poll::Pending
         }
         None => {
-            assert!(news.are_there(), "woken by a wake that was meant for another");
+            assert!(
+                news.are_there(),
+                "woken by a wake that was meant for another"
+            );
             Poll::Ready(())
         }
     })

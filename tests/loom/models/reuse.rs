@@ -1,8 +1,8 @@
 //! M3 and M4: wakes for tasks that end meanwhile, whose slot and waker go to the next task.
 
-use std::future::pending;
+use std::future::{pending, poll_fn};
 use std::rc::Rc;
-use std::task::Poll;
+use std::task::{Poll, Waker};
 
 use super::super::executor::{Runtime, spawn, yield_now};
 use super::{News, in_thread, models, wait_for, wait_for_nothing_but};
@@ -18,6 +18,16 @@ async fn heir() {
         });
     })
     .await;
+}
+
+/// An heir whom nobody wakes.
+async fn unwoken() {
+    wait_for_nothing_but(&News::new(), |_| ()).await;
+}
+
+/// The waker of who asks.
+async fn waker() -> Waker {
+    poll_fn(|cx| Poll::Ready(cx.waker().clone())).await
 }
 
 models! {
@@ -73,23 +83,34 @@ models! {
         runtime.block_on(async {
             let first = async {
                 let news = News::new();
-                let mut has_begun = false;
-                std::future::poll_fn(|cx| {
-                    if !std::mem::replace(&mut has_begun, true) {
-                        for _ in 0..2 {
-                            let (news, waker) = (news.clone(), cx.waker().clone());
-                            in_thread(move || {
-                                news.write();
-                                waker.wake();
-                            });
-                        }
+                let mut threads = Vec::new();
+                poll_fn(|cx| {
+                    while threads.len() < 2 {
+                        let (news, waker) = (news.clone(), cx.waker().clone());
+                        threads.push(in_thread(move || {
+                            news.write();
+                            waker.wake();
+                        }));
                     }
                     if news.are_there() { Poll::Ready(()) } else { Poll::Pending }
                 })
                 .await;
+                threads
             };
-            spawn(first).await.unwrap();
-            spawn(heir()).await.unwrap();
+            let threads = spawn(first).await.unwrap();
+            spawn(unwoken());
+            yield_now().await;
+            threads.into_iter().for_each(|thread| thread.join().unwrap());
+            // All that they have sent is received together with this.
+            let done = News::new();
+            wait_for_nothing_but(&done, |main| {
+                let (done, main) = (done.clone(), main.clone());
+                in_thread(move || {
+                    done.write();
+                    main.wake();
+                });
+            })
+            .await;
         });
     }
 
@@ -107,6 +128,9 @@ models! {
         runtime.block_on(async {
             let alive = Rc::new(());
             let ours = Rc::clone(&alive);
+            let done = [News::new()];
+            let [their_done] = done.clone();
+            let main = waker().await;
             let first = spawn(async move {
                 let _ours = ours;
                 wait_for(&[], |waker| {
@@ -114,6 +138,8 @@ models! {
                     in_thread(move || {
                         waker.wake_by_ref();
                         waker.wake();
+                        their_done.write();
+                        main.wake();
                     });
                 })
                 .await;
@@ -123,7 +149,8 @@ models! {
             first.cancel();
             assert_eq!(Rc::strong_count(&alive), 1, "cancelled, but not dropped");
             assert!(first.await.unwrap_err().is_cancelled());
-            spawn(heir()).await.unwrap();
+            spawn(unwoken());
+            wait_for(&done, |_| ()).await;
         });
     }
 }

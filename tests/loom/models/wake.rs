@@ -4,8 +4,8 @@ use std::future::poll_fn;
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
 
+use super::super::executor::inbox::{Inbox, Posted};
 use super::super::executor::{Runtime, spawn};
-use super::super::inbox::Posted;
 use super::{News, in_thread, models, wait_for};
 
 models! {
@@ -163,5 +163,29 @@ models! {
             let after = runtime.stats().notifies;
             assert_eq!(before, after, "notified although the loop was awake");
         });
+    }
+
+    /// M2. The same in the small, for a loop that wants to sleep and finds a message: no [`Runtime`],
+    /// only its [`Inbox`]. What must not be:
+    ///
+    /// ```text
+    ///   a thread           the loop
+    ///                      asleep = true, although there is a message
+    ///   push
+    ///   asleep? true
+    ///   notify, in vain
+    ///                      is_empty? false: asleep = false
+    /// ```
+    fn a_loop_that_has_messages_is_not_woken_for_another() {
+        let inbox = Arc::new(Inbox::new());
+        assert_eq!(inbox.push(1), Ok(false), "asleep from the beginning");
+        let theirs = Arc::clone(&inbox);
+        let thread = in_thread(move || {
+            assert_eq!(theirs.push(2), Ok(false), "asked to wake a loop that does not sleep");
+        });
+        assert!(!inbox.fall_asleep(), "asleep in spite of a message");
+        inbox.wake_up();
+        thread.join().unwrap();
+        assert_eq!([inbox.pop(), inbox.pop()], [Some(1), Some(2)]);
     }
 }
