@@ -9,7 +9,7 @@ use std::panic::Location;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::{Mutex, PoisonError};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use super::task::{Outcome, Payload};
 use super::{Executor, TaskId, TaskKey};
@@ -25,7 +25,8 @@ use super::{Executor, TaskId, TaskKey};
 ///
 /// # Panics
 ///
-/// When it is polled again after it has given its result.
+/// When it is polled again after it has given its result, and when it has to wait in another runtime
+/// than the one that it was spawned in.
 ///
 /// # Examples
 ///
@@ -93,6 +94,16 @@ impl<T> JoinHandle<T> {
         }
     }
 
+    fn refuse_elsewhere(&self) {
+        let is_here = Executor::with_current(|current| Rc::ptr_eq(current, &self.executor));
+        assert!(
+            is_here != Some(false),
+            "JoinHandle of {}: its task belongs to a runtime that does not run on this thread, and \
+             would be waited for for ever; await the handle in that runtime",
+            self.name()
+        );
+    }
+
     fn error(&self, panic: Option<Payload>) -> JoinError {
         JoinError::new(format!("{} (spawned at {})", self.name(), self.site), panic)
     }
@@ -106,7 +117,13 @@ impl<T: 'static> Future for JoinHandle<T> {
             !self.is_taken,
             "JoinHandle was awaited again after it had given its result"
         );
-        let task = ready!(self.executor.poll_ended(self.key(), cx));
+        let task = match self.executor.poll_ended(self.key(), cx) {
+            Poll::Ready(task) => task,
+            Poll::Pending => {
+                self.refuse_elsewhere();
+                return Poll::Pending;
+            }
+        };
         self.is_taken = true;
         let mut outcome: Option<Outcome<T>> = None;
         if let Some(mut task) = task {

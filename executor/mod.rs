@@ -49,12 +49,13 @@ use std::panic::Location;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{Ordering, fence};
 use std::task::{Context, Poll, Waker};
 
 use slab::Slab;
 
 use self::mailbox::{Mailbox, Message};
-use self::task::{Run, Task, Wakers, contain};
+use self::task::{Run, Task, Wakers, contain, swallow};
 use self::waker::TaskWaker;
 use crate::reactor::{Reactor, count};
 
@@ -298,13 +299,13 @@ impl Executor {
         if slot.is_detached {
             tasks.remove(key.slot as usize);
             drop(tasks);
-            let _ = contain(|| drop(task));
+            swallow(|| drop(task));
         } else {
             slot.has_ended = true;
             slot.task = Some(task);
             let joiner = slot.joiner.take();
             drop(tasks);
-            let _ = contain(|| joiner.map(Waker::wake));
+            swallow(|| joiner.map(Waker::wake));
         }
     }
 
@@ -315,6 +316,8 @@ impl Executor {
         if let Some(wakers) = wakers
             && Arc::strong_count(&wakers.typed) == 2
         {
+            // What others did with it before they dropped it comes before what is done now.
+            fence(Ordering::Acquire);
             let mut spare = self.spare_wakers.borrow_mut();
             if spare.len() < SPARE_WAKERS {
                 spare.push(wakers);
@@ -391,22 +394,27 @@ impl Executor {
     fn shut_down(&self) {
         self.mailbox.inbox.close();
         while let Some(message) = self.mailbox.inbox.pop() {
-            let _ = contain(|| drop(message));
+            swallow(|| drop(message));
         }
         for _ in 0..LAST_ROUNDS {
-            if self.alive.get() == 0 {
+            let unended = self.unended();
+            if unended.is_empty() {
                 break;
             }
-            self.unended().into_iter().for_each(|key| self.cancel(key));
+            unended.into_iter().for_each(|key| self.cancel(key));
         }
         run_queue::swap(&mut Vec::new());
         let endless = self.unended();
         if !endless.is_empty() {
+            self.alive.update(|alive| alive - endless.len());
             for key in endless {
                 mem::forget(self.take(key));
-                self.slot(key, |slot| slot.has_ended = true);
+                let joiner = self.slot(key, |slot| {
+                    slot.has_ended = true;
+                    slot.joiner.take()
+                });
+                swallow(|| joiner.flatten().map(Waker::wake));
             }
-            self.alive.set(0);
             assert!(
                 std::thread::panicking(),
                 "the runtime cannot end: its tasks spawn new ones in their destructors, {LAST_ROUNDS} \
@@ -415,9 +423,13 @@ impl Executor {
         }
     }
 
+    /// Those that have not ended, except those that are ending further up the stack: a task may
+    /// own its runtime, whose end is then part of its own.
     fn unended(&self) -> Vec<TaskKey> {
         let tasks = self.tasks.borrow();
-        let unended = tasks.iter().filter(|(_, slot)| !slot.has_ended);
+        let unended = tasks
+            .iter()
+            .filter(|(_, slot)| !slot.has_ended && slot.task.is_some());
         let key = |(slot, &Slot { generation, .. })| TaskKey {
             slot: slot as u32,
             generation,
@@ -442,7 +454,14 @@ impl Executor {
     /// Does something with the executor that runs on this thread.
     fn with_current<R>(with: impl FnOnce(&Rc<Self>) -> R) -> Option<R> {
         CURRENT
-            .try_with(|current| current.borrow().as_ref().map(with))
+            .try_with(|current| {
+                let current = current.borrow();
+                let Some(executor) = &*current else {
+                    // `with`, and the future that it may hold, is dropped after the borrow.
+                    return None;
+                };
+                Some(with(executor))
+            })
             .ok()
             .flatten()
     }
@@ -474,6 +493,10 @@ impl Drop for Entered {
         let queue = mem::take(&mut self.queue);
         self.ours.parked.set(run_queue::leave(queue));
         let former = self.former.take();
+        // Entered a second time from inside of another runtime, it has left its keys apart.
+        if let Some(former) = &former {
+            former.parked.take().into_iter().for_each(run_queue::push);
+        }
         let ours = CURRENT.try_with(|current| current.replace(former));
         drop(ours);
     }

@@ -45,7 +45,9 @@ pub(super) fn push(key: TaskKey) {
 }
 
 pub(super) fn is_empty() -> bool {
-    QUEUE.with(|queue| queue.keys.borrow().is_empty())
+    QUEUE
+        .try_with(|queue| queue.keys.borrow().is_empty())
+        .unwrap_or(true)
 }
 
 /// Exchanges the queue for another one.

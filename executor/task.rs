@@ -51,6 +51,15 @@ pub(super) fn contain<R>(code: impl FnOnce() -> R) -> Result<R, Payload> {
     catch_unwind(AssertUnwindSafe(code))
 }
 
+/// The same for code whose panic nobody asks for. What it panicked with may panic in its turn.
+pub(super) fn swallow<R>(code: impl FnOnce() -> R) {
+    if let Err(payload) = contain(code)
+        && let Err(another) = contain(|| drop(payload))
+    {
+        std::mem::forget(another);
+    }
+}
+
 /// What a task ends with. Without a result, it has panicked or (`None`) was cancelled.
 pub(super) type Outcome<T> = Result<T, Option<Payload>>;
 
@@ -125,7 +134,12 @@ where
         executor.reclaim(this.wakers.take());
         // A future whose destructor panics was not cancelled in good order: its handle says so.
         let panic_in_drop = contain(|| stage.set(Stage::Ended { outcome: None })).err();
-        let outcome = Some(Err(panic.or(panic_in_drop)));
+        let (first, second) = match panic {
+            Some(_) => (panic, panic_in_drop),
+            None => (panic_in_drop, None),
+        };
+        swallow(|| drop(second));
+        let outcome = Some(Err(first));
         stage.set(Stage::Ended { outcome });
     }
 

@@ -274,7 +274,9 @@ impl Future for Accept<'_> {
             if let Some(until) = listener.paused_until.get() {
                 ready!(Pin::new(pause.get_or_insert_with(|| sleep_until(until))).poll(cx));
                 *pause = None;
-                listener.paused_until.set(None);
+                if listener.paused_until.get() == Some(until) {
+                    listener.paused_until.set(None); // Nobody else has met the limit again.
+                }
             }
             match ready!(waiter.poll_io(cx, |listener| socket::accept(listener))) {
                 Ok((stream, peer)) => {

@@ -255,11 +255,12 @@ impl Reactor {
             self.arm(watch, direction.interest())?;
         }
         let waker = waker.clone();
-        let enrolled = watch.waiters(direction).enrol(ticket, waker);
+        let look = self.counters.selects.get();
+        let enrolled = watch.waiters(direction).enrol(ticket, waker, look);
         match enrolled {
             Enrolled::New => {}
             Enrolled::Again(superfluous) => drop(superfluous),
-            Enrolled::InsteadOf(displaced) => displaced.wake(),
+            Enrolled::InsteadOf(mut displaced) => wake_all(&mut displaced),
         }
         Ok(())
     }
@@ -341,6 +342,7 @@ impl Reactor {
             .flatten()
     }
 
+    /// The reactor of the runtime that runs on this thread.
     fn current() -> Option<Rc<Self>> {
         Self::with_current(Rc::clone)
     }

@@ -173,7 +173,9 @@ impl<T> Source<T> {
         let reactor = watch.reactor();
         // After a read that emptied the handle, another try would only cost an EAGAIN. The selector
         // is level-triggered: whatever came meanwhile, it will say so.
-        let is_worth_a_try = direction == Direction::Write || !watch.is_drained.replace(false);
+        let is_worth_a_try = direction == Direction::Write
+            || !watch.is_drained.replace(false)
+            || !reactor.is_current();
         if is_worth_a_try {
             ready!(reactor.spend(cx));
             loop {

@@ -23,7 +23,7 @@ use super::timer::TimerKey;
 ///
 /// # Panics
 ///
-/// When it is polled outside of a runtime.
+/// When it is polled for the first time outside of a runtime.
 ///
 /// # Cancel safety
 ///
@@ -59,7 +59,7 @@ pub fn sleep(duration: Duration) -> Sleep {
 ///
 /// # Panics
 ///
-/// When it is polled outside of a runtime.
+/// When it is polled for the first time outside of a runtime.
 ///
 /// # Cancel safety
 ///

@@ -6,7 +6,6 @@
 //! timers stay in it until they are half of it; tokio keeps a wheel, in which nothing moves either,
 //! but whose deadlines are whole milliseconds.
 
-use std::cmp::Ordering;
 use std::ops::Range;
 use std::task::Waker;
 use std::time::{Duration, Instant};
@@ -51,12 +50,8 @@ pub(super) struct TimerKey(u32);
 
 impl Node {
     fn is_before(self, other: Self) -> bool {
-        self.order(&other).is_lt()
-    }
-
-    fn order(&self, other: &Self) -> Ordering {
         let age = self.sequence.wrapping_sub(other.sequence) as i32;
-        self.deadline.cmp(&other.deadline).then(age.cmp(&0))
+        self.deadline < other.deadline || self.deadline == other.deadline && age < 0
     }
 }
 
@@ -175,7 +170,9 @@ impl TimerQueue {
             .heap
             .extract_if(.., |node| node.deadline <= now)
             .collect();
-        due.sort_by(Node::order);
+        // Counted from the oldest that there can be, so that the order is total.
+        let oldest = self.sequence.wrapping_add(1);
+        due.sort_by_key(|node| (node.deadline, node.sequence.wrapping_sub(oldest)));
         for node in due {
             self.expire_one(node, woken);
         }

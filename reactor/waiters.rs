@@ -25,8 +25,8 @@ impl Ticket {
     }
 }
 
-/// How many wakers are kept of those who came without a ticket. They may be gone without a word, as
-/// a `poll` function cannot tell; one more, and the oldest is woken and has to come again.
+/// How many wakers may gather of those who came without a ticket before those who are gone are
+/// sorted out.
 const STRANGERS: usize = 32;
 
 /// What has become of somebody who came to wait.
@@ -34,8 +34,9 @@ pub(super) enum Enrolled {
     New,
     /// It was here already; its former waker is to be dropped.
     Again(Waker),
-    /// It has displaced another one, who is to be woken.
-    InsteadOf(Waker),
+    /// It has come when there were too many; these are to be woken, and will come again if they
+    /// still wait.
+    InsteadOf(Vec<Waker>),
 }
 
 /// No method calls or drops a waker: those that have become superfluous are returned, to be dropped
@@ -45,47 +46,47 @@ pub(super) enum Waiters {
     #[default]
     Nobody,
     One(Ticket, Waker),
-    #[expect(
-        clippy::box_collection,
-        reason = "rare, and a thin pointer keeps connections small"
-    )]
-    Many(Box<Vec<(Ticket, Waker)>>),
+    Many(Box<Crowd>),
 }
 
 impl Waiters {
-    /// Adds a waiter, or gives one that is here already its new waker.
+    /// Adds a waiter, or gives one that is here already its new waker. `look` counts how often the
+    /// selector was asked.
     #[inline]
-    pub(super) fn enrol(&mut self, ticket: Ticket, waker: Waker) -> Enrolled {
+    pub(super) fn enrol(&mut self, ticket: Ticket, waker: Waker, look: u64) -> Enrolled {
         match self {
             Self::Nobody => {
                 *self = Self::One(ticket, waker);
                 Enrolled::New
             }
-            _ => self.enrol_among_others(ticket, waker),
+            _ => self.enrol_among_others(ticket, waker, look),
         }
     }
 
     #[cold]
-    fn enrol_among_others(&mut self, ticket: Ticket, waker: Waker) -> Enrolled {
+    fn enrol_among_others(&mut self, ticket: Ticket, waker: Waker, look: u64) -> Enrolled {
         let here = self.iter_mut().find(|(other, old)| {
             **other == ticket && (ticket != Ticket::NONE || old.will_wake(&waker))
         });
         if let Some((_, old)) = here {
             return Enrolled::Again(mem::replace(old, waker));
         }
-        let mut all = match mem::take(self) {
+        let mut crowd = match mem::take(self) {
             Self::Nobody => Box::default(),
-            Self::One(other, old) => Box::new(vec![(other, old)]),
-            Self::Many(all) => all,
+            Self::One(other, old) => Box::new(Crowd {
+                all: vec![(other, old)],
+                ..Crowd::default()
+            }),
+            Self::Many(crowd) => crowd,
         };
-        all.push((ticket, waker));
-        let is_stranger = |(ticket, _): &(Ticket, Waker)| *ticket == Ticket::NONE;
-        let oldest = all.iter().position(is_stranger);
-        let displaced = oldest
-            .filter(|_| all.iter().filter(|it| is_stranger(it)).count() > STRANGERS)
-            .map(|oldest| all.remove(oldest).1);
-        *self = Self::Many(all);
-        displaced.map_or(Enrolled::New, Enrolled::InsteadOf)
+        let gone = crowd.sort_out(look);
+        crowd.all.push((ticket, waker));
+        *self = Self::Many(crowd);
+        if gone.is_empty() {
+            Enrolled::New
+        } else {
+            Enrolled::InsteadOf(gone)
+        }
     }
 
     /// Removes a waiter, if it is still here.
@@ -103,10 +104,10 @@ impl Waiters {
         match mem::take(self) {
             Self::Nobody => None,
             Self::One(_, waker) => Some(waker),
-            Self::Many(mut all) => {
-                let (_, waker) = all.remove(place);
-                if !all.is_empty() {
-                    *self = Self::Many(all);
+            Self::Many(mut crowd) => {
+                let (_, waker) = crowd.all.remove(place);
+                if !crowd.all.is_empty() {
+                    *self = Self::Many(crowd);
                 }
                 Some(waker)
             }
@@ -125,7 +126,7 @@ impl Waiters {
         match mem::take(self) {
             Self::Nobody => return false,
             Self::One(_, waker) => woken.push(waker),
-            Self::Many(all) => take_many(*all, woken),
+            Self::Many(crowd) => take_many(*crowd, woken),
         }
         true
     }
@@ -134,7 +135,7 @@ impl Waiters {
         let (one, many) = match self {
             Self::Nobody => (None, [].iter_mut()),
             Self::One(ticket, waker) => (Some((ticket, waker)), [].iter_mut()),
-            Self::Many(all) => (None, all.iter_mut()),
+            Self::Many(crowd) => (None, crowd.all.iter_mut()),
         };
         one.into_iter()
             .chain(many.map(|(ticket, waker)| (ticket, waker)))
@@ -142,6 +143,48 @@ impl Waiters {
 }
 
 #[cold]
-fn take_many(all: Vec<(Ticket, Waker)>, woken: &mut Vec<Waker>) {
-    woken.extend(all.into_iter().map(|(_, waker)| waker));
+fn take_many(crowd: Crowd, woken: &mut Vec<Waker>) {
+    woken.extend(crowd.all.into_iter().map(|(_, waker)| waker));
+}
+
+/// More than one who wait.
+pub(super) struct Crowd {
+    all: Vec<(Ticket, Waker)>,
+    /// How many strangers may gather.
+    limit: usize,
+    /// At which look they were sorted out last.
+    sorted_out: Option<u64>,
+}
+
+impl Crowd {
+    /// A stranger may be gone without a word, as a `poll` function cannot tell. When too many have
+    /// gathered, all of them are taken out, to be woken: those who still wait come again, at once.
+    /// If they are too many even so, there really are so many.
+    fn sort_out(&mut self, look: u64) -> Vec<Waker> {
+        let is_stranger = |(ticket, _): &(Ticket, Waker)| *ticket == Ticket::NONE;
+        let strangers = self.all.iter().filter(|it| is_stranger(it)).count();
+        if strangers < self.limit {
+            return Vec::new();
+        }
+        if self
+            .sorted_out
+            .is_some_and(|last| look.wrapping_sub(last) <= 2)
+        {
+            self.limit = 2 * strangers;
+            return Vec::new();
+        }
+        self.sorted_out = Some(look);
+        let gone = self.all.extract_if(.., |it| is_stranger(it));
+        gone.map(|(_, waker)| waker).collect()
+    }
+}
+
+impl Default for Crowd {
+    fn default() -> Self {
+        Self {
+            all: Vec::new(),
+            limit: STRANGERS,
+            sorted_out: None,
+        }
+    }
 }

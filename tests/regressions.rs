@@ -93,16 +93,17 @@ fn polling_with_ever_new_wakers_does_not_add_up() {
             fn wake(self: Arc<Self>) {}
         }
         let start = Instant::now();
-        for _ in 0..2000 {
+        for _ in 0..20_000 {
             let waker = Waker::from(Arc::new(Counted(Arc::clone(&all))));
             let mut stream = &server;
             let poll = std::pin::Pin::new(&mut stream)
                 .poll_read(&mut Context::from_waker(&waker), &mut [0; 9]);
             assert!(poll.is_pending());
+            selio::yield_now().await;
         }
         let kept = Arc::strong_count(&all) - 1;
         assert!(
-            kept <= 64,
+            kept <= 1024,
             "{kept} wakers are kept, after {:?}",
             start.elapsed()
         );
