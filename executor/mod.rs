@@ -330,7 +330,12 @@ impl Executor {
     fn poll_ended(&self, key: TaskKey, cx: &Context<'_>) -> Poll<Option<BoxedTask>> {
         let mut tasks = self.tasks.borrow_mut();
         match tasks.get_mut(key.slot as usize) {
-            Some(slot) if slot.has_ended => Poll::Ready(tasks.remove(key.slot as usize).task),
+            Some(slot) if slot.has_ended => {
+                let Slot { task, joiner, .. } = tasks.remove(key.slot as usize);
+                drop(tasks);
+                drop(joiner);
+                Poll::Ready(task)
+            }
             Some(Slot {
                 joiner: Some(joiner),
                 ..
