@@ -256,10 +256,10 @@ pub(crate) const MUTANTS: &[Mutant] = &[
             file: "mod.rs",
             find: "self.mailbox.inbox.close();
         while let Some(message) = self.mailbox.inbox.pop() {
-            let _ = contain(|| drop(message));
+            swallow(|| drop(message));
         }",
             replace: "while let Some(message) = self.mailbox.inbox.pop() {
-            let _ = contain(|| drop(message));
+            swallow(|| drop(message));
         }
         self.mailbox.inbox.close();",
         }],
