@@ -14,11 +14,16 @@ struct Case {
     program: fn(&Programs) -> Option<Program>,
 }
 
-const CASES: [Case; 8] = [
+const CASES: [Case; 9] = [
     Case {
         label: "spawn and await one task",
         times: 100_000,
         program: |p| p.spawn_await,
+    },
+    Case {
+        label: "the same by the main future",
+        times: 100_000,
+        program: |p| p.spawn_await_main,
     },
     Case {
         label: "spawn 200,000 tasks, then await them",

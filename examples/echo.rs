@@ -73,7 +73,14 @@ fn arguments() -> io::Result<(Runtime, String)> {
                 let name = arguments
                     .next()
                     .ok_or_else(|| usage("--selector wants a name"))?;
-                builder = builder.backend(name.parse()?);
+                let backend = name
+                    .parse()
+                    .map_err(|error| usage(&format!("--selector: {error}")));
+                builder = builder.backend(backend?);
+            }
+            "--help" | "-h" => {
+                println!("{USAGE}");
+                std::process::exit(0);
             }
             _ if argument.starts_with('-') || address.is_some() => {
                 return Err(usage(&format!("unexpected argument `{argument}`")));
@@ -87,8 +94,8 @@ fn arguments() -> io::Result<(Runtime, String)> {
     ))
 }
 
+const USAGE: &str = "usage: echo [ADDRESS] [--selector epoll|kqueue|poll|select|polling]";
+
 fn usage(problem: &str) -> io::Error {
-    io::Error::other(format!(
-        "{problem}\nusage: echo [ADDRESS] [--selector NAME]"
-    ))
+    io::Error::other(format!("{problem}\n{USAGE}"))
 }

@@ -13,14 +13,14 @@
 //! [pymotw]: https://pymotw.com/3/select/
 
 use std::io;
-use std::net::SocketAddr;
+use std::process::ExitCode;
 
 use selio::net::TcpStream;
 
 const PARTS: [&str; 3] = ["This is the message. ", "It will be sent ", "in parts."];
 
-async fn talk(server: SocketAddr) -> io::Result<()> {
-    println!("connecting to {} port {}", server.ip(), server.port());
+async fn talk(server: &str) -> io::Result<()> {
+    println!("connecting to {}", server.replace(':', " port "));
     let streams = [
         TcpStream::connect(server).await?,
         TcpStream::connect(server).await?,
@@ -45,8 +45,13 @@ fn name(stream: &TcpStream) -> io::Result<String> {
     Ok(format!("('{}', {})", addr.ip(), addr.port()))
 }
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> ExitCode {
     let server = std::env::args().nth(1);
-    let server = server.as_deref().unwrap_or("127.0.0.1:5566").parse()?;
-    Ok(selio::run(talk(server))?)
+    match selio::run(talk(server.as_deref().unwrap_or("127.0.0.1:5566"))) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("multi_client: {error}\nusage: multi_client [ADDRESS]");
+            ExitCode::FAILURE
+        }
+    }
 }

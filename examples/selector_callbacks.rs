@@ -18,6 +18,7 @@ use std::collections::HashMap;
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::{AsRawFd, RawFd};
+use std::process::ExitCode;
 
 use selio::selector::{Interest, Selector};
 
@@ -126,10 +127,21 @@ impl Server {
     }
 }
 
-fn main() -> io::Result<()> {
-    let address = std::env::args().nth(1);
-    let mut server = Server::new(address.as_deref().unwrap_or("127.0.0.1:5566"))?;
+fn run(address: &str) -> io::Result<()> {
+    let mut server = Server::new(address)?;
     let address = server.listener.local_addr()?;
     println!("listening on {address} ({})", server.selector.backend());
     server.serve_forever()
+}
+
+fn main() -> ExitCode {
+    let address = std::env::args().nth(1);
+    let address = address.as_deref().unwrap_or("127.0.0.1:5566");
+    match run(address) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("selector_callbacks: {address}: {error}");
+            ExitCode::FAILURE
+        }
+    }
 }

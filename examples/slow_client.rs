@@ -12,7 +12,7 @@
 //! [pymotw]: https://pymotw.com/3/select/
 
 use std::io;
-use std::net::SocketAddr;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use selio::net::TcpStream;
@@ -20,8 +20,8 @@ use selio::sleep;
 
 const PARTS: [&str; 2] = ["Part one of the message.", "Part two of the message."];
 
-async fn talk(server: SocketAddr, pause: Duration) -> io::Result<()> {
-    println!("connecting to {} port {}", server.ip(), server.port());
+async fn talk(server: &str, pause: Duration) -> io::Result<()> {
+    println!("connecting to {}", server.replace(':', " port "));
     let stream = TcpStream::connect(server).await?;
     for part in PARTS {
         println!("sending b'{part}'");
@@ -33,7 +33,9 @@ async fn talk(server: SocketAddr, pause: Duration) -> io::Result<()> {
     while left > 0 {
         let n = stream.read(&mut buffer).await?;
         if n == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
+            return Err(io::Error::other(format!(
+                "{server} has sent {left} bytes too few"
+            )));
         }
         println!("received b'{}'", buffer[..n].escape_ascii());
         left -= n;
@@ -42,11 +44,24 @@ async fn talk(server: SocketAddr, pause: Duration) -> io::Result<()> {
     Ok(())
 }
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn run() -> io::Result<()> {
     let mut arguments = std::env::args().skip(1);
     let server = arguments.next();
-    let server = server.as_deref().unwrap_or("127.0.0.1:5566").parse()?;
-    let pause = arguments.next();
-    let pause = pause.as_deref().unwrap_or("1000").parse()?;
-    Ok(selio::run(talk(server, Duration::from_millis(pause)))?)
+    let server = server.unwrap_or_else(|| "127.0.0.1:5566".to_owned());
+    let pause = arguments.next().unwrap_or_else(|| "1000".to_owned());
+    let pause = pause.parse().map_err(|_| {
+        let problem = format!("`{pause}` is no number of milliseconds");
+        io::Error::other(problem + "\nusage: slow_client [ADDRESS [MILLISECONDS]]")
+    })?;
+    selio::run(talk(&server, Duration::from_millis(pause)))
+}
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("slow_client: {error}");
+            ExitCode::FAILURE
+        }
+    }
 }

@@ -13,6 +13,7 @@
 //! [pymotw]: https://pymotw.com/3/select/
 
 use std::net::SocketAddr;
+use std::process::ExitCode;
 use std::time::Duration;
 use std::{fmt, io};
 
@@ -30,15 +31,22 @@ async fn serve(address: String, patience: Duration) -> io::Result<()> {
         println!("waiting for the next event");
         match timeout(patience, events.recv()).await {
             Ok(Ok(event)) => println!("  {event}"),
-            Ok(Err(_)) => return Err(io::Error::other("the listener has failed")),
+            Ok(Err(_)) => unreachable!("accepting never ends"),
             Err(_) => println!("  timed out, do some other work here"),
         }
     }
 }
 
-async fn accept(listener: TcpListener, news: Sender<Event>) -> io::Result<()> {
+async fn accept(listener: TcpListener, news: Sender<Event>) {
     loop {
-        let (stream, peer) = listener.accept().await?;
+        let (stream, peer) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                // Out of file descriptors, say: those who are connected go on.
+                eprintln!("{error}");
+                continue;
+            }
+        };
         tell(&news, peer, What::Connected).await;
         let news = news.clone();
         spawn(async move {
@@ -96,11 +104,24 @@ impl fmt::Display for Event {
     }
 }
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn run() -> io::Result<()> {
     let mut arguments = std::env::args().skip(1);
     let address = arguments.next();
     let address = address.unwrap_or_else(|| "127.0.0.1:5566".to_owned());
-    let patience = arguments.next();
-    let patience = patience.as_deref().unwrap_or("1000").parse()?;
-    Ok(selio::run(serve(address, Duration::from_millis(patience)))?)
+    let patience = arguments.next().unwrap_or_else(|| "1000".to_owned());
+    let patience = patience.parse().map_err(|_| {
+        let problem = format!("`{patience}` is no number of milliseconds");
+        io::Error::other(problem + "\nusage: timeouts [ADDRESS [MILLISECONDS]]")
+    })?;
+    selio::run(serve(address, Duration::from_millis(patience)))
+}
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("timeouts: {error}");
+            ExitCode::FAILURE
+        }
+    }
 }

@@ -16,7 +16,9 @@ use super::{Executor, TaskId, TaskKey};
 
 /// A task that was spawned. Await it for its result.
 ///
-/// Dropping the handle detaches the task, which goes on. asyncio's counterpart is
+/// Dropping the handle detaches the task, which goes on: so does a [`timeout`](crate::timeout) around
+/// it, unlike in asyncio. To end the task too, keep the handle, `timeout(d, &mut task)`, and
+/// [`cancel`](Self::cancel) it. asyncio's counterpart is
 /// [`Task`](https://docs.python.org/3/library/asyncio-task.html#asyncio.Task).
 ///
 /// # Cancel safety
@@ -95,9 +97,9 @@ impl<T> JoinHandle<T> {
     }
 
     fn refuse_elsewhere(&self) {
-        let is_here = Executor::with_current(|current| Rc::ptr_eq(current, &self.executor));
+        let is_elsewhere = || Executor::with_current(|_| ()).is_some();
         assert!(
-            is_here != Some(false),
+            self.executor.reactor.is_current() || !is_elsewhere(),
             "JoinHandle of {}: its task belongs to a runtime that does not run on this thread, and \
              would be waited for for ever; await the handle in that runtime",
             self.name()
@@ -115,7 +117,9 @@ impl<T: 'static> Future for JoinHandle<T> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         assert!(
             !self.is_taken,
-            "JoinHandle was awaited again after it had given its result"
+            "JoinHandle of {} (spawned at {}) was awaited again after it had given its result",
+            self.name(),
+            self.site
         );
         let task = match self.executor.poll_ended(self.key(), cx) {
             Poll::Ready(task) => task,

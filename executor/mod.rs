@@ -343,11 +343,13 @@ impl Executor {
             Some(_) => {
                 drop(tasks);
                 let joiner = Some(cx.waker().clone());
-                drop(self.slot(key, |slot| mem::replace(&mut slot.joiner, joiner)));
-                if self.has_ended(key) {
-                    return self.poll_ended(key, cx); // A foreign waker has cancelled it.
+                let former = self.slot(key, |slot| {
+                    (mem::replace(&mut slot.joiner, joiner), slot.has_ended)
+                });
+                match former {
+                    Some((_, false)) => Poll::Pending,
+                    _ => self.poll_ended(key, cx), // A foreign waker has cancelled it.
                 }
-                Poll::Pending
             }
             None => Poll::Ready(None),
         }

@@ -11,7 +11,8 @@ use super::{Executor, JoinHandle};
 /// asyncio's counterpart is
 /// [`create_task`](https://docs.python.org/3/library/asyncio-task.html#asyncio.create_task).
 ///
-/// A panic of the task stays in its handle; the others go on.
+/// A panic of the task stays in its handle; the others go on. So does an error that it returns: if
+/// the handle is dropped, nobody sees it, so handle errors inside of a task that is detached.
 ///
 /// # Panics
 ///

@@ -29,7 +29,9 @@ use crate::reactor::{Call, Sleep, sleep, sleep_until};
 ///
 /// # Cancel safety
 ///
-/// That of `future`. To keep it beyond its deadline, give a reference: `timeout(d, &mut future)`.
+/// That of `future`. To keep it beyond its deadline, give a reference: `timeout(d, &mut future)`,
+/// which is asyncio's `shield`. A task whose handle is dropped here goes on, see
+/// [`JoinHandle`](crate::JoinHandle).
 ///
 /// # Examples
 ///

@@ -87,6 +87,10 @@ impl ToTarget for str {
         if host.is_empty() {
             return Err(invalid());
         }
+        if port.parse::<u32>().is_ok_and(|port| port > u16::MAX.into()) {
+            let problem = format!("invalid address `{self}`: a port is at most 65535");
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, problem));
+        }
         (host, port.parse().map_err(|_| invalid())?).to_target()
     }
 }
@@ -113,7 +117,8 @@ pub(super) async fn try_each<T, F>(
 where
     F: Future<Output = io::Result<T>>,
 {
-    let addrs = match target? {
+    let invalid = |error: io::Error| io::Error::new(error.kind(), format!("{call}: {error}"));
+    let addrs = match target.map_err(invalid)? {
         Target::Addrs(addrs) => addrs,
         Target::Name(host, port) => {
             let lookup = look_up(host.clone(), port, site).await;

@@ -268,7 +268,8 @@ impl TcpStream {
             .await
     }
 
-    /// Writes all of it.
+    /// Writes all of it. If two tasks do this at once on one stream, their bytes get mixed: let one
+    /// task write, and the others tell it what.
     ///
     /// # Errors
     ///

@@ -182,6 +182,7 @@ impl Reactor {
         let armed = watch.armed.get();
         let interest = armed.map_or(interest, |armed| armed | interest);
         match armed {
+            None if selector.registration(fd).is_some() => return Err(watched_twice(watch.fd)),
             None => selector.register(fd, Rc::clone(watch), interest)?,
             Some(_) => selector.modify(fd, Rc::clone(watch), interest)?,
         }
@@ -301,7 +302,8 @@ impl Reactor {
         self.budget.set(BUDGET);
     }
 
-    fn is_current(&self) -> bool {
+    /// Whether its runtime runs on this thread.
+    pub(crate) fn is_current(&self) -> bool {
         self.is_current.get()
     }
 
@@ -365,6 +367,17 @@ impl Reactor {
 
 const OUTSIDE: &str =
     "no runtime runs on this thread; call it inside of `selio::run` or `Runtime::block_on`";
+
+#[cold]
+fn watched_twice(fd: RawFd) -> io::Error {
+    io::Error::new(
+        io::ErrorKind::AlreadyExists,
+        format!(
+            "fd {fd} is awaited through another `Source` already; share that one, or make this one \
+             of a `try_clone` of the handle"
+        ),
+    )
+}
 
 #[cold]
 fn elsewhere() -> io::Error {

@@ -74,6 +74,10 @@ impl<T: AsFd> Source<T> {
     /// Makes the handle non-blocking, and awaitable in the current runtime. It is registered with
     /// the selector when somebody waits for it, not before.
     ///
+    /// That flag belongs to the open file, not to the handle. Standard input, output and your shell
+    /// share it on a terminal, so read standard input on a thread instead, with a
+    /// [`Handle`](crate::Handle) or a channel.
+    ///
     /// # Errors
     ///
     /// The handle cannot be made non-blocking.

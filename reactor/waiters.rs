@@ -123,12 +123,23 @@ impl Waiters {
     /// were any.
     #[inline]
     pub(super) fn take(&mut self, woken: &mut Vec<Waker>) -> bool {
-        match mem::take(self) {
+        match self {
             Self::Nobody => return false,
-            Self::One(_, waker) => woken.push(waker),
-            Self::Many(crowd) => take_many(*crowd, woken),
+            Self::One(..) => {
+                if let Self::One(_, waker) = mem::take(self) {
+                    woken.push(waker);
+                }
+            }
+            Self::Many(_) => self.take_many(woken),
         }
         true
+    }
+
+    #[cold]
+    fn take_many(&mut self, woken: &mut Vec<Waker>) {
+        if let Self::Many(crowd) = mem::take(self) {
+            woken.extend(crowd.all.into_iter().map(|(_, waker)| waker));
+        }
     }
 
     fn iter_mut(&mut self) -> impl Iterator<Item = (&mut Ticket, &mut Waker)> {
@@ -140,11 +151,6 @@ impl Waiters {
         one.into_iter()
             .chain(many.map(|(ticket, waker)| (ticket, waker)))
     }
-}
-
-#[cold]
-fn take_many(crowd: Crowd, woken: &mut Vec<Waker>) {
-    woken.extend(crowd.all.into_iter().map(|(_, waker)| waker));
 }
 
 /// More than one who wait.

@@ -16,6 +16,7 @@ pub const PEER: Peer = Peer {
     name: "LocalPool",
     programs: Programs {
         spawn_await: Some(spawn_await),
+        spawn_await_main: Some(spawn_await_main),
         spawn_all: Some(spawn_all),
         yield_now: Some(yielding),
         ping_pong: Some(ping_pong),
@@ -47,14 +48,23 @@ fn spawn<T: 'static>(
     handle.expect("the pool is alive")
 }
 
+async fn spawning(spawner: LocalSpawner, times: usize) -> Duration {
+    let start = Instant::now();
+    for i in 0..times {
+        black_box(spawn(&spawner, async move { i }).await);
+    }
+    start.elapsed()
+}
+
 fn spawn_await(times: usize) -> io::Result<Duration> {
-    measure(async move |spawner| {
-        let start = Instant::now();
-        for i in 0..times {
-            black_box(spawn(&spawner, async move { i }).await);
-        }
-        start.elapsed()
-    })
+    measure(move |spawner| spawning(spawner, times))
+}
+
+/// The same, by the future of `block_on` itself.
+fn spawn_await_main(times: usize) -> io::Result<Duration> {
+    let mut pool = LocalPool::new();
+    let main = spawning(pool.spawner(), times);
+    Ok(pool.run_until(main))
 }
 
 fn spawn_all(times: usize) -> io::Result<Duration> {

@@ -6,7 +6,8 @@
 //! - The runtime is built outside of the clock; the clock runs inside of it.
 //! - The measuring code is itself a spawned task, not the `block_on` future. For every peer this is
 //!   as fast or much faster: smol's `block_on`, for one, looks at the reactor at each wake of its
-//!   own future. It is also what a server's code is: a task among tasks.
+//!   own future. It is also what a server's code is: a task among tasks. One line shows the other
+//!   way too, because that is where a program's first task comes from.
 //! - Every echo server has one task per connection, a 4,096-byte buffer in that task, and leaves
 //!   the sockets' options alone.
 
@@ -62,6 +63,8 @@ pub struct Peer {
 pub struct Programs {
     /// Spawn a task and await it, one at a time.
     pub spawn_await: Option<Program>,
+    /// The same, by the main future.
+    pub spawn_await_main: Option<Program>,
     /// Spawn all tasks, then await them all.
     pub spawn_all: Option<Program>,
     /// Ten tasks that yield, together so many times.
@@ -81,6 +84,7 @@ pub struct Programs {
 /// What a peer has that only serves.
 pub const NO_PROGRAMS: Programs = Programs {
     spawn_await: None,
+    spawn_await_main: None,
     spawn_all: None,
     yield_now: None,
     ping_pong: None,

@@ -17,6 +17,7 @@ pub const PEER: Peer = Peer {
     name: "smol",
     programs: Programs {
         spawn_await: Some(spawn_await),
+        spawn_await_main: Some(spawn_await_main),
         spawn_all: Some(spawn_all),
         yield_now: Some(yielding),
         ping_pong: Some(ping_pong),
@@ -49,14 +50,23 @@ fn nothing_after<T>(duration: Duration) -> impl Future<Output = Option<T>> {
     }
 }
 
+async fn spawning(executor: Rc<LocalExecutor<'static>>, times: usize) -> Duration {
+    let start = Instant::now();
+    for i in 0..times {
+        black_box(executor.spawn(async move { i }).await);
+    }
+    start.elapsed()
+}
+
 fn spawn_await(times: usize) -> io::Result<Duration> {
-    measure(async move |executor| {
-        let start = Instant::now();
-        for i in 0..times {
-            black_box(executor.spawn(async move { i }).await);
-        }
-        start.elapsed()
-    })
+    measure(move |executor| spawning(executor, times))
+}
+
+/// The same, by the future of `block_on` itself.
+fn spawn_await_main(times: usize) -> io::Result<Duration> {
+    let executor = Rc::new(LocalExecutor::new());
+    let main = spawning(executor.clone(), times);
+    Ok(smol::block_on(executor.run(main)))
 }
 
 fn spawn_all(times: usize) -> io::Result<Duration> {

@@ -18,6 +18,7 @@ pub const PEER: Peer = Peer {
     name: "tokio",
     programs: Programs {
         spawn_await: Some(spawn_await),
+        spawn_await_main: Some(spawn_await_main),
         spawn_all: Some(spawn_all),
         yield_now: Some(yielding),
         ping_pong: Some(ping_pong),
@@ -43,14 +44,21 @@ fn measure(main: impl Future<Output = Duration> + 'static) -> io::Result<Duratio
     Ok(LocalSet::new().block_on(&runtime, main))
 }
 
+async fn spawning(times: usize) -> Duration {
+    let start = Instant::now();
+    for i in 0..times {
+        black_box(spawn_local(async move { i }).await.expect(ENDS));
+    }
+    start.elapsed()
+}
+
 fn spawn_await(times: usize) -> io::Result<Duration> {
-    measure(async move {
-        let start = Instant::now();
-        for i in 0..times {
-            black_box(spawn_local(async move { i }).await.expect(ENDS));
-        }
-        start.elapsed()
-    })
+    measure(spawning(times))
+}
+
+/// The same, by the future of `block_on` itself.
+fn spawn_await_main(times: usize) -> io::Result<Duration> {
+    Ok(LocalSet::new().block_on(&runtime()?, spawning(times)))
 }
 
 fn spawn_all(times: usize) -> io::Result<Duration> {
