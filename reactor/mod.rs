@@ -373,7 +373,7 @@ fn watched_twice(fd: RawFd) -> io::Error {
     io::Error::new(
         io::ErrorKind::AlreadyExists,
         format!(
-            "fd {fd} is awaited through another `Source` already; share that one, or make this one \
+            "Source: fd {fd} is awaited through another one already; share that, or make this one \
              of a `try_clone` of the handle"
         ),
     )

@@ -518,7 +518,7 @@ fn a_handle_can_be_waited_for_through_one_source_only() {
         let two = Source::new(&reader).unwrap();
         let mut readable = pin!(one.readable());
         assert!(poll_once(&mut readable).await.is_none());
-        let parts: [&dyn std::fmt::Display; 1] = [&"registered already"];
+        let parts: [&dyn std::fmt::Display; 1] = [&"through another one already"];
         assert_error(two.readable().await, ErrorKind::AlreadyExists, &parts);
         drop(two);
         (&writer).write_all(b"x").unwrap();
