@@ -88,7 +88,9 @@ impl ToTarget for str {
             return Err(invalid());
         }
         if port.parse::<u32>().is_ok_and(|port| port > u16::MAX.into()) {
-            let problem = format!("invalid address `{self}`: a port is at most 65535");
+            let problem = format!(
+                "invalid address `{self}`: it should be host:port, and a port is at most 65535"
+            );
             return Err(io::Error::new(io::ErrorKind::InvalidInput, problem));
         }
         (host, port.parse().map_err(|_| invalid())?).to_target()
