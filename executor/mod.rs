@@ -11,6 +11,7 @@
 //!
 //! Its one rule: **a future is created, polled and dropped on the thread of its runtime only**, and
 //! never while the executor is borrowed: it may spawn, wake, cancel and drop whatever it likes.
+//! This file is over 400 lines because that rule is checked best where all borrows stand together.
 //!
 //! # The life of a task
 //!
