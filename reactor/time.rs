@@ -104,6 +104,20 @@ pub(crate) enum Call {
     Timeout,
     TimeoutAt,
     Interval,
+    IntervalAt,
+}
+
+impl Call {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Sleep => "selio::sleep",
+            Self::SleepUntil => "selio::sleep_until",
+            Self::Timeout => "selio::timeout",
+            Self::TimeoutAt => "selio::timeout_at",
+            Self::Interval => "selio::interval",
+            Self::IntervalAt => "selio::interval_at",
+        }
+    }
 }
 
 impl Sleep {
@@ -113,14 +127,7 @@ impl Sleep {
     }
 
     fn expect_reactor(&self) -> Rc<Reactor> {
-        let call = match self.call {
-            Call::Sleep => "selio::sleep",
-            Call::SleepUntil => "selio::sleep_until",
-            Call::Timeout => "selio::timeout",
-            Call::TimeoutAt => "selio::timeout_at",
-            Call::Interval => "selio::interval",
-        };
-        Reactor::expect_current_at(call, self.site)
+        Reactor::expect_current_at(self.call.name(), self.site)
     }
 }
 
@@ -229,7 +236,7 @@ impl Drop for Queued {
 /// ```
 #[track_caller]
 pub fn interval(period: Duration) -> Interval {
-    interval_at(now(), period)
+    Interval::new(Call::Interval, now(), period)
 }
 
 /// Ticks first at `start`, and from then on every `period`.
@@ -239,16 +246,7 @@ pub fn interval(period: Duration) -> Interval {
 /// If the period is zero: it would tick without end.
 #[track_caller]
 pub fn interval_at(start: Instant, period: Duration) -> Interval {
-    assert!(
-        !period.is_zero(),
-        "interval: a period of zero would tick without end; use yield_now"
-    );
-    Interval {
-        sleep: sleep_until(start).on_behalf_of(Call::Interval),
-        next: Some(start),
-        period,
-        missed: MissedTicks::default(),
-    }
+    Interval::new(Call::IntervalAt, start, period)
 }
 
 /// What an [`Interval`] does about the ticks that came due while nobody waited for them.
@@ -275,6 +273,21 @@ pub struct Interval {
 }
 
 impl Interval {
+    #[track_caller]
+    fn new(call: Call, start: Instant, period: Duration) -> Self {
+        assert!(
+            !period.is_zero(),
+            "{}: a period of zero would tick without end; use yield_now",
+            call.name()
+        );
+        Self {
+            sleep: sleep_until(start).on_behalf_of(call),
+            next: Some(start),
+            period,
+            missed: MissedTicks::default(),
+        }
+    }
+
     /// Waits for the next tick, and returns when it was due.
     ///
     /// # Panics

@@ -583,11 +583,11 @@ fn missed_ticks_are_skipped_made_up_for_or_delayed_as_the_model_says() {
 fn a_period_of_zero_is_refused_at_the_line_of_the_caller() {
     let message = panic_here(|| interval(Duration::ZERO));
     assert!(
-        message.starts_with("interval: ") && message.ends_with("use yield_now"),
+        message.starts_with("selio::interval: ") && message.ends_with("use yield_now"),
         "{message}"
     );
     let message = panic_here(|| interval_at(Instant::now(), Duration::ZERO));
-    assert!(message.starts_with("interval"), "{message}");
+    assert!(message.starts_with("selio::interval_at: "), "{message}");
 }
 
 #[test]

@@ -67,8 +67,8 @@ impl Backend {
         return &[Self::Poll, Self::Select, Self::Polling];
     }
 
-    /// The name that `SELIO_SELECTOR` and [`FromStr`] understand: `epoll`, `kqueue`, `poll`,
-    /// `select` or `polling`.
+    /// The name that `SELIO_SELECTOR` and [`FromStr`] understand, in upper case too: `epoll`,
+    /// `kqueue`, `poll`, `select` or `polling`.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -84,32 +84,32 @@ impl Backend {
     pub(super) fn from_environment() -> io::Result<Self> {
         match std::env::var_os(VARIABLE) {
             Some(name) if !name.is_empty() => {
-                name.to_string_lossy().parse().map_err(|error: io::Error| {
-                    io::Error::new(error.kind(), format!("{VARIABLE}: {error}"))
-                })
+                let backend = name.to_string_lossy().parse().and_then(Self::if_available);
+                backend
+                    .map_err(|error| io::Error::new(error.kind(), format!("{VARIABLE}: {error}")))
             }
             _ => Ok(Self::available()[0]),
         }
     }
 
+    fn if_available(self) -> io::Result<Self> {
+        if Self::available().contains(&self) {
+            return Ok(self);
+        }
+        let problem = format!(
+            "selector `{self}` is not available on this platform; {}",
+            choices()
+        );
+        Err(io::Error::new(io::ErrorKind::Unsupported, problem))
+    }
+
     pub(super) fn open(self) -> io::Result<Box<dyn Mechanism>> {
-        Ok(match self {
+        Ok(match self.if_available()? {
             #[cfg(target_os = "linux")]
             Self::Epoll => Box::new(epoll::Epoll::new()?),
             Self::Poll => Box::new(poll::Poll::default()),
             Self::Select => Box::new(select::Select::default()),
-            Self::Kqueue | Self::Polling if Self::available().contains(&self) => {
-                Box::new(polling::Polling::new()?)
-            }
-            _ => {
-                return Err(io::Error::new(
-                    io::ErrorKind::Unsupported,
-                    format!(
-                        "selector `{self}` is not available on this platform; {}",
-                        choices()
-                    ),
-                ));
-            }
+            _ => Box::new(polling::Polling::new()?),
         })
     }
 }
@@ -132,7 +132,7 @@ impl FromStr for Backend {
             Self::Polling,
         ]
         .into_iter()
-        .find(|backend| backend.name() == name)
+        .find(|backend| backend.name().eq_ignore_ascii_case(name))
         .ok_or_else(|| {
             io::Error::new(
                 io::ErrorKind::InvalidInput,
