@@ -279,7 +279,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "the_end_is_not_told_to_who_joins",
         edits: &[Edit {
-            file: "handle.rs",
+            file: "remote.rs",
             find: "self.0.is_done.notify_all();",
             replace: "",
         }],
@@ -289,7 +289,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a_cancel_during_the_poll_is_not_seen",
         edits: &[Edit {
-            file: "handle.rs",
+            file: "remote.rs",
             find: "if state.is_cancelled {
                 drop(state);",
             replace: "if false {
@@ -301,7 +301,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "the_waker_of_who_awaits_is_left_without_a_look",
         edits: &[Edit {
-            file: "handle.rs",
+            file: "remote.rs",
             find: "if let Some(result) = state.take() {
             return Poll::Ready(result);
         }
@@ -319,7 +319,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "an_outcome_is_overwritten",
         edits: &[Edit {
-            file: "handle.rs",
+            file: "remote.rs",
             find: "return; // It is settled: this is the promise going away.",
             replace: "",
         }],

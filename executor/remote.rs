@@ -1,0 +1,248 @@
+//! A result that crosses threads: one of them promises it, another one waits for it.
+//!
+//! The one who waits may be a task or block its thread; the one who works may be a task of another
+//! runtime or a thread of a pool.
+
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::mem;
+use std::panic::Location;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use super::task::{Payload, contain};
+use super::{Executor, JoinError};
+
+/// A promise, and the handle that waits for it, on any two threads.
+pub(crate) fn remote<T: Send>(site: &'static Location<'static>) -> (Promise<T>, RemoteHandle<T>) {
+    let shared = Arc::new(Shared {
+        state: Mutex::new(State {
+            result: Progress::Awaited,
+            handle: None,
+            task: None,
+            is_cancelled: false,
+        }),
+        is_done: Condvar::new(),
+        site,
+    });
+    (Promise(Arc::clone(&shared)), RemoteHandle(shared))
+}
+
+struct Shared<T> {
+    state: Mutex<State<T>>,
+    is_done: Condvar,
+    site: &'static Location<'static>,
+}
+
+struct State<T> {
+    result: Progress<T>,
+    /// Who awaits it.
+    handle: Option<Waker>,
+    /// Who works on it.
+    task: Option<Waker>,
+    is_cancelled: bool,
+}
+
+enum Progress<T> {
+    Awaited,
+    There(Result<T, JoinError>),
+    Taken,
+}
+
+impl<T> State<T> {
+    /// The result, once it is there.
+    fn take(&mut self) -> Option<Result<T, JoinError>> {
+        match mem::replace(&mut self.result, Progress::Taken) {
+            Progress::There(result) => Some(result),
+            Progress::Awaited => {
+                self.result = Progress::Awaited;
+                None
+            }
+            Progress::Taken => {
+                panic!("RemoteHandle was awaited again after it had given its result")
+            }
+        }
+    }
+}
+
+impl<T> Shared<T> {
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn error(&self, panic: Option<Payload>) -> JoinError {
+        JoinError::new(format!("the task spawned at {}", self.site), panic)
+    }
+}
+
+/// What has to be kept: dropped unkept, it tells the handle that the task was cancelled.
+pub(crate) struct Promise<T>(Arc<Shared<T>>);
+
+impl<T> Promise<T> {
+    pub(crate) fn complete(self, result: T) {
+        self.settle(Ok(result));
+    }
+
+    fn settle(&self, result: Result<T, JoinError>) {
+        let mut state = self.0.lock();
+        if !matches!(state.result, Progress::Awaited) {
+            return; // It is settled: this is the promise going away.
+        }
+        state.result = Progress::There(result);
+        let waker = state.handle.take();
+        drop(state);
+        self.0.is_done.notify_all();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Makes the future, runs it, and keeps the promise with its result.
+    pub(super) async fn keep<F: Future<Output = T>>(self, make: impl FnOnce() -> F) {
+        let was_cancelled = self.0.lock().is_cancelled;
+        let result = match (!was_cancelled).then(|| contain(make)) {
+            None => None,
+            Some(Ok(future)) => {
+                let mut future = pin!(Some(future));
+                let result = poll_fn(|cx| {
+                    let future = future.as_mut().as_pin_mut().expect("it has not ended yet");
+                    match contain(|| self.poll(future, cx)) {
+                        Ok(poll) => poll,
+                        Err(panic) => Poll::Ready(Some(Err(panic))),
+                    }
+                })
+                .await;
+                // Its destructor may panic, which the handle should know.
+                match (result, contain(|| future.set(None))) {
+                    (Some(Err(panic)), _) | (_, Err(panic)) => Some(Err(panic)),
+                    (result, Ok(())) => result,
+                }
+            }
+            Some(Err(panic)) => Some(Err(panic)),
+        };
+        self.settle(match result {
+            Some(Ok(output)) => Ok(output),
+            Some(Err(panic)) => Err(self.0.error(Some(panic))),
+            None => Err(self.0.error(None)),
+        });
+    }
+
+    /// `None`: it was cancelled.
+    fn poll<F: Future<Output = T>>(
+        &self,
+        future: Pin<&mut F>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<T, Payload>>> {
+        if self.0.lock().is_cancelled {
+            return Poll::Ready(None);
+        }
+        let poll = future.poll(cx).map(|output| Some(Ok(output)));
+        if poll.is_pending() {
+            let waker = cx.waker().clone();
+            let mut state = self.0.lock();
+            if state.is_cancelled {
+                drop(state);
+                return Poll::Ready(None);
+            }
+            let former = state.task.replace(waker);
+            drop(state);
+            drop(former);
+        }
+        poll
+    }
+}
+
+impl<T> Drop for Promise<T> {
+    fn drop(&mut self) {
+        self.settle(Err(self.0.error(None)));
+    }
+}
+
+/// A task that was spawned by a [`Handle`]. Await it, or [`join`](Self::join) it, for its result,
+/// on any thread. Dropping it detaches the task.
+///
+/// # Cancel safety
+///
+/// Whoever stops awaiting the handle loses nothing, as long as the handle is kept.
+///
+/// # Panics
+///
+/// When it is polled again after it has given its result.
+pub struct RemoteHandle<T>(Arc<Shared<T>>);
+
+impl<T> RemoteHandle<T> {
+    /// Blocks this thread until the task has ended. Not for the thread of its runtime, which would
+    /// wait for itself.
+    ///
+    /// # Errors
+    ///
+    /// The task panicked or was cancelled.
+    ///
+    /// # Panics
+    ///
+    /// Inside of a runtime: await the handle instead.
+    #[track_caller]
+    pub fn join(self) -> Result<T, JoinError> {
+        assert!(
+            Executor::with_current(Rc::clone).is_none(),
+            "RemoteHandle::join: a runtime runs on this thread, and would stand still meanwhile; \
+             await the handle instead"
+        );
+        let mut state = self.0.lock();
+        loop {
+            match state.take() {
+                Some(result) => return result,
+                None => {
+                    state = self
+                        .0
+                        .is_done
+                        .wait(state)
+                        .unwrap_or_else(PoisonError::into_inner);
+                }
+            }
+        }
+    }
+
+    /// Asks the runtime to end the task, which is dropped in its next turn.
+    pub fn cancel(&self) {
+        let mut state = self.0.lock();
+        state.is_cancelled = true;
+        let waker = state.task.take();
+        drop(state);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Whether the task has ended: neither awaiting nor joining would wait.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        !matches!(self.0.lock().result, Progress::Awaited)
+    }
+}
+
+impl<T> Future for RemoteHandle<T> {
+    type Output = Result<T, JoinError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let waker = cx.waker().clone();
+        let mut state = self.0.lock();
+        if let Some(result) = state.take() {
+            return Poll::Ready(result);
+        }
+        let former = state.handle.replace(waker);
+        drop(state);
+        drop(former);
+        Poll::Pending
+    }
+}
+
+impl<T> fmt::Debug for RemoteHandle<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RemoteHandle")
+            .field("is_finished", &self.is_finished())
+            .finish()
+    }
+}
