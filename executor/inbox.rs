@@ -82,4 +82,9 @@ impl Posted {
     pub(crate) fn receive(&self) {
         self.0.swap(false, Ordering::AcqRel);
     }
+
+    /// The same when nobody else can post any more.
+    pub(crate) fn reset(&self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
 }

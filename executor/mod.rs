@@ -92,8 +92,6 @@ pub(crate) struct Executor {
     alive: Cell<usize>,
     /// The ready queue, while the runtime does not run.
     parked: Cell<Vec<TaskKey>>,
-    /// Those who run in this turn; kept for its memory.
-    batch: Cell<Vec<TaskKey>>,
     /// The waker of the future that `block_on` runs, which is no task.
     main: Arc<TaskWaker>,
     is_main_ready: Cell<bool>,
@@ -161,7 +159,6 @@ impl Executor {
             tasks: RefCell::default(),
             alive: Cell::new(0),
             parked: Cell::default(),
-            batch: Cell::default(),
             main: Arc::new(TaskWaker::new(TaskKey::MAIN, Arc::clone(&mailbox))),
             is_main_ready: Cell::new(false),
             mailbox,
@@ -230,19 +227,16 @@ impl Executor {
     }
 
     /// Runs what is ready: those who are in the queue now. Whoever is woken meanwhile, be it by
-    /// itself, runs in the next turn. Returns how many there were.
-    fn run_ready(&self) -> usize {
-        let mut batch = self.batch.take();
-        run_queue::swap(&mut batch);
-        let count = batch.len();
-        for key in batch.drain(..) {
+    /// itself, runs in the next turn. They are left in `batch`.
+    fn run_ready(&self, batch: &mut Vec<TaskKey>) {
+        batch.clear();
+        run_queue::swap(batch);
+        for &key in batch.iter() {
             match key {
                 TaskKey::MAIN => self.is_main_ready.set(true),
                 _ => self.run_task(key),
             }
         }
-        self.batch.set(batch);
-        count
     }
 
     fn run_task(&self, key: TaskKey) {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use super::{Executor, Handle, Stats};
+use super::{Executor, Handle, Stats, TaskKey};
 use crate::reactor::selector::{Backend, Selector};
 use crate::reactor::{Monotonic, Reactor, count};
 
@@ -153,6 +153,7 @@ impl Runtime {
         let mut cx = Context::from_waker(&waker);
         self.executor.is_main_ready.set(true);
         let mut polls = 0;
+        let mut batch = Vec::new();
         loop {
             if self.executor.is_main_ready.take() {
                 self.executor.main.unqueue();
@@ -162,7 +163,7 @@ impl Runtime {
                 }
                 polls += 1;
             }
-            polls = self.turn(polls);
+            polls = self.turn(polls, &mut batch);
         }
     }
 
@@ -178,8 +179,9 @@ impl Runtime {
     /// level-triggered selector would report once more all those whose tasks were woken and have
     /// not run yet.
     ///
-    /// `polls`, and what it returns, is how many polls there were since the last look.
-    fn turn(&self, mut polls: usize) -> usize {
+    /// `polls`, and what it returns, is how many polls there were since the last look. `batch` are
+    /// those that ran in the last turn, and then in this one; it is kept for its memory.
+    fn turn(&self, mut polls: usize, batch: &mut Vec<TaskKey>) -> usize {
         let executor = &self.executor;
         count(&executor.turns, 1);
         if executor.is_idle() {
@@ -189,7 +191,8 @@ impl Runtime {
             self.look(Some(Duration::ZERO));
             polls = 0;
         }
-        polls + executor.run_ready()
+        executor.run_ready(batch);
+        polls + batch.len()
     }
 
     /// Sleeps until something happens.

@@ -60,11 +60,11 @@ impl TaskWaker {
         self.posted.receive();
     }
 
-    /// Serves another task from now on.
+    /// Serves another task from now on. Nobody else holds it.
     pub(super) fn reuse(&self, key: TaskKey) {
         self.key.store(key.into_u64(), Ordering::Relaxed);
         self.queued.store(false, Ordering::Relaxed);
-        self.posted.receive();
+        self.posted.reset();
     }
 
     /// Whether it was queued here, on the thread of its runtime.
