@@ -49,6 +49,7 @@ use std::marker::PhantomData;
 use std::mem;
 use std::panic::Location;
 use std::pin::Pin;
+use std::ptr::NonNull;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};
@@ -95,6 +96,8 @@ pub(crate) struct Executor {
     /// The waker of the future that `block_on` runs, which is no task.
     main: Arc<TaskWaker>,
     is_main_ready: Cell<bool>,
+    /// Who is being polled, and what its waker points to.
+    current: Cell<Option<(TaskKey, NonNull<()>)>>,
     mailbox: Arc<Mailbox>,
     spare_wakers: RefCell<Vec<Wakers>>,
     reactor: Rc<Reactor>,
@@ -110,10 +113,23 @@ struct Slot {
     is_detached: bool,
     /// Its outcome waits for the handle.
     has_ended: bool,
+    /// It is in the ready queue because a task that it awaits has ended.
+    is_woken: bool,
     /// Taken out while the task is polled or dropped.
     task: Option<BoxedTask>,
-    /// Who awaits the handle.
-    joiner: Option<Waker>,
+    joiner: Joiner,
+}
+
+/// Who awaits the handle of a task.
+enum Joiner {
+    /// A task of this executor: its key is enough to wake it.
+    Task(TaskKey),
+    /// Any other future.
+    Future(Waker),
+}
+
+impl Joiner {
+    const NOBODY: Self = Self::Task(TaskKey::NOBODY);
 }
 
 type BoxedTask = Pin<Box<dyn Run>>;
@@ -131,6 +147,11 @@ impl TaskKey {
     const MAIN: Self = Self {
         slot: u32::MAX,
         generation: 0,
+    };
+
+    const NOBODY: Self = Self {
+        slot: u32::MAX,
+        generation: 1,
     };
 
     fn new(slot: u32, TaskId(id): TaskId) -> Self {
@@ -161,6 +182,7 @@ impl Executor {
             parked: Cell::default(),
             main: Arc::new(TaskWaker::new(TaskKey::MAIN, Arc::clone(&mailbox))),
             is_main_ready: Cell::new(false),
+            current: Cell::new(None),
             mailbox,
             spare_wakers: RefCell::default(),
             reactor,
@@ -201,8 +223,9 @@ impl Executor {
             is_cancelled: false,
             is_detached: false,
             has_ended: false,
+            is_woken: false,
             task: Some(task),
-            joiner: None,
+            joiner: Joiner::NOBODY,
         });
         self.alive.update(|alive| alive + 1);
         run_queue::push(key);
@@ -222,6 +245,7 @@ impl Executor {
     }
 
     /// Whether nobody is ready to run.
+    #[inline]
     fn is_idle(&self) -> bool {
         run_queue::is_empty() && !self.is_main_ready.get()
     }
@@ -245,7 +269,9 @@ impl Executor {
         };
         self.reactor.renew_budget();
         count(&self.polls, 1);
-        match contain(|| task.as_mut().run(self, key)) {
+        let poll = contain(|| task.as_mut().run(self, key));
+        self.current.set(None);
+        match poll {
             Ok(Poll::Pending) => self.put_back(key, task),
             Ok(Poll::Ready(())) => self.retire(key, task),
             Err(panic) => self.abandon(key, task, Some(panic)),
@@ -255,7 +281,10 @@ impl Executor {
     /// Takes a task that has not ended out of its slot.
     #[inline]
     fn take(&self, key: TaskKey) -> Option<BoxedTask> {
-        self.slot(key, |slot| slot.task.take_if(|_| !slot.has_ended))?
+        self.slot(key, |slot| {
+            slot.is_woken = false;
+            slot.task.take_if(|_| !slot.has_ended)
+        })?
     }
 
     /// The task waits, unless it was cancelled meanwhile.
@@ -300,9 +329,40 @@ impl Executor {
         } else {
             slot.has_ended = true;
             slot.task = Some(task);
-            let joiner = slot.joiner.take();
+            let joiner = mem::replace(&mut slot.joiner, Joiner::NOBODY);
             drop(tasks);
-            swallow(|| joiner.map(Waker::wake));
+            self.wake(joiner);
+        }
+    }
+
+    /// This task, or the future of `block_on`, is about to be polled with this waker.
+    #[inline]
+    fn set_current(&self, key: TaskKey, waker: &Waker) {
+        let waker = NonNull::new(waker.data().cast_mut());
+        self.current.set(waker.map(|waker| (key, waker)));
+    }
+
+    /// Whose waker this is, if it is that of the task which is being polled.
+    #[inline]
+    fn polled_with(&self, waker: &Waker) -> Option<TaskKey> {
+        let (key, current) = self.current.get()?;
+        (current.as_ptr().cast_const() == waker.data()).then_some(key)
+    }
+
+    fn wake(&self, joiner: Joiner) {
+        match joiner {
+            Joiner::Task(TaskKey::MAIN) => {
+                if self.main.queue() {
+                    run_queue::push(TaskKey::MAIN);
+                }
+            }
+            Joiner::Task(key) => {
+                let was_woken = self.slot(key, |slot| mem::replace(&mut slot.is_woken, true));
+                if was_woken == Some(false) {
+                    run_queue::push(key);
+                }
+            }
+            Joiner::Future(waker) => swallow(|| waker.wake()),
         }
     }
 
@@ -324,31 +384,41 @@ impl Executor {
 
     /// Waits until a task has ended, and then takes it. `None`: the end of the runtime has
     /// forgotten it.
+    #[inline]
     fn poll_ended(&self, key: TaskKey, cx: &Context<'_>) -> Poll<Option<BoxedTask>> {
         let mut tasks = self.tasks.borrow_mut();
-        match tasks.get_mut(key.slot as usize) {
-            Some(slot) if slot.has_ended => {
-                let Slot { task, joiner, .. } = tasks.remove(key.slot as usize);
-                drop(tasks);
-                drop(joiner);
-                Poll::Ready(task)
+        let Some(slot) = tasks.get_mut(key.slot as usize) else {
+            return Poll::Ready(None);
+        };
+        if slot.has_ended {
+            let Slot { task, joiner, .. } = tasks.remove(key.slot as usize);
+            drop(tasks);
+            drop(joiner);
+            return Poll::Ready(task);
+        }
+        match (self.polled_with(cx.waker()), &mut slot.joiner) {
+            (Some(current), Joiner::Task(joiner)) => {
+                *joiner = current;
+                Poll::Pending
             }
-            Some(Slot {
-                joiner: Some(joiner),
-                ..
-            }) if joiner.will_wake(cx.waker()) => Poll::Pending,
-            Some(_) => {
+            _ => {
                 drop(tasks);
-                let joiner = Some(cx.waker().clone());
-                let former = self.slot(key, |slot| {
-                    (mem::replace(&mut slot.joiner, joiner), slot.has_ended)
-                });
-                match former {
-                    Some((_, false)) => Poll::Pending,
-                    _ => self.poll_ended(key, cx), // A foreign waker has cancelled it.
-                }
+                self.join_with_waker(key, cx)
             }
-            None => Poll::Ready(None),
+        }
+    }
+
+    /// [`poll_ended`](Self::poll_ended) for a future that has a waker of its own, and not that of
+    /// the task which polls it, or which is polled by another executor.
+    #[cold]
+    fn join_with_waker(&self, key: TaskKey, cx: &Context<'_>) -> Poll<Option<BoxedTask>> {
+        let joiner = Joiner::Future(cx.waker().clone());
+        let former = self.slot(key, |slot| {
+            (mem::replace(&mut slot.joiner, joiner), slot.has_ended)
+        });
+        match former {
+            Some((_, false)) => Poll::Pending,
+            _ => self.poll_ended(key, cx), // A foreign waker has cancelled it.
         }
     }
 
@@ -363,7 +433,7 @@ impl Executor {
             return;
         };
         slot.is_detached = true;
-        let joiner = slot.joiner.take();
+        let joiner = mem::replace(&mut slot.joiner, Joiner::NOBODY);
         let ended = slot.has_ended.then(|| tasks.remove(key.slot as usize));
         drop(tasks);
         drop((joiner, ended));
@@ -415,9 +485,9 @@ impl Executor {
                 mem::forget(self.take(key));
                 let joiner = self.slot(key, |slot| {
                     slot.has_ended = true;
-                    slot.joiner.take()
+                    mem::replace(&mut slot.joiner, Joiner::NOBODY)
                 });
-                swallow(|| joiner.flatten().map(Waker::wake));
+                joiner.into_iter().for_each(|joiner| self.wake(joiner));
             }
             assert!(
                 std::thread::panicking(),

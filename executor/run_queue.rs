@@ -44,6 +44,7 @@ pub(super) fn push(key: TaskKey) {
     let _ = QUEUE.try_with(|queue| queue.keys.borrow_mut().push(key));
 }
 
+#[inline]
 pub(super) fn is_empty() -> bool {
     QUEUE
         .try_with(|queue| queue.keys.borrow().is_empty())
@@ -51,6 +52,7 @@ pub(super) fn is_empty() -> bool {
 }
 
 /// Exchanges the queue for another one.
+#[inline]
 pub(super) fn swap(keys: &mut Vec<TaskKey>) {
     let _ = QUEUE.try_with(|queue| mem::swap(&mut *queue.keys.borrow_mut(), keys));
 }

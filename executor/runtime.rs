@@ -158,7 +158,10 @@ impl Runtime {
             if self.executor.is_main_ready.take() {
                 self.executor.main.unqueue();
                 self.executor.reactor.renew_budget();
-                if let Poll::Ready(output) = main.as_mut().poll(&mut cx) {
+                self.executor.set_current(TaskKey::MAIN, &waker);
+                let poll = main.as_mut().poll(&mut cx);
+                self.executor.current.set(None);
+                if let Poll::Ready(output) = poll {
                     return output;
                 }
                 polls += 1;

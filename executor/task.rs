@@ -121,6 +121,7 @@ where
         };
         let wakers = this.wakers.get_or_insert_with(|| executor.wakers(key));
         wakers.typed.unqueue();
+        executor.set_current(key, &wakers.waker);
         let output = std::task::ready!(future.poll(&mut Context::from_waker(&wakers.waker)));
         let outcome = Some(Ok(output));
         this.stage.set(Stage::Ended { outcome });

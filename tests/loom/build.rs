@@ -96,7 +96,9 @@ fn variant(name: &str, edits: &[Edit], here: &Path, out: &Path) -> String {
             !text.contains("std::sync::"),
             "{file_name}: loom has no hand in all of it"
         );
-        fs::write(copy.join(file_name), text).expect("OUT_DIR is ours");
+        let to = copy.join(file_name);
+        fs::create_dir_all(to.parent().expect("it is in a folder")).expect("OUT_DIR is ours");
+        fs::write(to, text).expect("OUT_DIR is ours");
     }
     assert_eq!(
         edited,
@@ -114,11 +116,19 @@ fn variant(name: &str, edits: &[Edit], here: &Path, out: &Path) -> String {
     )
 }
 
-fn files(folder: &Path) -> impl Iterator<Item = (String, PathBuf)> {
-    let files = fs::read_dir(folder).expect("it is there");
-    files.map(|file| {
-        let file = file.expect("it can be read");
-        let name = file.file_name().into_string();
-        (name.expect("we name files in ASCII"), file.path())
-    })
+/// The files in a folder and in those below it, by their names as seen from there.
+fn files(folder: &Path) -> Vec<(String, PathBuf)> {
+    let mut all = Vec::new();
+    for entry in fs::read_dir(folder).expect("it is there") {
+        let entry = entry.expect("it can be read");
+        let name = entry.file_name().into_string();
+        let name = name.expect("we name files in ASCII");
+        if entry.path().is_dir() {
+            let below = files(&entry.path()).into_iter();
+            all.extend(below.map(|(file, path)| (format!("{name}/{file}"), path)));
+        } else {
+            all.push((name, entry.path()));
+        }
+    }
+    all
 }
