@@ -27,6 +27,7 @@
 //! | `timeout`, `timeout_at`, `wait_for` | [`timeout`], [`timeout_at`] |
 //! | `run_coroutine_threadsafe` | [`Handle::spawn`] |
 //! | `loop.sock_accept`, `sock_recv`, `sock_sendall` | [`net::TcpListener`], [`net::TcpStream`] |
+//! | `connect_read_pipe`, `connect_write_pipe` | [`net::PipeReader`], [`net::PipeWriter`] |
 //! | `loop.add_reader`, `add_writer` | [`Source`] |
 //! | `selectors.DefaultSelector` | [`selector::Selector`] |
 

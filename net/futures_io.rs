@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use futures_io::{AsyncRead, AsyncWrite};
 
 use super::tcp::recv;
-use super::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, TcpStream, WriteHalf, socket};
+use super::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, TcpStream, WriteHalf, bytes, socket};
 use crate::reactor::Direction;
 
 impl TcpStream {
@@ -38,7 +38,7 @@ impl TcpStream {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        if slices.iter().all(|slice| slice.is_empty()) {
+        if bytes::are_empty(slices) {
             return Poll::Ready(Ok(0));
         }
         self.source.poll_io(cx, Direction::Write, |stream| {

@@ -1,4 +1,4 @@
-//! What people call: TCP listeners and streams.
+//! What people call: TCP listeners and streams, and pipes.
 //!
 //! ```text
 //!   TcpListener --accept--> TcpStream --split--> ReadHalf, WriteHalf
@@ -12,15 +12,18 @@
 //! can do both at once. No call raises `SIGPIPE`, and none gives `EINTR` back.
 
 mod addr;
+mod bytes;
 mod fd;
 mod futures_io;
 mod listener;
 mod options;
+mod pipe;
 mod socket;
 mod split;
 mod tcp;
 
 pub use self::addr::ToAddrs;
 pub use self::listener::{Incoming, TcpListener, TcpListenerBuilder};
+pub use self::pipe::{PipeReader, PipeWriter, pipe};
 pub use self::split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};
 pub use self::tcp::TcpStream;

@@ -3,15 +3,13 @@
 
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
-use std::ops::Deref;
 use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::net::{
     self as sys, AddressFamily, RecvFlags, SendAncillaryBuffer, SendFlags, SocketType,
 };
 
-/// How many slices one system call takes at most (`IOV_MAX` of Linux and the BSDs).
-const MAX_SLICES: usize = 1024;
+use super::bytes::as_many_as_fit;
 
 /// A broken connection is told by `EPIPE`, never by a signal.
 #[cfg(not(target_vendor = "apple"))]
@@ -74,31 +72,15 @@ pub(super) fn peek(socket: impl AsFd, buffer: &mut [u8]) -> io::Result<usize> {
     Ok(sys::recv(socket, buffer, RecvFlags::PEEK)?.0)
 }
 
-pub(super) fn recv_vectored(
-    socket: impl AsFd,
-    buffers: &mut [io::IoSliceMut<'_>],
-) -> io::Result<usize> {
-    let start = leading_empty(buffers);
-    let end = buffers.len().min(start + MAX_SLICES);
-    Ok(rustix::io::readv(socket, &mut buffers[start..end])?)
-}
-
 pub(super) fn send(socket: impl AsFd, bytes: &[u8]) -> io::Result<usize> {
     Ok(sys::send(socket, bytes, NO_SIGNAL)?)
 }
 
 pub(super) fn send_vectored(socket: impl AsFd, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-    let start = leading_empty(slices);
-    let slices = &slices[start..slices.len().min(start + MAX_SLICES)];
     Ok(sys::sendmsg(
         socket,
-        slices,
+        as_many_as_fit(slices),
         &mut SendAncillaryBuffer::default(),
         NO_SIGNAL,
     )?)
-}
-
-/// How many slices to leave out: if the limit cut off all but empty ones, the call would return 0.
-fn leading_empty(slices: &[impl Deref<Target = [u8]>]) -> usize {
-    slices.iter().take_while(|slice| slice.is_empty()).count()
 }

@@ -13,6 +13,7 @@ use rustix::io::Errno;
 use rustix::net as sys;
 
 use super::addr::{ToAddrs, try_each};
+use super::bytes::{self, retry};
 use super::socket;
 use super::split::{self, OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
 use crate::reactor::{Direction, Reactor, Source};
@@ -169,13 +170,11 @@ impl TcpStream {
     ///
     /// Nothing is lost.
     pub async fn read_vectored(&self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        if buffers.iter().all(|buffer| buffer.is_empty()) {
+        if bytes::are_empty(buffers) {
             return Ok(0);
         }
         self.source
-            .io(Direction::Read, |stream| {
-                socket::recv_vectored(stream, buffers)
-            })
+            .io(Direction::Read, |stream| bytes::readv(stream, buffers))
             .await
     }
 
@@ -191,23 +190,8 @@ impl TcpStream {
     /// None: bytes that it has read are in the buffer, but nobody knows how many. Where that
     /// matters, call [`read`](Self::read) in a loop.
     pub async fn read_exact(&self, buffer: &mut [u8]) -> io::Result<()> {
-        let mut filled = 0;
-        while filled < buffer.len() {
-            match self.read(&mut buffer[filled..]).await? {
-                0 => {
-                    return Err(io::Error::new(
-                        io::ErrorKind::UnexpectedEof,
-                        format!(
-                            "TcpStream::read_exact: the peer has sent {filled} of {} bytes, and \
-                             will send no more",
-                            buffer.len()
-                        ),
-                    ));
-                }
-                n => filled += n,
-            }
-        }
-        Ok(())
+        let read = async |buffer: &mut [u8]| self.read(buffer).await;
+        bytes::read_exact("TcpStream::read_exact", buffer, read).await
     }
 
     /// Reads, and leaves the bytes where they are for the next read.
@@ -258,7 +242,7 @@ impl TcpStream {
     ///
     /// If it does not return, nothing was written.
     pub async fn write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        if slices.iter().all(|slice| slice.is_empty()) {
+        if bytes::are_empty(slices) {
             return Ok(0);
         }
         self.source
@@ -374,16 +358,6 @@ pub(super) fn recv(source: &Source<OwnedFd>, buffer: &mut [u8]) -> io::Result<us
         source.set_drained();
     }
     Ok(n)
-}
-
-/// Does it again after a signal.
-fn retry<R>(mut call: impl FnMut() -> io::Result<R>) -> io::Result<R> {
-    loop {
-        match call() {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            result => return result,
-        }
-    }
 }
 
 impl fmt::Debug for TcpStream {

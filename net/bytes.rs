@@ -1,0 +1,70 @@
+//! What all streams of bytes have in common, whichever system call moves the bytes.
+
+use std::io::{self, IoSlice, IoSliceMut};
+use std::ops::Deref;
+use std::os::fd::AsFd;
+
+/// How many slices one system call takes at most (`IOV_MAX` of Linux and the BSDs).
+const MAX_SLICES: usize = 1024;
+
+/// Does it again after a signal.
+pub(super) fn retry<R>(mut call: impl FnMut() -> io::Result<R>) -> io::Result<R> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}
+
+/// Fills the buffer, with as many reads as it takes.
+pub(super) async fn read_exact(
+    call: &str,
+    buffer: &mut [u8],
+    mut read: impl AsyncFnMut(&mut [u8]) -> io::Result<usize>,
+) -> io::Result<()> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match read(&mut buffer[filled..]).await? {
+            0 => {
+                return Err(io::Error::new(
+                    io::ErrorKind::UnexpectedEof,
+                    format!(
+                        "{call}: the peer has sent {filled} of {} bytes, and will send no more",
+                        buffer.len()
+                    ),
+                ));
+            }
+            n => filled += n,
+        }
+    }
+    Ok(())
+}
+
+/// [readv(2)](https://man7.org/linux/man-pages/man2/readv.2.html), from a pipe or a socket.
+pub(super) fn readv(source: impl AsFd, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+    let start = leading_empty(buffers);
+    let end = buffers.len().min(start + MAX_SLICES);
+    Ok(rustix::io::readv(source, &mut buffers[start..end])?)
+}
+
+/// [writev(2)](https://man7.org/linux/man-pages/man2/writev.2.html), into a pipe.
+pub(super) fn writev(source: impl AsFd, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    Ok(rustix::io::writev(source, as_many_as_fit(slices))?)
+}
+
+/// The slices that one system call takes.
+pub(super) fn as_many_as_fit<'a, 'b>(slices: &'a [IoSlice<'b>]) -> &'a [IoSlice<'b>] {
+    let start = leading_empty(slices);
+    &slices[start..slices.len().min(start + MAX_SLICES)]
+}
+
+/// Whether there is nothing to read into, or to write.
+pub(super) fn are_empty(slices: &[impl Deref<Target = [u8]>]) -> bool {
+    leading_empty(slices) == slices.len()
+}
+
+/// How many slices to leave out: if the limit cut off all but empty ones, the call would return 0.
+fn leading_empty(slices: &[impl Deref<Target = [u8]>]) -> usize {
+    slices.iter().take_while(|slice| slice.is_empty()).count()
+}
