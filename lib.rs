@@ -28,6 +28,7 @@
 //! | `run_coroutine_threadsafe` | [`Handle::spawn`] |
 //! | `loop.sock_accept`, `sock_recv`, `sock_sendall` | [`net::TcpListener`], [`net::TcpStream`] |
 //! | `connect_read_pipe`, `connect_write_pipe` | [`net::PipeReader`], [`net::PipeWriter`] |
+//! | `loop.add_signal_handler`, `Runner` at Ctrl-C | [`signal`], with the cargo feature `signal` |
 //! | `loop.add_reader`, `add_writer` | [`Source`] |
 //! | `selectors.DefaultSelector` | [`selector::Selector`] |
 
@@ -42,6 +43,7 @@ pub use executor::{
     Builder, Elapsed, Handle, JoinError, JoinHandle, RemoteHandle, Runtime, Stats, TaskId, Timeout,
     YieldNow, run, spawn, spawn_named, stats, timeout, timeout_at, yield_now,
 };
+pub use net::signal;
 pub use reactor::{
     Direction, Interval, MissedTicks, Sleep, Source, interval, interval_at, selector, sleep,
     sleep_until,

@@ -18,6 +18,7 @@ mod futures_io;
 mod listener;
 mod options;
 mod pipe;
+pub mod signal;
 mod socket;
 mod split;
 mod tcp;

@@ -1,0 +1,49 @@
+//! Ctrl-C in good order: the first one drops what runs, and a second one kills.
+//!
+//! ```text
+//! cargo run --release --features signal --example ctrl_c            then press Ctrl-C
+//! echo $?                                                           130: ended by SIGINT
+//! ```
+//!
+//! It works under a lock file, which has to go when the program does. With `selio::run` Ctrl-C
+//! would leave it behind.
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::time::Duration;
+use std::{env, fs, io};
+
+/// A file that exists as long as this does.
+struct LockFile(PathBuf);
+
+impl LockFile {
+    fn new(path: PathBuf) -> io::Result<Self> {
+        File::create_new(&path)?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for LockFile {
+    fn drop(&mut self) {
+        match fs::remove_file(&self.0) {
+            Ok(()) => println!("cleaned up: {} is gone", self.0.display()),
+            Err(error) => eprintln!("{}: {error}", self.0.display()),
+        }
+    }
+}
+
+async fn work() -> io::Result<()> {
+    let path = env::args_os().nth(1).map(PathBuf::from);
+    let path = path.unwrap_or_else(|| env::temp_dir().join("selio.lock"));
+    let _lock = LockFile::new(path.clone())?;
+    println!("{} is locked: press Ctrl-C", path.display());
+    for seconds in 1.. {
+        selio::sleep(Duration::from_secs(1)).await;
+        println!("worked for {seconds} s");
+    }
+    Ok(())
+}
+
+fn main() -> io::Result<()> {
+    selio::signal::run_until_ctrl_c(work())
+}

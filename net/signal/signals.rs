@@ -1,0 +1,157 @@
+//! Signals, awaited.
+
+use std::fmt;
+use std::future::Future;
+use std::io::{self, Read};
+use std::os::unix::net::UnixStream;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use futures_core::Stream;
+use signal_hook::low_level::pipe;
+
+use super::SignalKind;
+use super::listener::Listener;
+use crate::reactor::{Direction, Reactor, Source};
+
+/// Listens to a signal, from now on.
+///
+/// The signal does not do what it does by default any more, until everybody who listens to it is
+/// dropped. asyncio's counterpart is
+/// [`loop.add_signal_handler`](https://docs.python.org/3/library/asyncio-eventloop.html#asyncio.loop.add_signal_handler).
+///
+/// # Errors
+///
+/// `InvalidInput` for a number that is no signal, for `SIGKILL` and `SIGSTOP`, and for the faults
+/// `SIGILL`, `SIGFPE` and `SIGSEGV`, after which a program cannot go on. Otherwise, the process has
+/// no file descriptor left: this takes two.
+///
+/// # Panics
+///
+/// Outside of a runtime.
+///
+/// # Examples
+///
+/// ```
+/// use selio::signal::{SignalKind, signal};
+///
+/// # fn main() -> std::io::Result<()> {
+/// selio::run(async {
+///     let hangups = signal(SignalKind::SIGHUP)?;
+///     # signal_hook::low_level::raise(1)?;
+///     hangups.recv().await?; // Somebody typed `kill -HUP`: read the configuration again.
+///     Ok(())
+/// })
+/// # }
+/// ```
+#[track_caller]
+pub fn signal(kind: impl Into<SignalKind>) -> io::Result<Signals> {
+    let reactor = Reactor::expect_current("signal::signal");
+    let kind = kind.into();
+    let (receiver, sender) = UnixStream::pair()?;
+    receiver.set_nonblocking(true)?;
+    let listener = Listener::new(kind, |number, _| pipe::register(number, sender))?;
+    Ok(Signals {
+        kind,
+        receiver: Source::register(reactor, receiver),
+        _listener: listener,
+    })
+}
+
+/// Waits for Ctrl-C, counted from this call and not from the first poll.
+///
+/// After that the next one ends the process, as it does by default; to see several, keep one
+/// [`signal`]`(SignalKind::SIGINT)`. To have Ctrl-C drop what runs, see
+/// [`run_until_ctrl_c`](super::run_until_ctrl_c).
+///
+/// # Errors
+///
+/// Those of [`signal`].
+///
+/// # Panics
+///
+/// Outside of a runtime.
+///
+/// # Cancel safety
+///
+/// Nothing is lost but what came meanwhile: a future that is dropped listens no longer.
+///
+/// # Examples
+///
+/// ```no_run
+/// # fn main() -> std::io::Result<()> {
+/// selio::run(async {
+///     println!("Ctrl-C ends this");
+///     selio::signal::ctrl_c().await?;
+///     println!("and it has time to say goodbye");
+///     Ok(())
+/// })
+/// # }
+/// ```
+#[track_caller]
+pub fn ctrl_c() -> impl Future<Output = io::Result<()>> {
+    let interrupts = signal(SignalKind::SIGINT);
+    async move { interrupts?.recv().await }
+}
+
+/// A signal that is listened to, from [`signal`]. It is a `Stream`, which never ends, too.
+///
+/// Signals are not counted: those that come faster than they are received become one, as they do in
+/// the kernel. At least one is received after the last that was sent.
+///
+/// Each of several who listen to the same signal receives it, whatever thread or runtime they are
+/// in.
+pub struct Signals {
+    kind: SignalKind,
+    receiver: Source<UnixStream>,
+    _listener: Listener,
+}
+
+impl Signals {
+    /// Waits until the signal has come, since the last time or since the call of [`signal`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Source::readable`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost: a signal that came is there for the next call.
+    pub async fn recv(&self) -> io::Result<()> {
+        self.receiver.io(Direction::Read, take).await
+    }
+
+    /// Which signal this is.
+    #[must_use]
+    pub fn kind(&self) -> SignalKind {
+        self.kind
+    }
+
+    pub(super) fn poll_recv(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.receiver.poll_io(cx, Direction::Read, take)
+    }
+}
+
+/// Takes all that has come: there is a byte for each signal, unless there was no room for more.
+fn take(mut receiver: &UnixStream) -> io::Result<()> {
+    let mut bytes = [0; 1024];
+    let mut n = receiver.read(&mut bytes)?;
+    while n == bytes.len() {
+        n = receiver.read(&mut bytes).unwrap_or(0); // Nothing more to take is no error.
+    }
+    Ok(())
+}
+
+impl Stream for Signals {
+    type Item = io::Result<()>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.poll_recv(cx).map(Some)
+    }
+}
+
+impl fmt::Debug for Signals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Signals").field(&self.kind).finish()
+    }
+}
