@@ -23,6 +23,8 @@
 //! | `asyncio.run(main())` | [`run`]`(main())` |
 //! | `asyncio.Runner(loop_factory=..)` | [`Builder`], [`Runtime`] |
 //! | `create_task(f())`, `task.cancel()` | [`spawn`]`(f())`, [`JoinHandle::cancel`] |
+//! | `gather` | [`gather`], [`try_gather`] |
+//! | `as_completed`, `wait` | [`as_completed`], [`wait`], [`race`] |
 //! | `sleep`, `sleep(0)` | [`sleep`], [`yield_now`] |
 //! | `timeout`, `timeout_at`, `wait_for` | [`timeout`], [`timeout_at`] |
 //! | `run_coroutine_threadsafe` | [`Handle::spawn`] |
@@ -40,8 +42,9 @@ pub mod net;
 mod reactor;
 
 pub use executor::{
-    Builder, Elapsed, Handle, JoinError, JoinHandle, RemoteHandle, Runtime, Stats, TaskId, Timeout,
-    YieldNow, run, spawn, spawn_named, stats, timeout, timeout_at, yield_now,
+    AsCompleted, Builder, Elapsed, Gather, Handle, JoinError, JoinHandle, Race, RemoteHandle,
+    Runtime, Stats, TaskId, Timeout, TryGather, Wait, YieldNow, as_completed, gather, race, run,
+    spawn, spawn_named, stats, timeout, timeout_at, try_gather, wait, yield_now,
 };
 pub use net::signal;
 pub use reactor::{

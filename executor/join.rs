@@ -12,7 +12,7 @@ use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use super::task::{Outcome, Payload};
-use super::{Executor, TaskId, TaskKey};
+use super::{BoxedTask, Executor, Slot, TaskId, TaskKey};
 
 /// A task that was spawned. Await it for its result.
 ///
@@ -59,7 +59,7 @@ pub struct JoinHandle<T> {
 impl<T> Unpin for JoinHandle<T> {}
 
 impl<T> JoinHandle<T> {
-    fn key(&self) -> TaskKey {
+    pub(super) fn key(&self) -> TaskKey {
         TaskKey::new(self.slot, self.id)
     }
 
@@ -96,7 +96,8 @@ impl<T> JoinHandle<T> {
         }
     }
 
-    fn refuse_elsewhere(&self) {
+    #[track_caller]
+    pub(super) fn refuse_elsewhere(&self) {
         let is_elsewhere = || Executor::with_current(|_| ()).is_some();
         assert!(
             self.executor.reactor.is_current() || !is_elsewhere(),
@@ -106,9 +107,26 @@ impl<T> JoinHandle<T> {
         );
     }
 
+    /// Looks at the outcome of a task that has ended, if it is still there.
+    pub(super) fn peek(&self, look: fn(&Outcome<T>) -> bool) -> Option<bool>
+    where
+        T: 'static,
+    {
+        let peek = |slot: &mut Slot| {
+            let outcome = outcome_of(slot.task.as_mut()?)?;
+            Some(look(outcome.as_ref()?))
+        };
+        self.executor.slot(self.key(), peek)?
+    }
+
     fn error(&self, panic: Option<Payload>) -> JoinError {
         JoinError::new(format!("{} (spawned at {})", self.name(), self.site), panic)
     }
+}
+
+/// Where a task that has ended and gives a `T` keeps its outcome.
+fn outcome_of<T: 'static>(task: &mut BoxedTask) -> Option<&mut Option<Outcome<T>>> {
+    task.as_mut().outcome()?.downcast_mut()
 }
 
 impl<T: 'static> Future for JoinHandle<T> {
@@ -129,10 +147,7 @@ impl<T: 'static> Future for JoinHandle<T> {
             }
         };
         self.is_taken = true;
-        let mut outcome: Option<Outcome<T>> = None;
-        if let Some(mut task) = task {
-            task.as_mut().give(&mut outcome);
-        }
+        let outcome = task.and_then(|mut task| outcome_of(&mut task)?.take());
         // Only a runtime that could not end has no outcome: it has forgotten its tasks.
         Poll::Ready(
             outcome

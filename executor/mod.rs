@@ -38,6 +38,7 @@ mod run_queue;
 mod runtime;
 mod spawn;
 mod stats;
+mod structured;
 mod task;
 mod timeout;
 mod waker;
@@ -69,6 +70,9 @@ pub(crate) use self::remote::remote;
 pub use self::runtime::{Builder, Runtime, run};
 pub use self::spawn::{spawn, spawn_named};
 pub use self::stats::{Stats, stats};
+pub use self::structured::{
+    AsCompleted, Gather, Race, TryGather, Wait, as_completed, gather, race, try_gather, wait,
+};
 pub use self::task::TaskId;
 pub use self::timeout::{Elapsed, Timeout, timeout, timeout_at};
 pub use self::yield_now::{YieldNow, yield_now};
@@ -419,6 +423,18 @@ impl Executor {
         match former {
             Some((_, false)) => Poll::Pending,
             _ => self.poll_ended(key, cx), // A foreign waker has cancelled it.
+        }
+    }
+
+    /// Waits until a task has ended, and leaves it where it is.
+    fn poll_end(&self, key: TaskKey, cx: &Context<'_>) -> Poll<()> {
+        let joiner = Joiner::Future(cx.waker().clone());
+        let former = self.slot(key, |slot| mem::replace(&mut slot.joiner, joiner));
+        drop(former);
+        if self.has_ended(key) {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
         }
     }
 

@@ -106,8 +106,8 @@ pub(super) trait Run {
     /// Ends the task without a result: drops its future, and says why.
     fn abandon(self: Pin<&mut Self>, executor: &Executor, panic: Option<Payload>);
 
-    /// Moves its outcome into this, which is an `Option<Outcome<T>>`.
-    fn give(self: Pin<&mut Self>, outcome: &mut dyn Any);
+    /// Its outcome, once it has ended: an `Option<Outcome<T>>`, to be looked at or taken.
+    fn outcome(self: Pin<&mut Self>) -> Option<&mut dyn Any>;
 }
 
 impl<F> Run for Task<F>
@@ -144,11 +144,10 @@ where
         stage.set(Stage::Ended { outcome });
     }
 
-    fn give(self: Pin<&mut Self>, to: &mut dyn Any) {
-        if let StageProjection::Ended { outcome } = self.project().stage.project()
-            && let Some(to) = to.downcast_mut::<Option<Outcome<F::Output>>>()
-        {
-            *to = outcome.take();
+    fn outcome(self: Pin<&mut Self>) -> Option<&mut dyn Any> {
+        match self.project().stage.project() {
+            StageProjection::Running { .. } => None,
+            StageProjection::Ended { outcome } => Some(outcome),
         }
     }
 }

@@ -20,6 +20,9 @@ const IN_THE_HANDS_OF_LOOM: &[(&str, &str)] = &[
     ("self: Arc<Self>", "self"),
     ("self: &Arc<Self>", "&self"),
     ("thread_local! {", "crate::sync::local! {"),
+    // No model needs what is built upon tasks.
+    ("mod structured;", "#[cfg(any())] mod structured;"),
+    ("pub use self::structured::", "#[cfg(any())] pub use self::structured::"),
     // And two models have a closer look at this one.
     ("mod inbox;", "pub(crate) mod inbox;"),
 ];
