@@ -29,6 +29,7 @@
 //! | `timeout`, `timeout_at`, `wait_for` | [`timeout`], [`timeout_at`] |
 //! | `run_coroutine_threadsafe` | [`Handle::spawn`] |
 //! | `loop.sock_accept`, `sock_recv`, `sock_sendall` | [`net::TcpListener`], [`net::TcpStream`] |
+//! | `Server` | [`Server`] |
 //! | `connect_read_pipe`, `connect_write_pipe` | [`net::PipeReader`], [`net::PipeWriter`] |
 //! | `loop.add_signal_handler`, `Runner` at Ctrl-C | [`signal`], with the cargo feature `signal` |
 //! | `loop.add_reader`, `add_writer` | [`Source`] |
@@ -46,7 +47,7 @@ pub use executor::{
     Runtime, Stats, TaskId, Timeout, TryGather, Wait, YieldNow, as_completed, gather, race, run,
     spawn, spawn_named, stats, timeout, timeout_at, try_gather, wait, yield_now,
 };
-pub use net::signal;
+pub use net::{Server, signal};
 pub use reactor::{
     Direction, Interval, MissedTicks, Sleep, Source, interval, interval_at, selector, sleep,
     sleep_until,

@@ -68,6 +68,7 @@ pub use self::join::{JoinError, JoinHandle};
 pub use self::remote::RemoteHandle;
 pub(crate) use self::remote::remote;
 pub use self::runtime::{Builder, Runtime, run};
+pub(crate) use self::spawn::spawn_at;
 pub use self::spawn::{spawn, spawn_named};
 pub use self::stats::{Stats, stats};
 pub use self::structured::{

@@ -75,3 +75,14 @@ where
         executor.spawn(future, name, site)
     })
 }
+
+/// [`spawn`] on behalf of a call at `site`. `None` outside of a runtime.
+pub(crate) fn spawn_at<F>(
+    site: &'static Location<'static>,
+    future: F,
+) -> Option<JoinHandle<F::Output>>
+where
+    F: Future + 'static,
+{
+    Executor::with_current(|executor| executor.spawn(future, None, site))
+}

@@ -119,19 +119,8 @@ pub(super) async fn try_each<T, F>(
 where
     F: Future<Output = io::Result<T>>,
 {
-    let invalid = |error: io::Error| io::Error::new(error.kind(), format!("{call}: {error}"));
-    let addrs = match target.map_err(invalid)? {
-        Target::Addrs(addrs) => addrs,
-        Target::Name(host, port) => {
-            let lookup = look_up(host.clone(), port, site).await;
-            lookup.map_err(|error| explain(call, &format!("{host}:{port}"), &error))?
-        }
-    };
-    let mut last = io::Error::new(
-        io::ErrorKind::InvalidInput,
-        format!("{call}: there is no address; give at least one"),
-    );
-    for addr in addrs {
+    let mut last = no_address(call);
+    for addr in resolve(call, target, site).await? {
         match attempt(addr).await {
             Ok(it) => return Ok(it),
             Err(error) => last = explain(call, &addr, &error),
@@ -140,7 +129,30 @@ where
     Err(last)
 }
 
-fn explain(call: &str, target: &dyn std::fmt::Display, error: &io::Error) -> io::Error {
+/// Finds the addresses, without blocking the loop.
+pub(super) async fn resolve(
+    call: &str,
+    target: io::Result<Target>,
+    site: &'static Location<'static>,
+) -> io::Result<Vec<SocketAddr>> {
+    let invalid = |error: io::Error| io::Error::new(error.kind(), format!("{call}: {error}"));
+    match target.map_err(invalid)? {
+        Target::Addrs(addrs) => Ok(addrs),
+        Target::Name(host, port) => {
+            let lookup = look_up(host.clone(), port, site).await;
+            lookup.map_err(|error| explain(call, &format!("{host}:{port}"), &error))
+        }
+    }
+}
+
+pub(super) fn no_address(call: &str) -> io::Error {
+    io::Error::new(
+        io::ErrorKind::InvalidInput,
+        format!("{call}: there is no address; give at least one"),
+    )
+}
+
+pub(super) fn explain(call: &str, target: &dyn std::fmt::Display, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{call} {target}: {error}"))
 }
 

@@ -1,8 +1,9 @@
 //! A TCP listener: a source of connections.
 
 use std::cell::Cell;
+use std::collections::HashSet;
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::net::{self, SocketAddr};
 use std::panic::Location;
@@ -14,13 +15,13 @@ use std::time::{Duration, Instant};
 use futures_core::Stream;
 use rustix::io::Errno;
 
-use super::addr::{ToAddrs, try_each};
+use super::addr::{Target, ToAddrs, explain, no_address, resolve, try_each};
 use super::{TcpStream, socket};
 use crate::reactor::{Direction, Reactor, Sleep, Source, Waiter, sleep_until};
 
 /// How long nothing is accepted after the process has run out of file descriptors or memory: the
 /// connection that could not be accepted stays ready, and asking again at once would be a spin.
-const PAUSE: Duration = Duration::from_millis(200);
+pub(super) const PAUSE: Duration = Duration::from_millis(200);
 
 /// How many connections may wait to be accepted. The system may have a lower limit
 /// (`net.core.somaxconn`).
@@ -76,6 +77,46 @@ impl TcpListener {
         Self::builder().bind(addr)
     }
 
+    /// Listens on all of the addresses, with a listener for each: a server on `localhost` is to
+    /// answer on `127.0.0.1` and on `::1`.
+    ///
+    /// A listener on an IPv6 address leaves IPv4 to the others (`IPV6_V6ONLY`), so that `0.0.0.0`
+    /// and `[::]` can share a port. Port 0 is another one for each address. An address that is
+    /// given twice counts once, and one that this machine does not have, or whose family it does
+    /// not know, is left out if there are others.
+    ///
+    /// # Errors
+    ///
+    /// One of the addresses cannot be bound: an error whose message names it. None of them exists
+    /// on this machine. The address is malformed, or the name unknown.
+    ///
+    /// # Panics
+    ///
+    /// When it is polled outside of a runtime.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is left behind.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use selio::net::TcpListener;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// selio::run(async {
+    ///     for listener in TcpListener::bind_all("localhost:0").await? {
+    ///         println!("listening on {}", listener.local_addr()?);
+    ///     }
+    ///     Ok(())
+    /// })
+    /// # }
+    /// ```
+    #[track_caller]
+    pub fn bind_all(addrs: impl ToAddrs) -> impl Future<Output = io::Result<Vec<Self>>> {
+        Self::builder().bind_all(addrs)
+    }
+
     /// Sets options before listening.
     #[must_use]
     pub fn builder() -> TcpListenerBuilder {
@@ -100,6 +141,12 @@ impl TcpListener {
     /// Nothing is lost: a connection that was not returned is there for the next call.
     pub async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
         Accept::new(self).await
+    }
+
+    /// [`accept`](Self::accept) for those who pause by themselves after an error.
+    pub(super) async fn accept_at_once(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        let mut waiter = self.source.waiter(Direction::Read);
+        poll_fn(|cx| poll_accept(self, &mut waiter, cx)).await
     }
 
     /// The connections, as a stream that never ends.
@@ -225,22 +272,79 @@ impl TcpListenerBuilder {
         let (target, site) = (addr.to_target(), Location::caller());
         async move {
             let reactor = Reactor::expect_current_at(CALL, site);
-            let listener = try_each(CALL, target, site, async |addr| self.listen(addr)).await?;
+            let bind = async |addr| self.listen(addr, false);
+            let listener = try_each(CALL, target, site, bind).await?;
             Ok(TcpListener::register(reactor, listener))
         }
     }
 
-    fn listen(self, addr: SocketAddr) -> io::Result<net::TcpListener> {
-        use rustix::net::sockopt::{set_socket_reuseaddr, set_socket_reuseport};
+    /// See [`TcpListener::bind_all`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`TcpListener::bind_all`].
+    ///
+    /// # Panics
+    ///
+    /// When it is polled outside of a runtime.
+    #[track_caller]
+    pub fn bind_all(
+        self,
+        addrs: impl ToAddrs,
+    ) -> impl Future<Output = io::Result<Vec<TcpListener>>> {
+        let (target, site) = (addrs.to_target(), Location::caller());
+        self.bind_each("TcpListener::bind_all", target, site)
+    }
+
+    /// [`bind_all`](Self::bind_all) on behalf of another call.
+    pub(super) async fn bind_each(
+        self,
+        call: &str,
+        target: io::Result<Target>,
+        site: &'static Location<'static>,
+    ) -> io::Result<Vec<TcpListener>> {
+        let reactor = Reactor::expect_current_at(call, site);
+        let mut addrs = resolve(call, target, site).await?;
+        let mut seen = HashSet::new();
+        addrs.retain(|addr| seen.insert(*addr));
+        let (mut listeners, mut last) = (Vec::new(), no_address(call));
+        for addr in addrs {
+            match self.listen(addr, true) {
+                Ok(it) => listeners.push(TcpListener::register(Rc::clone(&reactor), it)),
+                Err(error) if is_one_of(&error, &[Errno::ADDRNOTAVAIL, Errno::AFNOSUPPORT]) => {
+                    last = explain(call, &addr, &error);
+                }
+                Err(error) => return Err(explain(call, &addr, &error)),
+            }
+        }
+        if listeners.is_empty() {
+            return Err(last);
+        }
+        Ok(listeners)
+    }
+
+    fn listen(self, addr: SocketAddr, is_v6_only: bool) -> io::Result<net::TcpListener> {
+        use rustix::net::sockopt::{set_ipv6_v6only, set_socket_reuseaddr, set_socket_reuseport};
         let socket = socket::tcp(addr)?;
         set_socket_reuseaddr(&socket, true)?;
+        if is_v6_only && addr.is_ipv6() {
+            set_ipv6_v6only(&socket, true)?;
+        }
         if self.reuse_port {
             set_socket_reuseport(&socket, true)?;
         }
-        rustix::net::bind(&socket, &addr)?;
+        rustix::net::bind(&socket, &addr).map_err(explain_in_use)?;
         rustix::net::listen(&socket, self.backlog.try_into().unwrap_or(i32::MAX))?;
         Ok(socket.into())
     }
+}
+
+fn explain_in_use(error: Errno) -> io::Error {
+    if error != Errno::ADDRINUSE {
+        return error.into();
+    }
+    let problem = format!("{error}; stop who listens there, or take another port: 0 is a free one");
+    io::Error::new(io::ErrorKind::AddrInUse, problem)
 }
 
 /// The future of [`TcpListener::accept`]. It may be polled again for the next connection.
@@ -270,27 +374,35 @@ impl Future for Accept<'_> {
             pause,
             waiter,
         } = &mut *self;
-        loop {
-            if let Some(until) = listener.paused_until.get() {
-                ready!(Pin::new(pause.get_or_insert_with(|| sleep_until(until))).poll(cx));
-                *pause = None;
-                if listener.paused_until.get() == Some(until) {
-                    listener.paused_until.set(None); // Nobody else has met the limit again.
-                }
+        if let Some(until) = listener.paused_until.get() {
+            ready!(Pin::new(pause.get_or_insert_with(|| sleep_until(until))).poll(cx));
+            *pause = None;
+            if listener.paused_until.get() == Some(until) {
+                listener.paused_until.set(None); // Nobody else has met the limit again.
             }
-            match ready!(waiter.poll_io(cx, |listener| socket::accept(listener))) {
-                Ok((stream, peer)) => {
-                    let stream = TcpStream::register(listener.source.reactor(), stream);
-                    return Poll::Ready(Ok((stream, peer)));
-                }
-                Err(error) if is_of_the_connection(&error) => {}
-                Err(error) => {
-                    if is_exhausted(&error) {
-                        listener.paused_until.set(Some(Instant::now() + PAUSE));
-                    }
-                    return Poll::Ready(Err(error));
-                }
+        }
+        let accepted = ready!(poll_accept(listener, waiter, cx));
+        if accepted.as_ref().is_err_and(is_exhausted) {
+            listener.paused_until.set(Some(Instant::now() + PAUSE));
+        }
+        Poll::Ready(accepted)
+    }
+}
+
+/// Accepts the next connection that is not gone already.
+fn poll_accept(
+    listener: &TcpListener,
+    waiter: &mut Waiter<'_, net::TcpListener>,
+    cx: &mut Context<'_>,
+) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
+    loop {
+        match ready!(waiter.poll_io(cx, |listener| socket::accept(listener))) {
+            Ok((stream, peer)) => {
+                let stream = TcpStream::register(listener.source.reactor(), stream);
+                return Poll::Ready(Ok((stream, peer)));
             }
+            Err(error) if is_of_the_connection(&error) => {}
+            Err(error) => return Poll::Ready(Err(error)),
         }
     }
 }

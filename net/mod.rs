@@ -13,18 +13,22 @@
 
 mod addr;
 mod bytes;
+mod closer;
 mod fd;
 mod futures_io;
 mod listener;
 mod options;
 mod pipe;
+mod server;
 pub mod signal;
 mod socket;
 mod split;
 mod tcp;
 
 pub use self::addr::ToAddrs;
+pub use self::closer::Closer;
 pub use self::listener::{Incoming, TcpListener, TcpListenerBuilder};
 pub use self::pipe::{PipeReader, PipeWriter, pipe};
+pub use self::server::{Cause, Failure, HandlerOutput, Listener, Server, ServerBuilder};
 pub use self::split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};
 pub use self::tcp::TcpStream;

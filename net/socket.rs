@@ -2,9 +2,10 @@
 //! are set one by one on macOS.
 
 use std::io::{self, IoSlice};
-use std::net::SocketAddr;
+use std::net::{Shutdown, SocketAddr};
 use std::os::fd::{AsFd, OwnedFd};
 
+use rustix::io::Errno;
 use rustix::net::{
     self as sys, AddressFamily, RecvFlags, SendAncillaryBuffer, SendFlags, SocketType,
 };
@@ -83,4 +84,17 @@ pub(super) fn send_vectored(socket: impl AsFd, slices: &[IoSlice<'_>]) -> io::Re
         &mut SendAncillaryBuffer::default(),
         NO_SIGNAL,
     )?)
+}
+
+/// shutdown(2). A connection that is gone already counts as shut down.
+pub(super) fn shutdown(socket: impl AsFd, how: Shutdown) -> io::Result<()> {
+    let how = match how {
+        Shutdown::Read => sys::Shutdown::Read,
+        Shutdown::Write => sys::Shutdown::Write,
+        Shutdown::Both => sys::Shutdown::Both,
+    };
+    match sys::shutdown(socket, how) {
+        Ok(()) | Err(Errno::NOTCONN) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
 }

@@ -14,6 +14,7 @@ use rustix::net as sys;
 
 use super::addr::{ToAddrs, try_each};
 use super::bytes::{self, retry};
+use super::closer::Closer;
 use super::socket;
 use super::split::{self, OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
 use crate::reactor::{Direction, Reactor, Source};
@@ -326,15 +327,13 @@ impl TcpStream {
     /// Those of [shutdown(2)](https://man7.org/linux/man-pages/man2/shutdown.2.html), except
     /// `ENOTCONN`.
     pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
-        let how = match how {
-            Shutdown::Read => sys::Shutdown::Read,
-            Shutdown::Write => sys::Shutdown::Write,
-            Shutdown::Both => sys::Shutdown::Both,
-        };
-        match sys::shutdown(self, how) {
-            Ok(()) | Err(Errno::NOTCONN) => Ok(()),
-            Err(error) => Err(error.into()),
-        }
+        socket::shutdown(self, how)
+    }
+
+    /// A way to shut down the connection from elsewhere, which does not keep it open.
+    #[must_use]
+    pub fn closer(&self) -> Closer {
+        Closer::new(self.source.loan())
     }
 
     /// A reading and a writing half that borrow the stream, for two futures of one task.

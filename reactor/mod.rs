@@ -32,6 +32,7 @@
 //! the registration is found armed. A connection whose handler is busy elsewhere costs one event,
 //! and is then left alone: neither bytes that nobody reads nor a hang-up can make it spin.
 
+mod loan;
 pub mod selector;
 mod source;
 mod time;
@@ -53,6 +54,7 @@ use self::timer::TimerQueue;
 use self::waiters::{Enrolled, Ticket};
 use self::watch::Watch;
 
+pub(crate) use self::loan::Loan;
 pub(crate) use self::source::Waiter;
 pub use self::source::{Direction, Source};
 pub(crate) use self::time::Call;
@@ -404,7 +406,7 @@ impl Drop for Entered {
 }
 
 /// Wakes them all in order, and the rest too if one of the wakers panics.
-fn wake_all(woken: &mut Vec<Waker>) {
+pub(crate) fn wake_all(woken: &mut Vec<Waker>) {
     struct Rest<'a>(vec::Drain<'a, Waker>);
     impl Drop for Rest<'_> {
         fn drop(&mut self) {

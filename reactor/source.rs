@@ -10,7 +10,7 @@ use std::task::{Context, Poll, ready};
 
 use super::selector::Interest;
 use super::waiters::{Ticket, Waiters};
-use super::{Reactor, Watch};
+use super::{Loan, Reactor, Watch};
 
 /// What a task waits for: to read, or to write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -221,6 +221,11 @@ impl<T> Source<T> {
     /// The reactor that watches it.
     pub(crate) fn reactor(&self) -> Rc<Reactor> {
         Rc::clone(self.watch().reactor())
+    }
+
+    /// A way to the handle that does not keep it open.
+    pub(crate) fn loan(&self) -> Loan {
+        Loan::new(self.watch())
     }
 
     /// A read took less than it had room for.

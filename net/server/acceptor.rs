@@ -1,0 +1,117 @@
+//! The task that accepts from one listener: while there is room, and never so many at a time that
+//! those who are connected would starve.
+
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::{Poll, ready};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::{Cause, HandlerOutput, Listener, Phase, State};
+use crate::executor::{spawn_at, yield_now};
+use crate::net::listener::PAUSE;
+use crate::reactor::sleep;
+
+/// How many connections are accepted before the others have a turn.
+const ACCEPTS: usize = 64;
+
+/// How long there must have been no trouble until it is told again.
+const QUIET: Duration = Duration::from_secs(10);
+
+impl<L: Listener> State<L> {
+    pub(super) fn spawn_acceptors<H, R>(self: &Rc<Self>, handle_client: H)
+    where
+        H: AsyncFn(L::Stream) -> R + 'static,
+        R: HandlerOutput + 'static,
+    {
+        let handle_client = Rc::new(handle_client);
+        let spawn = |listener: &Rc<L>| {
+            let acceptor = Acceptor {
+                state: Rc::clone(self),
+                listener: Rc::clone(listener),
+            };
+            spawn_at(self.site, acceptor.accept_all(Rc::clone(&handle_client)))
+        };
+        let acceptors = self.listeners.borrow().iter().filter_map(spawn).collect();
+        self.acceptors.replace(acceptors);
+    }
+
+    /// Whether one more may be accepted.
+    fn has_room(&self) -> bool {
+        self.phase.get() == Phase::Serving && self.connections.len() < self.max_connections
+    }
+
+    /// Tells of what kept us from accepting, once for all of a bad time.
+    fn report_trouble(&self, error: io::Error) {
+        let now = Instant::now();
+        let last = self.last_trouble.replace(Some(now));
+        if last.is_none_or(|last| now - last > QUIET) {
+            self.report(Cause::Accept { error });
+        }
+    }
+}
+
+struct Acceptor<L: Listener> {
+    state: Rc<State<L>>,
+    listener: Rc<L>,
+}
+
+impl<L: Listener> Acceptor<L> {
+    async fn accept_all<H, R>(self, handle_client: Rc<H>)
+    where
+        H: AsyncFn(L::Stream) -> R + 'static,
+        R: HandlerOutput + 'static,
+    {
+        for tries in 1_usize.. {
+            match self.accept().await {
+                Ok(connection) => self.state.open(connection, &handle_client),
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+                Err(error) => {
+                    self.state.report_trouble(error);
+                    self.pause().await;
+                }
+            }
+            if tries % ACCEPTS == 0 {
+                yield_now().await;
+            }
+        }
+    }
+
+    /// Waits for the next connection, and for room for it.
+    async fn accept(&self) -> io::Result<(L::Stream, L::Addr)> {
+        let mut accept = pin!(self.listener.accept());
+        let mut vacancy = self.state.vacancy.listener();
+        poll_fn(|cx| {
+            // Asked each time: another acceptor may have filled the last place meanwhile.
+            while !self.state.has_room() {
+                ready!(vacancy.poll_ring(cx));
+            }
+            accept.as_mut().poll(cx)
+        })
+        .await
+    }
+
+    /// Waits until it is worth another try: a connection of ours was closed, or some time has
+    /// passed in which somebody else may have given something back.
+    async fn pause(&self) {
+        let mut vacancy = self.state.vacancy.listener();
+        let mut sleep = pin!(sleep(PAUSE));
+        poll_fn(|cx| match vacancy.poll_ring(cx) {
+            Poll::Ready(()) => Poll::Ready(()),
+            Poll::Pending => sleep.as_mut().poll(cx),
+        })
+        .await;
+    }
+}
+
+impl<L: Listener> Drop for Acceptor<L> {
+    fn drop(&mut self) {
+        // A listener of the user's has panicked. A server that seems to serve and does not would be
+        // worse than one that is closed.
+        if thread::panicking() {
+            self.state.close();
+        }
+    }
+}

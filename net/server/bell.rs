@@ -1,0 +1,82 @@
+//! Tells tasks that something has changed; each looks by itself whether that concerns it.
+
+use std::cell::{Cell, RefCell};
+use std::mem;
+use std::task::{Context, Poll, Waker};
+
+use crate::reactor::wake_all;
+
+/// Rung for all who wait. Who comes later waits for the next time.
+#[derive(Default)]
+pub(super) struct Bell {
+    rings: Cell<u64>,
+    /// Who waits, told apart by numbers.
+    waiting: RefCell<Vec<(u64, Waker)>>,
+    last_number: Cell<u64>,
+}
+
+impl Bell {
+    pub(super) fn ring(&self) {
+        self.rings.set(self.rings.get() + 1);
+        let waiting = self.waiting.take();
+        wake_all(&mut waiting.into_iter().map(|(_, waker)| waker).collect());
+    }
+
+    pub(super) fn listener(&self) -> Listening<'_> {
+        self.last_number.set(self.last_number.get() + 1);
+        Listening {
+            bell: self,
+            number: self.last_number.get(),
+            heard: self.rings.get(),
+        }
+    }
+
+    /// Waits until it is so, which the bell tells.
+    pub(super) async fn wait_until(&self, is_so: impl Fn() -> bool) {
+        let mut listening = self.listener();
+        while !is_so() {
+            std::future::poll_fn(|cx| listening.poll_ring(cx)).await;
+        }
+    }
+}
+
+/// Somebody who waits for the bell, and leaves no waker behind.
+pub(super) struct Listening<'a> {
+    bell: &'a Bell,
+    number: u64,
+    /// How many rings there were when it last knew.
+    heard: u64,
+}
+
+impl Listening<'_> {
+    /// Waits for a ring since this was made, or since the last one that was told.
+    pub(super) fn poll_ring(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let rings = self.bell.rings.get();
+        if mem::replace(&mut self.heard, rings) != rings {
+            return Poll::Ready(());
+        }
+        let waker = cx.waker().clone();
+        let mut waiting = self.bell.waiting.borrow_mut();
+        let here = waiting.iter_mut().find(|(it, _)| *it == self.number);
+        let former = match here {
+            Some((_, old)) => Some(mem::replace(old, waker)),
+            None => {
+                waiting.push((self.number, waker));
+                None
+            }
+        };
+        drop(waiting);
+        drop(former);
+        Poll::Pending
+    }
+}
+
+impl Drop for Listening<'_> {
+    fn drop(&mut self) {
+        let mut waiting = self.bell.waiting.borrow_mut();
+        let place = waiting.iter().position(|(it, _)| *it == self.number);
+        let waker = place.map(|place| waiting.remove(place));
+        drop(waiting);
+        drop(waker);
+    }
+}

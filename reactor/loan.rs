@@ -1,0 +1,27 @@
+//! A way to a handle that somebody else owns.
+//!
+//! Who looks after connections that others serve has to be able to shut them down, and must not
+//! keep them open: a loan is to a source what a `Weak` is to an `Rc`, and costs no file descriptor.
+
+use std::os::fd::BorrowedFd;
+use std::rc::{Rc, Weak};
+
+use super::{Watch, selector};
+
+/// Ends when the source is dropped, or gives its handle away.
+#[derive(Clone)]
+pub(crate) struct Loan(Weak<Watch>);
+
+impl Loan {
+    pub(super) fn new(watch: &Rc<Watch>) -> Self {
+        Self(Rc::downgrade(watch))
+    }
+
+    /// Does something with the handle, unless its source is gone.
+    pub(crate) fn with<R>(&self, act: impl FnOnce(BorrowedFd<'_>) -> R) -> Option<R> {
+        // A source gives up its watch before its handle, and the selector has let go of it by then:
+        // as long as there is a watch, the handle is open.
+        let watch = self.0.upgrade()?;
+        Some(act(selector::lend(watch.fd)))
+    }
+}
