@@ -9,9 +9,9 @@ use std::task::{Poll, ready};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::super::listener::PAUSE;
 use super::{Cause, HandlerOutput, Listener, Phase, State};
 use crate::executor::{spawn_at, yield_now};
-use crate::net::listener::PAUSE;
 use crate::reactor::sleep;
 
 /// How many connections are accepted before the others have a turn.
