@@ -44,14 +44,19 @@ mod reactor;
 
 pub use executor::{
     AsCompleted, Builder, Elapsed, Gather, Handle, JoinError, JoinHandle, Race, RemoteHandle,
-    Runtime, Stats, TaskId, Timeout, TryGather, Wait, YieldNow, as_completed, gather, race, run,
-    spawn, spawn_named, stats, timeout, timeout_at, try_gather, wait, yield_now,
+    Runtime, Stats, Timeout, TryGather, Wait, YieldNow, as_completed, gather, race, run, spawn,
+    spawn_named, stats, timeout, timeout_at, try_gather, wait, yield_now,
 };
 pub use net::{Server, signal};
 pub use reactor::{
     Direction, Interval, MissedTicks, Sleep, Source, interval, interval_at, selector, sleep,
     sleep_until,
 };
+
+/// Who runs: tasks as others see them.
+pub mod task {
+    pub use crate::executor::{TaskId, TaskRef, all_tasks, current};
+}
 
 /// The examples of README.md are tests too.
 #[cfg(doctest)]

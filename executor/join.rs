@@ -5,14 +5,15 @@ use std::error::Error;
 use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
-use std::panic::Location;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll};
 
-use super::task::{Outcome, Payload};
-use super::{BoxedTask, Executor, Slot, TaskId, TaskKey};
+use super::slot::{Slot, TaskKey};
+use super::task::{BoxedTask, Outcome, Payload};
+use super::task_ref::{Label, TaskRef};
+use super::{Executor, TaskId};
 
 /// A task that was spawned. Await it for its result.
 ///
@@ -46,12 +47,9 @@ use super::{BoxedTask, Executor, Slot, TaskId, TaskKey};
 /// ```
 pub struct JoinHandle<T> {
     pub(super) executor: Rc<Executor>,
-    pub(super) id: TaskId,
+    pub(super) label: Label,
     pub(super) slot: u32,
     pub(super) is_taken: bool,
-    #[expect(clippy::box_collection, reason = "hardly any task has a name")]
-    pub(super) name: Option<Box<String>>,
-    pub(super) site: &'static Location<'static>,
     pub(super) output: PhantomData<T>,
 }
 
@@ -60,7 +58,7 @@ impl<T> Unpin for JoinHandle<T> {}
 
 impl<T> JoinHandle<T> {
     pub(super) fn key(&self) -> TaskKey {
-        TaskKey::new(self.slot, self.id)
+        TaskKey::new(self.slot, self.label.id)
     }
 
     /// Ends the task. Its future is dropped before this returns; a task that cancels itself is
@@ -69,10 +67,7 @@ impl<T> JoinHandle<T> {
     /// The handle then gives a [`JoinError`] that [is cancelled](JoinError::is_cancelled). A task
     /// that has ended is left as it is.
     pub fn cancel(&self) {
-        // Its destructors find their own runtime, wherever this is called.
-        let is_here = Executor::with_current(|current| Rc::ptr_eq(current, &self.executor));
-        let _entered = (is_here != Some(true)).then(|| self.executor.enter());
-        self.executor.cancel(self.key());
+        self.executor.cancel_from_anywhere(self.key());
     }
 
     /// Whether the task has ended: awaiting the handle would not wait.
@@ -84,16 +79,19 @@ impl<T> JoinHandle<T> {
     /// The number of the task.
     #[must_use]
     pub fn id(&self) -> TaskId {
-        self.id
+        self.label.id
     }
 
     /// The name that was given to [`spawn_named`](crate::spawn_named), else `task-` and the number.
     #[must_use]
     pub fn name(&self) -> String {
-        match &self.name {
-            Some(name) => name.to_string(),
-            None => format!("task-{}", self.id),
-        }
+        self.label.name()
+    }
+
+    /// The task as others see it: what may be cloned, and given to who is to cancel it.
+    #[must_use]
+    pub fn task(&self) -> TaskRef {
+        TaskRef::new(&self.executor, self.slot, self.label.clone())
     }
 
     #[track_caller]
@@ -120,7 +118,7 @@ impl<T> JoinHandle<T> {
     }
 
     fn error(&self, panic: Option<Payload>) -> JoinError {
-        JoinError::new(format!("{} (spawned at {})", self.name(), self.site), panic)
+        JoinError::new(self.label.to_string(), panic)
     }
 }
 
@@ -135,9 +133,8 @@ impl<T: 'static> Future for JoinHandle<T> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         assert!(
             !self.is_taken,
-            "JoinHandle of {} (spawned at {}) was awaited again after it had given its result",
-            self.name(),
-            self.site
+            "JoinHandle of {} was awaited again after it had given its result",
+            self.label
         );
         let task = match self.executor.poll_ended(self.key(), cx) {
             Poll::Ready(task) => task,

@@ -29,6 +29,7 @@
 //!                                                                the slot is free
 //! ```
 
+mod current;
 mod handle;
 mod inbox;
 mod join;
@@ -36,10 +37,12 @@ mod mailbox;
 mod remote;
 mod run_queue;
 mod runtime;
+mod slot;
 mod spawn;
 mod stats;
 mod structured;
 mod task;
+mod task_ref;
 mod timeout;
 mod waker;
 mod yield_now;
@@ -49,7 +52,6 @@ use std::future::Future;
 use std::marker::PhantomData;
 use std::mem;
 use std::panic::Location;
-use std::pin::Pin;
 use std::ptr::NonNull;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -59,7 +61,9 @@ use std::task::{Context, Poll, Waker};
 use slab::Slab;
 
 use self::mailbox::{Mailbox, Message};
-use self::task::{Run, Task, Wakers, contain, swallow};
+use self::slot::{Joiner, Slot, TaskKey};
+use self::task::{BoxedTask, Task, Wakers, contain, swallow};
+use self::task_ref::Label;
 use self::waker::TaskWaker;
 use crate::reactor::{Reactor, count};
 
@@ -75,6 +79,7 @@ pub use self::structured::{
     AsCompleted, Gather, Race, TryGather, Wait, as_completed, gather, race, try_gather, wait,
 };
 pub use self::task::TaskId;
+pub use self::task_ref::{TaskRef, all_tasks, current};
 pub use self::timeout::{Elapsed, Timeout, timeout, timeout_at};
 pub use self::yield_now::{YieldNow, yield_now};
 
@@ -88,10 +93,6 @@ const LAST_ROUNDS: usize = 100_000;
 /// How many messages of other threads are taken in between two rounds of polls.
 const MESSAGES: usize = 1024;
 
-thread_local! {
-    static CURRENT: RefCell<Option<Rc<Executor>>> = const { RefCell::new(None) };
-}
-
 pub(crate) struct Executor {
     tasks: RefCell<Slab<Slot>>,
     /// How many of them have not ended.
@@ -102,84 +103,19 @@ pub(crate) struct Executor {
     main: Arc<TaskWaker>,
     is_main_ready: Cell<bool>,
     /// Who is being polled, and what its waker points to.
-    current: Cell<Option<(TaskKey, NonNull<()>)>>,
+    polled: Cell<Option<(TaskKey, NonNull<()>)>>,
     mailbox: Arc<Mailbox>,
     spare_wakers: RefCell<Vec<Wakers>>,
     reactor: Rc<Reactor>,
+    /// The panics of tasks that nobody awaited, if they are to end `block_on`.
+    unhandled: Option<Cell<Option<task::Payload>>>,
+    panics: Cell<u64>,
     turns: Cell<u64>,
     polls: Cell<u64>,
 }
 
-struct Slot {
-    generation: u32,
-    /// The task has to end after its current poll.
-    is_cancelled: bool,
-    /// Its handle is gone: nobody will ask for its outcome.
-    is_detached: bool,
-    /// Its outcome waits for the handle.
-    has_ended: bool,
-    /// It is in the ready queue because a task that it awaits has ended.
-    is_woken: bool,
-    /// Taken out while the task is polled or dropped.
-    task: Option<BoxedTask>,
-    joiner: Joiner,
-}
-
-/// Who awaits the handle of a task.
-enum Joiner {
-    /// A task of this executor: its key is enough to wake it.
-    Task(TaskKey),
-    /// Any other future.
-    Future(Waker),
-}
-
-impl Joiner {
-    const NOBODY: Self = Self::Task(TaskKey::NOBODY);
-}
-
-type BoxedTask = Pin<Box<dyn Run>>;
-
-/// Names a slot for the life of its task and its handle: a wake that comes too late finds another
-/// generation there and does nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct TaskKey {
-    slot: u32,
-    generation: u32,
-}
-
-impl TaskKey {
-    /// The future that `block_on` runs.
-    const MAIN: Self = Self {
-        slot: u32::MAX,
-        generation: 0,
-    };
-
-    const NOBODY: Self = Self {
-        slot: u32::MAX,
-        generation: 1,
-    };
-
-    fn new(slot: u32, TaskId(id): TaskId) -> Self {
-        Self {
-            slot,
-            generation: id as u32,
-        }
-    }
-
-    fn into_u64(self) -> u64 {
-        u64::from(self.slot) << 32 | u64::from(self.generation)
-    }
-
-    fn from_u64(key: u64) -> Self {
-        Self {
-            slot: (key >> 32) as u32,
-            generation: key as u32,
-        }
-    }
-}
-
 impl Executor {
-    fn new(reactor: Rc<Reactor>) -> Rc<Self> {
+    fn new(reactor: Rc<Reactor>, ends_on_panic: bool) -> Rc<Self> {
         let mailbox = Arc::new(Mailbox::new(reactor.notifier()));
         Rc::new(Self {
             tasks: RefCell::default(),
@@ -187,50 +123,62 @@ impl Executor {
             parked: Cell::default(),
             main: Arc::new(TaskWaker::new(TaskKey::MAIN, Arc::clone(&mailbox))),
             is_main_ready: Cell::new(false),
-            current: Cell::new(None),
+            polled: Cell::new(None),
             mailbox,
             spare_wakers: RefCell::default(),
             reactor,
+            unhandled: ends_on_panic.then(Cell::default),
+            panics: Cell::new(0),
             turns: Cell::new(0),
             polls: Cell::new(0),
         })
     }
 
-    #[expect(clippy::box_collection, reason = "as in `JoinHandle`")]
     fn spawn<F>(
         self: &Rc<Self>,
         future: F,
-        name: Option<Box<String>>,
+        name: Option<Rc<String>>,
         site: &'static Location<'static>,
     ) -> JoinHandle<F::Output>
     where
         F: Future + 'static,
     {
         let id = TaskId::next();
-        let slot = self.insert(id, Box::pin(Task::new(future)));
+        let slot = self.insert(id, Box::pin(Task::new(future)), name.clone(), site);
         JoinHandle {
             executor: Rc::clone(self),
-            id,
+            label: Label { id, name, site },
             slot,
             is_taken: false,
-            name,
-            site,
             output: PhantomData,
         }
     }
 
-    fn insert(&self, id: TaskId, task: BoxedTask) -> u32 {
+    fn insert(
+        &self,
+        id: TaskId,
+        task: BoxedTask,
+        name: Option<Rc<String>>,
+        site: &'static Location<'static>,
+    ) -> u32 {
         let mut tasks = self.tasks.borrow_mut();
+        if tasks.len() == tasks.capacity() {
+            // Doubling would cost an idle server's connections up to a slot each.
+            let more = tasks.len() / 8 + 64;
+            tasks.reserve_exact(more);
+        }
         let entry = tasks.vacant_entry();
         let key = TaskKey::new(entry.key() as u32, id);
         entry.insert(Slot {
+            task: Some(task),
+            joiner: Joiner::NOBODY,
+            site,
+            name,
             generation: key.generation,
             is_cancelled: false,
             is_detached: false,
             has_ended: false,
             is_woken: false,
-            task: Some(task),
-            joiner: Joiner::NOBODY,
         });
         self.alive.update(|alive| alive + 1);
         run_queue::push(key);
@@ -275,7 +223,7 @@ impl Executor {
         self.reactor.renew_budget();
         count(&self.polls, 1);
         let poll = contain(|| task.as_mut().run(self, key));
-        self.current.set(None);
+        self.polled.set(None);
         match poll {
             Ok(Poll::Pending) => self.put_back(key, task),
             Ok(Poll::Ready(())) => self.retire(key, task),
@@ -314,6 +262,14 @@ impl Executor {
         }
     }
 
+    /// The same for those who may be outside of this runtime: the destructors of the task find
+    /// their own one all the same.
+    fn cancel_from_anywhere(self: &Rc<Self>, key: TaskKey) {
+        let is_here = Executor::with_current(|current| Rc::ptr_eq(current, self));
+        let _entered = (is_here != Some(true)).then(|| self.enter());
+        self.cancel(key);
+    }
+
     /// Drops the future of a task that has no result.
     fn abandon(&self, key: TaskKey, mut task: BoxedTask, panic: Option<task::Payload>) {
         task.as_mut().abandon(self, panic);
@@ -325,12 +281,10 @@ impl Executor {
         self.alive.update(|alive| alive - 1);
         let mut tasks = self.tasks.borrow_mut();
         let slot = &mut tasks[key.slot as usize];
-        // Whatever else panics here is not the task's any more: the destructor of an outcome that
-        // nobody wants, or the waker of a foreign executor.
         if slot.is_detached {
-            tasks.remove(key.slot as usize);
+            let slot = tasks.remove(key.slot as usize);
             drop(tasks);
-            swallow(|| drop(task));
+            self.discard(task, slot);
         } else {
             slot.has_ended = true;
             slot.task = Some(task);
@@ -342,16 +296,16 @@ impl Executor {
 
     /// This task, or the future of `block_on`, is about to be polled with this waker.
     #[inline]
-    fn set_current(&self, key: TaskKey, waker: &Waker) {
+    fn set_polled(&self, key: TaskKey, waker: &Waker) {
         let waker = NonNull::new(waker.data().cast_mut());
-        self.current.set(waker.map(|waker| (key, waker)));
+        self.polled.set(waker.map(|waker| (key, waker)));
     }
 
     /// Whose waker this is, if it is that of the task which is being polled.
     #[inline]
     fn polled_with(&self, waker: &Waker) -> Option<TaskKey> {
-        let (key, current) = self.current.get()?;
-        (current.as_ptr().cast_const() == waker.data()).then_some(key)
+        let (key, polled) = self.polled.get()?;
+        (polled.as_ptr().cast_const() == waker.data()).then_some(key)
     }
 
     fn wake(&self, joiner: Joiner) {
@@ -369,6 +323,34 @@ impl Executor {
             }
             Joiner::Future(waker) => swallow(|| waker.wake()),
         }
+    }
+
+    /// Drops the outcome of a task that nobody awaits, but no panic without a word.
+    fn discard(&self, mut task: BoxedTask, slot: Slot) {
+        if let Some(panic) = task.as_mut().take_panic() {
+            count(&self.panics, 1);
+            let error = JoinError::new(self.label(&slot).to_string(), Some(panic));
+            swallow(|| eprintln!("selio: {error}; nobody awaited it"));
+            if let (Some(unhandled), Ok(panic)) = (&self.unhandled, error.into_panic()) {
+                unhandled.set(Some(panic));
+            }
+        }
+        // If the destructor of the outcome panics, that is not the task's any more.
+        swallow(|| drop(task));
+    }
+
+    fn label(&self, slot: &Slot) -> Label {
+        Label {
+            id: TaskId::of_generation(slot.generation),
+            name: slot.name.clone(),
+            site: slot.site,
+        }
+    }
+
+    /// `None`: it is no task, or there is none any more.
+    fn task_ref(self: &Rc<Self>, key: TaskKey) -> Option<TaskRef> {
+        let label = self.slot(key, |slot| self.label(slot))?;
+        Some(TaskRef::new(self, key.slot, label))
     }
 
     /// Keeps the wakers of an ended task for another one. Two references are those in our hand:
@@ -402,8 +384,8 @@ impl Executor {
             return Poll::Ready(task);
         }
         match (self.polled_with(cx.waker()), &mut slot.joiner) {
-            (Some(current), Joiner::Task(joiner)) => {
-                *joiner = current;
+            (Some(task), Joiner::Task(joiner)) => {
+                *joiner = task;
                 Poll::Pending
             }
             _ => {
@@ -453,7 +435,12 @@ impl Executor {
         let joiner = mem::replace(&mut slot.joiner, Joiner::NOBODY);
         let ended = slot.has_ended.then(|| tasks.remove(key.slot as usize));
         drop(tasks);
-        drop((joiner, ended));
+        drop(joiner);
+        if let Some(mut slot) = ended
+            && let Some(task) = slot.task.take()
+        {
+            self.discard(task, slot);
+        }
     }
 
     fn slot<R>(&self, key: TaskKey, with: impl FnOnce(&mut Slot) -> R) -> Option<R> {
@@ -517,78 +504,26 @@ impl Executor {
     /// Those that have not ended, except those that are ending further up the stack: a task may
     /// own its runtime, whose end is then part of its own.
     fn unended(&self) -> Vec<TaskKey> {
+        self.keys(|slot| !slot.has_ended && slot.task.is_some())
+    }
+
+    /// Those that have not ended.
+    fn alive(&self) -> Vec<TaskKey> {
+        self.keys(|slot| !slot.has_ended)
+    }
+
+    fn keys(&self, are_meant: impl Fn(&Slot) -> bool) -> Vec<TaskKey> {
         let tasks = self.tasks.borrow();
-        let unended = tasks
-            .iter()
-            .filter(|(_, slot)| !slot.has_ended && slot.task.is_some());
+        let meant = tasks.iter().filter(|(_, slot)| are_meant(slot));
         let key = |(slot, &Slot { generation, .. })| TaskKey {
             slot: slot as u32,
             generation,
         };
-        unended.map(key).collect()
+        meant.map(key).collect()
     }
 
-    /// Makes this the executor of the thread, and its reactor the reactor, until the guard is
-    /// dropped.
-    fn enter(self: &Rc<Self>) -> Entered {
-        // At the exit of the thread there may be no place left to put it.
-        let former = CURRENT.try_with(|current| current.replace(Some(Rc::clone(self))));
-        let queue = run_queue::enter(&self.mailbox, self.parked.take());
-        Entered {
-            ours: Rc::clone(self),
-            former: former.ok().flatten(),
-            queue,
-            _reactor: self.reactor.enter(),
-        }
-    }
-
-    /// Does something with the executor that runs on this thread.
-    fn with_current<R>(with: impl FnOnce(&Rc<Self>) -> R) -> Option<R> {
-        CURRENT
-            .try_with(|current| {
-                let current = current.borrow();
-                let Some(executor) = &*current else {
-                    // `with`, and the future that it may hold, is dropped after the borrow.
-                    return None;
-                };
-                Some(with(executor))
-            })
-            .ok()
-            .flatten()
-    }
-
-    /// The same, for a call that means nothing without one.
-    #[track_caller]
-    fn expect_current<R>(call: &str, with: impl FnOnce(&Rc<Self>) -> R) -> R {
-        // No closure: it would have a place of its own, instead of the caller's.
-        match Self::with_current(with) {
-            Some(result) => result,
-            None => panic!(
-                "{call}: no runtime runs on this thread; call it inside of `selio::run` or \
-                 `Runtime::block_on`, or use a `Handle` from another thread"
-            ),
-        }
-    }
-}
-
-/// Makes the former executor of the thread the current one again when it is dropped.
-struct Entered {
-    ours: Rc<Executor>,
-    former: Option<Rc<Executor>>,
-    queue: run_queue::Displaced,
-    _reactor: crate::reactor::Entered,
-}
-
-impl Drop for Entered {
-    fn drop(&mut self) {
-        let queue = mem::take(&mut self.queue);
-        self.ours.parked.set(run_queue::leave(queue));
-        let former = self.former.take();
-        // Entered a second time from inside of another runtime, it has left its keys apart.
-        if let Some(former) = &former {
-            former.parked.take().into_iter().for_each(run_queue::push);
-        }
-        let ours = CURRENT.try_with(|current| current.replace(former));
-        drop(ours);
+    /// The panic that is to end `block_on`.
+    fn unhandled(&self) -> Option<task::Payload> {
+        self.unhandled.as_ref()?.take()
     }
 }

@@ -8,8 +8,8 @@ use std::cell::{Cell, RefCell};
 use std::mem;
 use std::sync::Arc;
 
-use super::TaskKey;
 use super::mailbox::Mailbox;
+use super::slot::TaskKey;
 
 thread_local! {
     static QUEUE: RunQueue = const {

@@ -3,13 +3,15 @@
 use std::fmt;
 use std::future::Future;
 use std::io;
+use std::panic::resume_unwind;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use super::{Executor, Handle, Stats, TaskKey};
+use super::slot::TaskKey;
+use super::{Executor, Handle, Stats};
 use crate::reactor::selector::{Backend, Selector};
 use crate::reactor::{Monotonic, Reactor, count};
 
@@ -58,6 +60,7 @@ pub fn run<F: Future>(main: F) -> F::Output {
 #[derive(Clone, Debug, Default)]
 pub struct Builder {
     backend: Option<Backend>,
+    ends_on_panic: bool,
 }
 
 impl Builder {
@@ -75,6 +78,25 @@ impl Builder {
         self
     }
 
+    /// Whether the panic of a task that nobody awaits ends [`Runtime::block_on`], which then panics
+    /// in its turn. By default it is told on stderr, and counted in [`Stats::panics`]; the others go
+    /// on.
+    ///
+    /// # Examples
+    ///
+    /// ```should_panic
+    /// let runtime = selio::Builder::new().end_on_panic(true).build().unwrap();
+    /// runtime.block_on(async {
+    ///     selio::spawn(async { panic!("nobody would have noticed") });
+    ///     std::future::pending::<()>().await;
+    /// });
+    /// ```
+    #[must_use]
+    pub fn end_on_panic(mut self, ends_on_panic: bool) -> Self {
+        self.ends_on_panic = ends_on_panic;
+        self
+    }
+
     /// Makes the runtime.
     ///
     /// # Errors
@@ -87,7 +109,10 @@ impl Builder {
             None => Selector::new()?,
         };
         Ok(Runtime {
-            executor: Executor::new(Reactor::new(selector, Box::new(Monotonic))),
+            executor: Executor::new(
+                Reactor::new(selector, Box::new(Monotonic)),
+                self.ends_on_panic,
+            ),
         })
     }
 }
@@ -143,7 +168,8 @@ impl Runtime {
     ///
     /// # Panics
     ///
-    /// Inside of a runtime, and when the selector fails. A panic of `main` goes on here.
+    /// Inside of a runtime, and when the selector fails. A panic of `main` goes on here, and that of
+    /// a task if [`Builder::end_on_panic`] asks for it.
     #[track_caller]
     pub fn block_on<F: Future>(&self, main: F) -> F::Output {
         refuse_nesting("Runtime::block_on");
@@ -158,15 +184,18 @@ impl Runtime {
             if self.executor.is_main_ready.take() {
                 self.executor.main.unqueue();
                 self.executor.reactor.renew_budget();
-                self.executor.set_current(TaskKey::MAIN, &waker);
+                self.executor.set_polled(TaskKey::MAIN, &waker);
                 let poll = main.as_mut().poll(&mut cx);
-                self.executor.current.set(None);
+                self.executor.polled.set(None);
                 if let Poll::Ready(output) = poll {
                     return output;
                 }
                 polls += 1;
             }
             polls = self.turn(polls, &mut batch);
+            if let Some(panic) = self.executor.unhandled() {
+                resume_unwind(panic);
+            }
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::panic::Location;
+use std::rc::Rc;
 
 use super::{Executor, JoinHandle};
 
@@ -69,7 +70,7 @@ pub fn spawn_named<F>(name: impl Into<String>, future: F) -> JoinHandle<F::Outpu
 where
     F: Future + 'static,
 {
-    let name = Some(Box::new(name.into()));
+    let name = Some(Rc::new(name.into()));
     let site = Location::caller();
     Executor::expect_current("selio::spawn_named", |executor| {
         executor.spawn(future, name, site)

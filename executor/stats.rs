@@ -25,6 +25,8 @@ pub struct Stats {
     pub selects: u64,
     /// Polls of tasks.
     pub polls: u64,
+    /// Panics of tasks that nobody awaited.
+    pub panics: u64,
     /// Events that the selector has reported.
     pub events: u64,
     /// How often the selector was told to watch a source for more: system calls with epoll and
@@ -67,6 +69,7 @@ impl Executor {
             turns: self.turns.get(),
             selects: reactor.counters.selects.get(),
             polls: self.polls.get(),
+            panics: self.panics.get(),
             events: reactor.counters.events.get(),
             arms: reactor.counters.arms.get(),
             disarms: reactor.counters.disarms.get(),

@@ -11,8 +11,9 @@ use std::task::{Context, Poll, Waker};
 
 use pin_project_lite::pin_project;
 
+use super::Executor;
+use super::slot::TaskKey;
 use super::waker::TaskWaker;
-use super::{Executor, TaskKey};
 
 /// The number of a task. No two tasks of one thread ever have the same.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -21,14 +22,25 @@ pub struct TaskId(pub(super) u64);
 impl TaskId {
     /// One more than the last one of this thread.
     pub(super) fn next() -> Self {
-        thread_local! {
-            static LAST: Cell<u64> = const { Cell::new(0) };
-        }
         LAST.with(|last| {
             last.set(last.get() + 1);
             Self(last.get())
         })
     }
+
+    fn last() -> Self {
+        Self(LAST.with(Cell::get))
+    }
+
+    /// The number of a task that exists, from its lower half.
+    pub(super) fn of_generation(generation: u32) -> Self {
+        let Self(last) = Self::last();
+        Self(last - u64::from((last as u32).wrapping_sub(generation)))
+    }
+}
+
+thread_local! {
+    static LAST: Cell<u64> = const { Cell::new(0) };
 }
 
 impl fmt::Display for TaskId {
@@ -97,6 +109,8 @@ impl<F: Future> Task<F> {
     }
 }
 
+pub(super) type BoxedTask = Pin<Box<dyn Run>>;
+
 /// A task whose type the executor has forgotten.
 pub(super) trait Run {
     /// Goes on with the task. When it ends, its future is dropped before this returns, and its
@@ -108,6 +122,9 @@ pub(super) trait Run {
 
     /// Its outcome, once it has ended: an `Option<Outcome<T>>`, to be looked at or taken.
     fn outcome(self: Pin<&mut Self>) -> Option<&mut dyn Any>;
+
+    /// What it has panicked with, if it has.
+    fn take_panic(self: Pin<&mut Self>) -> Option<Payload>;
 }
 
 impl<F> Run for Task<F>
@@ -121,7 +138,7 @@ where
         };
         let wakers = this.wakers.get_or_insert_with(|| executor.wakers(key));
         wakers.typed.unqueue();
-        executor.set_current(key, &wakers.waker);
+        executor.set_polled(key, &wakers.waker);
         let output = std::task::ready!(future.poll(&mut Context::from_waker(&wakers.waker)));
         let outcome = Some(Ok(output));
         this.stage.set(Stage::Ended { outcome });
@@ -148,6 +165,15 @@ where
         match self.project().stage.project() {
             StageProjection::Running { .. } => None,
             StageProjection::Ended { outcome } => Some(outcome),
+        }
+    }
+
+    fn take_panic(self: Pin<&mut Self>) -> Option<Payload> {
+        match self.project().stage.project() {
+            StageProjection::Ended {
+                outcome: Some(Err(panic)),
+            } => panic.take(),
+            _ => None,
         }
     }
 }

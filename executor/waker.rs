@@ -13,7 +13,8 @@ use std::task::Wake;
 
 use super::inbox::Posted;
 use super::mailbox::{Mailbox, Message};
-use super::{TaskKey, run_queue};
+use super::run_queue;
+use super::slot::TaskKey;
 
 pub(crate) struct TaskWaker {
     /// The key of the task. It changes only when the waker is given to another task, which is done

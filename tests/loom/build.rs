@@ -12,6 +12,27 @@ mod mutants;
 
 use mutants::{Edit, MUTANTS, Mutant, VARIANTS};
 
+/// The files of `executor` that are copied: those that make up the loop and the ways into it from
+/// other threads. What stands upon them is left out of `mod.rs` too.
+const CORE: &[&str] = &[
+    "current",
+    "handle",
+    "inbox",
+    "join",
+    "mailbox",
+    "mod",
+    "remote",
+    "run_queue",
+    "runtime",
+    "slot",
+    "spawn",
+    "stats",
+    "task",
+    "task_ref",
+    "waker",
+    "yield_now",
+];
+
 /// What the copies have instead of what is in `executor`. `self` may be an `Arc` of std only.
 const IN_THE_HANDS_OF_LOOM: &[(&str, &str)] = &[
     ("use std::sync::", "use crate::sync::"),
@@ -80,7 +101,9 @@ fn variant(name: &str, edits: &[Edit], here: &Path, out: &Path) -> String {
     let copy = out.join(name);
     fs::create_dir_all(&copy).expect("OUT_DIR is ours");
     let mut edited = 0;
-    for (file_name, path) in files(&here.join("../../executor")) {
+    for core in CORE {
+        let file_name = format!("{core}.rs");
+        let path = here.join("../../executor").join(&file_name);
         let path = match file_name.as_str() {
             "stats.rs" => here.join("stats.rs"),
             _ => path,
@@ -92,6 +115,9 @@ fn variant(name: &str, edits: &[Edit], here: &Path, out: &Path) -> String {
             text = text.replace(edit.find, edit.replace);
             edited += 1;
         }
+        if *core == "mod" {
+            text = without_the_rest(&text);
+        }
         for (std, ours) in IN_THE_HANDS_OF_LOOM {
             text = text.replace(std, ours);
         }
@@ -99,9 +125,7 @@ fn variant(name: &str, edits: &[Edit], here: &Path, out: &Path) -> String {
             !text.contains("std::sync::"),
             "{file_name}: loom has no hand in all of it"
         );
-        let to = copy.join(file_name);
-        fs::create_dir_all(to.parent().expect("it is in a folder")).expect("OUT_DIR is ours");
-        fs::write(to, text).expect("OUT_DIR is ours");
+        fs::write(copy.join(file_name), text).expect("OUT_DIR is ours");
     }
     assert_eq!(
         edited,
@@ -119,19 +143,39 @@ fn variant(name: &str, edits: &[Edit], here: &Path, out: &Path) -> String {
     )
 }
 
-/// The files in a folder and in those below it, by their names as seen from there.
-fn files(folder: &Path) -> Vec<(String, PathBuf)> {
-    let mut all = Vec::new();
-    for entry in fs::read_dir(folder).expect("it is there") {
-        let entry = entry.expect("it can be read");
-        let name = entry.file_name().into_string();
-        let name = name.expect("we name files in ASCII");
-        if entry.path().is_dir() {
-            let below = files(&entry.path()).into_iter();
-            all.extend(below.map(|(file, path)| (format!("{name}/{file}"), path)));
-        } else {
-            all.push((name, entry.path()));
+/// The text of `mod.rs` without the modules that are not copied, and what is exported of them.
+fn without_the_rest(text: &str) -> String {
+    let mut kept = String::new();
+    let statements = text.split_inclusive(";\n");
+    for statement in statements {
+        let last = statement.rsplit("\n\n").next().unwrap_or(statement).trim();
+        let name = [
+            "mod ",
+            "pub mod ",
+            "pub use self::",
+            "pub(crate) use self::",
+        ]
+        .iter()
+        .find_map(|start| last.strip_prefix(start))
+        .and_then(|rest| {
+            rest.split(|c: char| !c.is_alphanumeric() && c != '_')
+                .next()
+        });
+        match name {
+            Some(name) if !CORE.contains(&name) => {
+                kept += &statement[..statement.len() - last.len() - 1];
+            }
+            _ => kept += statement,
         }
     }
-    all
+    kept
+}
+
+fn files(folder: &Path) -> impl Iterator<Item = (String, PathBuf)> {
+    let files = fs::read_dir(folder).expect("it is there");
+    files.map(|file| {
+        let file = file.expect("it can be read");
+        let name = file.file_name().into_string();
+        (name.expect("we name files in ASCII"), file.path())
+    })
 }

@@ -1,12 +1,9 @@
 //! A reactor without sockets and timers: it can sleep, and be notified.
 
 use std::cell::Cell;
-use std::future::Future;
 use std::io;
-use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use self::selector::{Backend, Notifier, Selector};
 
@@ -118,35 +115,3 @@ impl Reactor {
 }
 
 pub(crate) struct Entered;
-
-/// Time does not pass here.
-#[derive(Debug)]
-pub(crate) struct Sleep;
-
-/// On whose behalf somebody sleeps.
-pub(crate) enum Call {
-    Timeout,
-    TimeoutAt,
-}
-
-impl Sleep {
-    pub(crate) fn on_behalf_of(self, _: Call) -> Self {
-        self
-    }
-}
-
-pub(crate) fn sleep(_: Duration) -> Sleep {
-    Sleep
-}
-
-pub(crate) fn sleep_until(_: Instant) -> Sleep {
-    Sleep
-}
-
-impl Future for Sleep {
-    type Output = ();
-
-    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
-        Poll::Pending
-    }
-}

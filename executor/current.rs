@@ -1,0 +1,78 @@
+//! Which executor runs on this thread.
+
+use std::cell::RefCell;
+use std::mem;
+use std::rc::Rc;
+
+use super::{Executor, run_queue};
+use crate::reactor::Entered as ReactorEntered;
+
+thread_local! {
+    static CURRENT: RefCell<Option<Rc<Executor>>> = const { RefCell::new(None) };
+}
+
+impl Executor {
+    /// Makes this the executor of the thread, and its reactor the reactor, until the guard is
+    /// dropped.
+    pub(super) fn enter(self: &Rc<Self>) -> Entered {
+        // At the exit of the thread there may be no place left to put it.
+        let former = CURRENT.try_with(|current| current.replace(Some(Rc::clone(self))));
+        let queue = run_queue::enter(&self.mailbox, self.parked.take());
+        Entered {
+            ours: Rc::clone(self),
+            former: former.ok().flatten(),
+            queue,
+            _reactor: self.reactor.enter(),
+        }
+    }
+
+    /// Does something with the executor that runs on this thread.
+    pub(super) fn with_current<R>(with: impl FnOnce(&Rc<Self>) -> R) -> Option<R> {
+        CURRENT
+            .try_with(|current| {
+                let current = current.borrow();
+                let Some(executor) = &*current else {
+                    // `with`, and the future that it may hold, is dropped after the borrow.
+                    return None;
+                };
+                Some(with(executor))
+            })
+            .ok()
+            .flatten()
+    }
+
+    /// The same, for a call that means nothing without one.
+    #[track_caller]
+    pub(super) fn expect_current<R>(call: &str, with: impl FnOnce(&Rc<Self>) -> R) -> R {
+        // No closure: it would have a place of its own, instead of the caller's.
+        match Self::with_current(with) {
+            Some(result) => result,
+            None => panic!(
+                "{call}: no runtime runs on this thread; call it inside of `selio::run` or \
+                 `Runtime::block_on`, or use a `Handle` from another thread"
+            ),
+        }
+    }
+}
+
+/// Makes the former executor of the thread the current one again when it is dropped.
+pub(super) struct Entered {
+    ours: Rc<Executor>,
+    former: Option<Rc<Executor>>,
+    queue: run_queue::Displaced,
+    _reactor: ReactorEntered,
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        let queue = mem::take(&mut self.queue);
+        self.ours.parked.set(run_queue::leave(queue));
+        let former = self.former.take();
+        // Entered a second time from inside of another runtime, it has left its keys apart.
+        if let Some(former) = &former {
+            former.parked.take().into_iter().for_each(run_queue::push);
+        }
+        let ours = CURRENT.try_with(|current| current.replace(former));
+        drop(ours);
+    }
+}

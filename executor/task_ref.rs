@@ -1,0 +1,164 @@
+//! Tasks as others see them: who they are, and a way to end them.
+
+use std::fmt;
+use std::panic::Location;
+use std::rc::{Rc, Weak};
+
+use super::slot::TaskKey;
+use super::{Executor, TaskId};
+
+/// The task that is being polled. `None` outside of tasks: the future that [`run`](crate::run) was
+/// called with is none, nor is a destructor that a cancellation runs.
+///
+/// asyncio's counterpart is
+/// [`current_task`](https://docs.python.org/3/library/asyncio-task.html#asyncio.current_task).
+///
+/// # Examples
+///
+/// ```
+/// selio::run(async {
+///     assert!(selio::task::current().is_none());
+///     let task = selio::spawn_named("reader", async {
+///         selio::task::current().map(|task| task.name())
+///     });
+///     assert_eq!(task.await.unwrap().as_deref(), Some("reader"));
+/// });
+/// ```
+#[must_use]
+pub fn current() -> Option<TaskRef> {
+    Executor::with_current(|executor| {
+        let (key, _) = executor.polled.get()?;
+        executor.task_ref(key)
+    })?
+}
+
+/// The tasks of the current runtime that have not ended, in the order in which they were spawned.
+/// Outside of a runtime there are none.
+///
+/// asyncio's counterpart is
+/// [`all_tasks`](https://docs.python.org/3/library/asyncio-task.html#asyncio.all_tasks).
+///
+/// # Examples
+///
+/// ```
+/// selio::run(async {
+///     let reader = selio::spawn_named("reader", std::future::pending::<()>());
+///     for task in selio::task::all_tasks() {
+///         println!("{task} does not end, and is cancelled");
+///         task.cancel();
+///     }
+///     assert!(reader.await.unwrap_err().is_cancelled());
+/// });
+/// ```
+#[must_use]
+pub fn all_tasks() -> Vec<TaskRef> {
+    let all = Executor::with_current(|executor| {
+        let keys = executor.alive();
+        let tasks = keys.into_iter().filter_map(|key| executor.task_ref(key));
+        let mut tasks: Vec<_> = tasks.collect();
+        tasks.sort_by_key(TaskRef::id);
+        tasks
+    });
+    all.unwrap_or_default()
+}
+
+/// A task as others see it. It keeps neither the task nor its runtime alive.
+///
+/// From [`current`], [`all_tasks`] or [`JoinHandle::task`](crate::JoinHandle::task).
+#[derive(Clone)]
+pub struct TaskRef {
+    executor: Weak<Executor>,
+    slot: u32,
+    label: Label,
+}
+
+impl TaskRef {
+    pub(super) fn new(executor: &Rc<Executor>, slot: u32, label: Label) -> Self {
+        Self {
+            executor: Rc::downgrade(executor),
+            slot,
+            label,
+        }
+    }
+
+    /// The number of the task.
+    #[must_use]
+    pub fn id(&self) -> TaskId {
+        self.label.id
+    }
+
+    /// The name that was given to [`spawn_named`](crate::spawn_named), else `task-` and the number.
+    #[must_use]
+    pub fn name(&self) -> String {
+        self.label.name()
+    }
+
+    /// Where it was spawned.
+    #[must_use]
+    pub fn spawned_at(&self) -> &'static Location<'static> {
+        self.label.site
+    }
+
+    /// Ends the task, as [`JoinHandle::cancel`](crate::JoinHandle::cancel) does.
+    pub fn cancel(&self) {
+        if let Some(executor) = self.executor.upgrade() {
+            executor.cancel_from_anywhere(self.key());
+        }
+    }
+
+    /// Whether the task has ended.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        let executor = self.executor.upgrade();
+        executor.is_none_or(|executor| executor.has_ended(self.key()))
+    }
+
+    fn key(&self) -> TaskKey {
+        TaskKey::new(self.slot, self.label.id)
+    }
+}
+
+/// As in `reader (spawned at src/main.rs:7:5)`.
+impl fmt::Display for TaskRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.label.fmt(f)
+    }
+}
+
+impl fmt::Debug for TaskRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TaskRef({})", self.label)
+    }
+}
+
+impl PartialEq for TaskRef {
+    fn eq(&self, other: &Self) -> bool {
+        self.label.id == other.label.id && self.executor.ptr_eq(&other.executor)
+    }
+}
+
+impl Eq for TaskRef {}
+
+/// Who a task is, in all messages about it.
+#[derive(Clone)]
+pub(super) struct Label {
+    pub(super) id: TaskId,
+    // One pointer, for hardly any task has a name.
+    pub(super) name: Option<Rc<String>>,
+    pub(super) site: &'static Location<'static>,
+}
+
+impl Label {
+    pub(super) fn name(&self) -> String {
+        match &self.name {
+            Some(name) => name.to_string(),
+            None => format!("task-{}", self.id),
+        }
+    }
+}
+
+impl fmt::Display for Label {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (spawned at {})", self.name(), self.site)
+    }
+}
