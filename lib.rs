@@ -31,6 +31,7 @@
 //! | `loop.sock_accept`, `sock_recv`, `sock_sendall` | [`net::TcpListener`], [`net::TcpStream`] |
 //! | `Server` | [`Server`] |
 //! | `connect_read_pipe`, `connect_write_pipe` | [`net::PipeReader`], [`net::PipeWriter`] |
+//! | `create_subprocess_exec`, `create_subprocess_shell` | [`process::Command`] |
 //! | `loop.add_signal_handler`, `Runner` at Ctrl-C | [`signal`], with the cargo feature `signal` |
 //! | `loop.add_reader`, `add_writer` | [`Source`] |
 //! | `selectors.DefaultSelector` | [`selector::Selector`] |
@@ -47,7 +48,7 @@ pub use executor::{
     Runtime, Stats, Timeout, TryGather, Wait, YieldNow, as_completed, gather, race, run, spawn,
     spawn_named, stats, timeout, timeout_at, try_gather, wait, yield_now,
 };
-pub use net::{Server, signal};
+pub use net::{Server, process, signal};
 pub use reactor::{
     Direction, Interval, MissedTicks, Sleep, Source, interval, interval_at, selector, sleep,
     sleep_until,

@@ -19,6 +19,7 @@ mod futures_io;
 mod listener;
 mod options;
 mod pipe;
+pub mod process;
 mod server;
 pub mod signal;
 mod socket;

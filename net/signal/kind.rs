@@ -64,6 +64,12 @@ impl SignalKind {
     pub const fn as_raw(self) -> i32 {
         self.0
     }
+
+    /// What can be sent, if it can. Real-time signals cannot: the C library keeps some of them for
+    /// itself, and which ones only it knows.
+    pub(crate) fn sendable(self) -> Option<Signal> {
+        Signal::from_named_raw(self.0)
+    }
 }
 
 impl From<i32> for SignalKind {

@@ -14,7 +14,7 @@
 //! Each `Signals` has a pair of its own: what one runtime, thread or task listens to, no other
 //! can miss or silence. Listening comes with the cargo feature `signal`, which adds the crates
 //! `signal-hook`, `signal-hook-registry` and `libc`; the kinds of signals are always here, for
-//! sending them to children.
+//! [`Child::send_signal`](crate::process::Child::send_signal).
 
 mod kind;
 #[cfg(feature = "signal")]

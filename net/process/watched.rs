@@ -1,0 +1,161 @@
+//! A process that was started, and its end.
+
+use std::cell::Cell;
+use std::fmt;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+use std::rc::Rc;
+use std::time::Duration;
+
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
+
+use super::orphans;
+use crate::reactor::{Reactor, Source, sleep};
+
+/// How soon a process that nobody tells us of is asked again, at first and at most.
+const FIRST_PAUSE: Duration = Duration::from_millis(1);
+const LONGEST_PAUSE: Duration = Duration::from_millis(32);
+
+/// What is left of a process when its pipes are gone. Whoever drops the last of its owners before
+/// it has ended makes it an orphan.
+pub(super) struct Process {
+    pid: Pid,
+    end: Cell<End>,
+    /// Readable once the process has ended. `None`: this system has no pidfd, or there was no file
+    /// descriptor left for one.
+    pidfd: Option<Source<OwnedFd>>,
+    reactor: Rc<Reactor>,
+}
+
+/// What is known of the end.
+#[derive(Clone, Copy, Debug)]
+enum End {
+    /// Nobody has seen it yet: it runs, or is a zombie.
+    Unseen,
+    Seen(ExitStatus),
+    /// Somebody else has seen it, and we never shall.
+    Taken,
+}
+
+impl Process {
+    pub(super) fn new(reactor: Rc<Reactor>, pid: Pid) -> Self {
+        let pidfd = pidfd(pid).map(|fd| Source::register(Rc::clone(&reactor), fd));
+        Self {
+            pid,
+            end: Cell::new(End::Unseen),
+            pidfd,
+            reactor,
+        }
+    }
+
+    pub(super) fn pid(&self) -> Pid {
+        self.pid
+    }
+
+    /// Whether tasks that are spawned here and now could await it.
+    pub(super) fn is_at_home(&self) -> bool {
+        self.reactor.is_current()
+    }
+
+    /// The status, if the process has ended: then this reaps it.
+    pub(super) fn try_wait(&self) -> io::Result<Option<ExitStatus>> {
+        if let End::Unseen = self.end.get() {
+            self.end
+                .set(match waitpid(Some(self.pid), WaitOptions::NOHANG) {
+                    Ok(None) => End::Unseen,
+                    Ok(Some((_, status))) => End::Seen(ExitStatus::from_raw(status.as_raw())),
+                    Err(Errno::CHILD) => End::Taken,
+                    Err(error) => return Err(error.into()),
+                });
+        }
+        match self.end.get() {
+            End::Unseen => Ok(None),
+            End::Seen(status) => Ok(Some(status)),
+            End::Taken => Err(self.taken()),
+        }
+    }
+
+    /// Waits for the end, any number of tasks at once.
+    pub(super) async fn wait(&self) -> io::Result<ExitStatus> {
+        if let Some(status) = self.try_wait()? {
+            return Ok(status);
+        }
+        if let Some(pidfd) = &self.pidfd {
+            pidfd.readable().await?;
+        }
+        // Without a pidfd nobody tells us: we ask from time to time. With one this asks once,
+        // unless a debugger is to see the end before us.
+        let mut pause = FIRST_PAUSE;
+        loop {
+            if let Some(status) = self.try_wait()? {
+                return Ok(status);
+            }
+            sleep(pause).await;
+            pause = LONGEST_PAUSE.min(2 * pause);
+        }
+    }
+
+    /// Sends a signal, unless the process has ended.
+    pub(super) fn send(&self, signal: Signal) -> io::Result<()> {
+        // As long as we have not reaped it, the number is its own.
+        if self.try_wait()?.is_some() {
+            return Ok(());
+        }
+        match self.kill(signal) {
+            Err(Errno::SRCH) => Ok(()), // Somebody else has reaped it, right now.
+            result => Ok(result?),
+        }
+    }
+
+    fn kill(&self, signal: Signal) -> rustix::io::Result<()> {
+        #[cfg(target_os = "linux")]
+        if let Some(pidfd) = &self.pidfd {
+            return rustix::process::pidfd_send_signal(pidfd, signal);
+        }
+        kill_process(self.pid, signal)
+    }
+
+    #[cold]
+    fn taken(&self) -> io::Error {
+        io::Error::other(format!(
+            "the exit status of process {} was taken by other code of this program, which waits \
+             for any child by `waitpid(-1)`, or ignores SIGCHLD",
+            self.pid
+        ))
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if let End::Unseen = self.end.get() {
+            orphans::adopt(self.pid);
+        }
+    }
+}
+
+impl fmt::Debug for Process {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Process")
+            .field("pid", &self.pid.as_raw_nonzero())
+            .field("end", &self.end.get())
+            .finish()
+    }
+}
+
+/// A handle to a child that was not reaped yet, see
+/// [pidfd_open(2)](https://man7.org/linux/man-pages/man2/pidfd_open.2.html). It is not handed on to
+/// child processes.
+#[cfg(target_os = "linux")]
+fn pidfd(pid: Pid) -> Option<OwnedFd> {
+    use rustix::process::{PidfdFlags, pidfd_open};
+    pidfd_open(pid, PidfdFlags::empty()).ok()
+}
+
+/// A kqueue could tell, but nobody offers that without unsafe code.
+#[cfg(not(target_os = "linux"))]
+fn pidfd(_: Pid) -> Option<OwnedFd> {
+    None
+}

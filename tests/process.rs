@@ -1,0 +1,826 @@
+//! Child processes: each of them is waited for, none stays a zombie, and nothing leaks to them or
+//! because of them.
+
+#![allow(clippy::unwrap_used, reason = "a test panics when it fails")]
+
+mod common;
+#[path = "common/tasks.rs"]
+mod tasks;
+
+use std::fs::{self, File};
+use std::io::ErrorKind;
+use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
+use std::pin::pin;
+use std::rc::Rc;
+use std::thread;
+use std::time::Duration;
+
+use futures::{AsyncReadExt, AsyncWriteExt};
+use rustix::io::Errno;
+use rustix::process::{
+    Pid, Resource, Rlimit, WaitOptions, getrlimit, setrlimit, test_kill_process, waitpid,
+};
+use selio::net::TcpListener;
+use selio::process::{Child, Command, Stdio};
+use selio::signal::SignalKind;
+use selio::{sleep, spawn, stats, timeout, yield_now};
+
+use crate::common::{child, deadline, is_child, open_fds};
+use crate::tasks::{
+    a_look, in_a_process_of_its_own, on_a_runtime, on_each_runtime, panic_here, poll_once,
+};
+
+/// More than any pipe holds.
+const MUCH: usize = 10 << 20;
+
+fn pid(child: &Child) -> Pid {
+    Pid::from_raw(child.id() as i32).unwrap()
+}
+
+/// Whether the system still knows the process, be it as a zombie.
+fn exists(pid: Pid) -> bool {
+    test_kill_process(pid).is_ok()
+}
+
+async fn until_gone(pid: Pid) {
+    while exists(pid) {
+        sleep(Duration::from_millis(1)).await;
+    }
+}
+
+/// A process that ends when its standard input does.
+fn cat() -> Child {
+    let mut command = Command::new("cat");
+    command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    command.spawn().unwrap()
+}
+
+fn endless() -> Child {
+    Command::new("sleep").arg("3600").spawn().unwrap()
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap()
+}
+
+#[test]
+fn a_process_runs_and_gives_its_status() {
+    on_each_runtime(|runtime| {
+        runtime.block_on(async {
+            let status = Command::new("true").status().await.unwrap();
+            assert!(status.success());
+            let status = Command::shell("exit 7").status().await.unwrap();
+            assert_eq!(status.code(), Some(7));
+            let status = Command::shell("kill -9 $$").status().await.unwrap();
+            assert_eq!((status.code(), status.signal()), (None, Some(9)));
+        });
+    });
+}
+
+#[test]
+fn output_collects_both_streams_and_gives_no_input() {
+    on_each_runtime(|runtime| {
+        runtime.block_on(async {
+            let mut command = Command::shell("cat; echo out; echo err >&2; exit 3");
+            for _ in 0..2 {
+                let output = command.output().await.unwrap();
+                assert_eq!(output.status.code(), Some(3));
+                assert_eq!(
+                    (text(&output.stdout), text(&output.stderr)),
+                    ("out\n", "err\n")
+                );
+            }
+        });
+    });
+}
+
+#[test]
+fn output_collects_only_what_does_not_go_elsewhere() {
+    on_a_runtime(|runtime| {
+        runtime.block_on(async {
+            let mut command = Command::shell("echo out; echo err >&2");
+            let output = command.stderr(Stdio::null()).output().await.unwrap();
+            assert_eq!((text(&output.stdout), text(&output.stderr)), ("out\n", ""));
+            let mut child = command.stdout(Stdio::null()).spawn().unwrap();
+            assert!(child.stdin.is_none() && child.stdout.is_none() && child.stderr.is_none());
+            child.wait().await.unwrap();
+        });
+    });
+}
+
+#[test]
+fn spawn_after_output_pipes_nothing() {
+    on_a_runtime(|runtime| {
+        runtime.block_on(async {
+            let mut command = Command::new("true");
+            command.output().await.unwrap();
+            let child = command.spawn().unwrap();
+            assert!(child.stdin.is_none() && child.stdout.is_none() && child.stderr.is_none());
+        });
+    });
+}
+
+#[test]
+fn environment_directory_and_arguments_arrive() {
+    on_a_runtime(|runtime| {
+        runtime.block_on(async {
+            let mut command = Command::shell("echo \"$ONE $TWO $GONE $0 $1\"; pwd");
+            command.args(["zero", "first"]).env("ONE", "1");
+            command
+                .envs([("TWO", "2"), ("GONE", "3")])
+                .env_remove("GONE");
+            let output = command.current_dir("/").output().await.unwrap();
+            assert_eq!(text(&output.stdout), "1 2  zero first\n/\n");
+            let output = command.env_clear().output().await.unwrap();
+            assert!(text(&output.stdout).starts_with("   zero"), "{output:?}");
+        });
+    });
+}
+
+#[test]
+fn a_command_of_std_is_taken_over() {
+    on_a_runtime(|runtime| {
+        runtime.block_on(async {
+            let mut std = std::process::Command::new("sh");
+            std.args(["-c", "echo $0"]);
+            let mut command = Command::from(std);
+            command.as_std_mut().arg("from std");
+            assert_eq!(command.as_std().get_program(), "sh");
+            assert_eq!(command.output().await.unwrap().stdout, b"from std\n");
+            assert_eq!(format!("{command:?}"), format!("{:?}", command.as_std()));
+        });
+    });
+}
+
+#[test]
+fn much_goes_through_a_process_both_ways_at_once() {
+    on_each_runtime(|runtime| {
+        runtime.block_on(async {
+            let input: Vec<u8> = (0..MUCH).map(|i| (i % 251) as u8).collect();
+            let mut command = Command::shell("tee /dev/stderr");
+            command.stdin(Stdio::piped());
+            command.stdout(Stdio::piped()).stderr(Stdio::piped());
+            let output = command.spawn().unwrap().communicate(input.clone()).await;
+            let output = output.unwrap();
+            assert!(output.status.success());
+            assert!(output.stdout == input && output.stderr == input);
+        });
+    });
+}
+
+#[test]
+fn who_stops_reading_its_input_is_no_error() {
+    on_each_runtime(|runtime| {
+        runtime.block_on(async {
+            let mut command = Command::shell("head -c 3; exec <&-; echo; echo done");
+            command.stdin(Stdio::piped()).stdout(Stdio::piped());
+            let output = command.spawn().unwrap().communicate(vec![b'x'; MUCH]).await;
+            let output = output.unwrap();
+            assert_eq!(text(&output.stdout), "xxx\ndone\n");
+            assert!(output.status.success());
+        });
+    });
+}
+
+#[test]
+fn who_writes_to_a_process_that_dies_is_woken() {
+    on_each_runtime(|runtime| {
+        runtime.block_on(async {
+            let mut child = endless_with_stdin();
+            let stdin = child.stdin.take().unwrap();
+            let writer = spawn(async move { stdin.write_all(&[0; MUCH]).await });
+            a_look().await;
+            assert!(!writer.is_finished());
+            child.kill().unwrap();
+            let error = writer.await.unwrap().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::BrokenPipe);
+            assert_eq!(child.wait().await.unwrap().signal(), Some(9));
+        });
+    });
+}
+
+fn endless_with_stdin() -> Child {
+    let mut command = Command::new("sleep");
+    command.arg("3600").stdin(Stdio::piped()).spawn().unwrap()
+}
+
+#[test]
+fn wait_closes_standard_input_and_exited_does_not() {
+    on_each_runtime(|runtime| {
+        runtime.block_on(async {
+            let mut child = cat();
+            assert!(poll_once(&mut pin!(child.exited())).await.is_pending());
+            a_look().await;
+            assert!(child.stdin.is_some());
+            assert!(child.wait().await.unwrap().success());
+            assert!(child.stdin.is_none());
+        });
+    });
+}
+
+#[test]
+fn a_conversation_goes_line_by_line() {
+    on_each_runtime(|runtime| {
+        runtime.block_on(async {
+            let mut child = cat();
+            let mut stdin = child.stdin.take().unwrap();
+            let mut stdout = child.stdout.take().unwrap();
+            for line in ["first\n", "second\n"] {
+                stdin.write_all(line.as_bytes()).await.unwrap();
+                let mut echoed = vec![0; line.len()];
+                stdout.read_exact(&mut echoed).await.unwrap();
+                assert_eq!(text(&echoed), line);
+            }
+            AsyncWriteExt::close(&mut stdin).await.unwrap();
+            let mut rest = Vec::new();
+            assert_eq!(stdout.read_to_end(&mut rest).await.unwrap(), 0);
+            assert!(child.wait().await.unwrap().success());
+        });
+    });
+}
+
+#[test]
+fn what_was_read_before_is_not_collected_again() {
+    on_a_runtime(|runtime| {
+        runtime.block_on(async {
+            let mut child = cat();
+            let stdin = child.stdin.as_ref().unwrap();
+            stdin.write_all(b"head").await.unwrap();
+            let stdout = child.stdout.as_ref().unwrap();
+            stdout.read_exact(&mut [0; 4]).await.unwrap();
+            assert_eq!(child.communicate("tail").await.unwrap().stdout, b"tail");
+        });
+    });
+}
+
+#[test]
+fn every_wait_gives_the_same_status_at_once() {
+    on_each_runtime(|runtime| {
+        runtime.block_on(async {
+            let mut child = Command::shell("exit 5").spawn().unwrap();
+            let first = child.wait().await.unwrap();
+            assert_eq!(first.code(), Some(5));
+            assert_eq!(child.wait().await.unwrap(), first);
+            assert_eq!(child.try_wait().unwrap(), Some(first));
+            let output = child.communicate("").await.unwrap();
+            assert_eq!(output.status, first);
+        });
+    });
+}
+
+#[test]
+fn several_tasks_wait_for_one_process_while_another_kills_it() {
+    on_each_runtime(|runtime| {
+        runtime.block_on(async {
+            let child = Rc::new(endless());
+            let waiting: Vec<_> = (0..3)
+                .map(|_| {
+                    let child = Rc::clone(&child);
+                    spawn(async move { child.exited().await.unwrap() })
+                })
+                .collect();
+            a_look().await;
+            child.terminate().unwrap();
+            for task in waiting {
+                assert_eq!(task.await.unwrap().signal(), Some(15));
+            }
+        });
+    });
+}
+
+#[test]
+fn try_wait_tells_without_waiting() {
+    on_each_runtime(|runtime| {
+        runtime.block_on(async {
+            let mut child = cat();
+            assert_eq!(child.try_wait().unwrap(), None);
+            drop(child.stdin.take());
+            while child.try_wait().unwrap().is_none() {
+                yield_now().await;
+            }
+            assert!(child.try_wait().unwrap().unwrap().success());
+        });
+    });
+}
+
+#[test]
+fn a_process_that_is_stopped_has_not_ended_and_may_go_on() {
+    on_each_runtime(|runtime| {
+        runtime.block_on(async {
+            let mut child = cat();
+            child.send_signal(SignalKind::SIGSTOP).unwrap();
+            assert!(
+                timeout(Duration::from_millis(30), child.wait())
+                    .await
+                    .is_err()
+            );
+            assert_eq!(child.try_wait().unwrap(), None);
+            child.send_signal(SignalKind::SIGCONT).unwrap();
+            assert!(child.wait().await.unwrap().success());
+        });
+    });
+}
+
+#[test]
+fn signals_are_checked_before_they_are_sent() {
+    on_a_runtime(|runtime| {
+        runtime.block_on(async {
+            let mut child = endless();
+            for number in [0, -1, -9, 32, 34, 64, 65, i32::MIN, i32::MAX] {
+                let error = child.send_signal(number).unwrap_err();
+                assert_eq!(error.kind(), ErrorKind::InvalidInput, "{number}");
+                let expected = format!("Child::send_signal: signal {number} has no name");
+                assert!(error.to_string().starts_with(&expected), "{error}");
+            }
+            assert_eq!(child.try_wait().unwrap(), None);
+            child.send_signal(9).unwrap();
+            assert_eq!(child.wait().await.unwrap().signal(), Some(9));
+        });
+    });
+}
+
+#[test]
+fn a_process_that_has_ended_is_left_in_peace() {
+    on_each_runtime(|runtime| {
+        runtime.block_on(async {
+            let mut child = Command::new("true").spawn().unwrap();
+            let status = child.wait().await.unwrap();
+            child.kill().unwrap();
+            child.terminate().unwrap();
+            child.send_signal(SignalKind::SIGUSR1).unwrap();
+            assert_eq!(child.wait().await.unwrap(), status);
+            // A zombie too.
+            let child = Command::new("true").spawn().unwrap();
+            while fs::read_to_string(format!("/proc/{}/stat", child.id()))
+                .is_ok_and(|stat| !stat.contains(") Z "))
+            {
+                sleep(Duration::from_millis(1)).await;
+            }
+            child.kill().unwrap();
+            assert!(child.exited().await.unwrap().success());
+        });
+    });
+}
+
+/// Only where the numbers of processes can be chosen: as root, on Linux.
+#[test]
+fn a_signal_never_hits_the_next_owner_of_the_number() {
+    const LAST: &str = "/proc/sys/kernel/ns_last_pid";
+    on_a_runtime(|runtime| {
+        runtime.block_on(async {
+            for _ in 0..50 {
+                let mut old = Command::new("true").spawn().unwrap();
+                old.wait().await.unwrap();
+                if fs::write(LAST, (old.id() - 1).to_string()).is_err() {
+                    eprintln!("cannot choose the numbers of processes here");
+                    return;
+                }
+                let mut new = cat();
+                // Another process of this system may have been faster.
+                if new.id() == old.id() {
+                    old.kill().unwrap();
+                    drop(old);
+                    assert!(new.wait().await.unwrap().success());
+                    return;
+                }
+            }
+            eprintln!("others were always faster");
+        });
+    });
+}
+
+#[test]
+fn a_missing_program_is_named() {
+    on_each_runtime(|runtime| {
+        runtime.block_on(async {
+            let program = "no-such-program-anywhere";
+            for error in [
+                Command::new(program).spawn().unwrap_err(),
+                Command::new(program).status().await.unwrap_err(),
+                Command::new(program).output().await.unwrap_err(),
+            ] {
+                assert_eq!(error.kind(), ErrorKind::NotFound);
+                let message = error.to_string();
+                let expected = "cannot run `no-such-program-anywhere`: No such file";
+                assert!(message.starts_with(expected), "{message}");
+            }
+            let mut elsewhere = Command::new("true");
+            let error = elsewhere.current_dir("/no/such/place").spawn().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::NotFound);
+            let expected = "cannot run `true` in `/no/such/place`: ";
+            assert!(error.to_string().starts_with(expected), "{error}");
+            let error = Command::new("true").arg("a\0b").spawn().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidInput);
+            let error = Command::new("/").spawn().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::PermissionDenied);
+            assert!(error.to_string().contains("`/`"), "{error}");
+        });
+    });
+}
+
+#[test]
+fn input_without_a_pipe_is_refused_and_the_process_goes_on() {
+    on_a_runtime(|runtime| {
+        runtime.block_on(async {
+            let mut command = Command::new("true");
+            let mut child = command.stdin(Stdio::null()).spawn().unwrap();
+            let error = child.communicate("input").await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidInput);
+            assert!(error.to_string().contains("Stdio::piped()"), "{error}");
+            assert!(child.communicate("").await.unwrap().status.success());
+        });
+    });
+}
+
+#[test]
+#[allow(unused_must_use, reason = "it panics")]
+fn outside_of_a_runtime_it_panics_and_says_where() {
+    let message = panic_here(|| Command::new("true").spawn());
+    assert!(
+        message.starts_with("process::Command::spawn: no runtime"),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_timeout_around_communicate_loses_nothing() {
+    on_each_runtime(|runtime| {
+        runtime.block_on(async {
+            // It reads a part of its input, answers, and reads the rest only when told.
+            let flag = temporary("communicate");
+            let script = "head -c 5; until [ -e \"$0\" ]; do sleep 0.01; done; cat";
+            let mut command = Command::shell(script);
+            command
+                .arg(&flag)
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped());
+            let mut child = command.spawn().unwrap();
+            let input: Vec<u8> = (0..MUCH).map(|i| (i % 251) as u8).collect();
+            let first = child.communicate(input.clone());
+            assert!(timeout(Duration::from_millis(50), first).await.is_err());
+            let again = child.communicate("more");
+            assert!(timeout(Duration::from_millis(5), again).await.is_err());
+            File::create(&flag).unwrap();
+            let output = child.communicate("").await.unwrap();
+            fs::remove_file(&flag).unwrap();
+            // What `head` has read beyond its five bytes is its own loss.
+            let (answer, rest) = output.stdout.split_at(5);
+            assert_eq!(answer, &input[..5]);
+            let mut expected = input;
+            expected.extend(b"more");
+            assert!(expected.ends_with(rest) && rest.len() > MUCH / 2);
+        });
+    });
+}
+
+fn temporary(name: &str) -> PathBuf {
+    let name = format!("selio-{name}-{}", std::process::id());
+    std::env::temp_dir().join(name)
+}
+
+#[test]
+fn a_process_that_is_dropped_goes_on_and_is_reaped_when_it_ends() {
+    on_each_runtime(|runtime| {
+        runtime.block_on(async {
+            let mut child = cat();
+            let pid = pid(&child);
+            let stdin = child.stdin.take();
+            let stdout = child.stdout.take().unwrap();
+            drop(child);
+            assert_eq!(stats().tasks, 1, "the one that waits for it");
+            stdin.as_ref().unwrap().write_all(b"alive").await.unwrap();
+            stdout.read_exact(&mut [0; 5]).await.unwrap();
+            drop(stdin);
+            until_gone(pid).await;
+            while stats().tasks > 0 {
+                yield_now().await;
+            }
+            drop(stdout);
+            assert_eq!((stats().sources, stats().timers), (0, 0));
+        });
+    });
+}
+
+#[test]
+fn kill_on_drop_kills_and_leaves_no_zombie() {
+    on_each_runtime(|runtime| {
+        runtime.block_on(async {
+            let mut command = Command::new("sleep");
+            let child = command.arg("3600").kill_on_drop(true).spawn().unwrap();
+            let pid = pid(&child);
+            drop(child);
+            until_gone(pid).await;
+            let status = command.status();
+            assert!(timeout(Duration::from_millis(5), status).await.is_err());
+            while stats().tasks > 0 {
+                sleep(Duration::from_millis(1)).await; // Until that one is reaped.
+            }
+        });
+    });
+}
+
+#[test]
+fn what_a_runtime_leaves_behind_is_reaped_at_the_next_spawn() {
+    on_each_runtime(|runtime| {
+        let backend = runtime.backend();
+        let runtime = tasks::runtime(backend);
+        let (mut held, in_a_task) = runtime.block_on(async {
+            let in_a_task = cat();
+            let id = pid(&in_a_task);
+            spawn(async move {
+                let _keep = in_a_task;
+                std::future::pending::<()>().await;
+            });
+            yield_now().await;
+            (Some(cat()), id)
+        });
+        let held_pid = pid(held.as_ref().unwrap());
+        drop(runtime); // Its end closes the standard input of one,
+        held.take(); // and this that of the other.
+        let runtime = tasks::runtime(backend);
+        runtime.block_on(async {
+            while exists(held_pid) || exists(in_a_task) {
+                Command::new("true").status().await.unwrap();
+            }
+        });
+    });
+}
+
+#[test]
+fn a_runtime_that_ends_kills_what_is_to_be_killed() {
+    on_each_runtime(|runtime| {
+        let backend = runtime.backend();
+        let runtime = tasks::runtime(backend);
+        let killed = runtime.block_on(async {
+            let mut command = Command::new("sleep");
+            let child = command.arg("3600").kill_on_drop(true).spawn().unwrap();
+            let killed = pid(&child);
+            spawn(async move {
+                let _keep = child;
+                std::future::pending::<()>().await;
+            });
+            yield_now().await;
+            killed
+        });
+        drop(runtime);
+        tasks::runtime(backend).block_on(async {
+            while exists(killed) {
+                Command::new("true").status().await.unwrap();
+            }
+        });
+    });
+}
+
+#[test]
+fn a_child_elsewhere_gives_an_error_instead_of_hanging() {
+    on_each_runtime(|runtime| {
+        let mut child = runtime.block_on(async { cat() });
+        let other = tasks::runtime(runtime.backend());
+        let error = other.block_on(async { child.exited().await.unwrap_err() });
+        assert!(
+            error.to_string().contains("belongs to a runtime"),
+            "{error}"
+        );
+        assert!(runtime.block_on(child.wait()).unwrap().success());
+    });
+}
+
+#[test]
+fn waiting_does_not_spin_and_neither_does_an_end_that_nobody_waits_for() {
+    on_each_runtime(|runtime| {
+        runtime.block_on(async {
+            let child = cat();
+            let before = stats().selects;
+            assert!(
+                timeout(Duration::from_millis(50), child.exited())
+                    .await
+                    .is_err()
+            );
+            child.kill().unwrap();
+            sleep(Duration::from_millis(50)).await;
+            let selects = stats().selects - before;
+            assert!(selects < 20, "{selects}");
+            assert_eq!(child.exited().await.unwrap().signal(), Some(9));
+        });
+    });
+}
+
+/// What `ls` sees of the file descriptors that it was given, and its own one.
+#[cfg(target_os = "linux")]
+fn handed_on(output: &std::process::Output) -> Vec<u32> {
+    let lines = text(&output.stdout).lines();
+    let mut fds: Vec<_> = lines.map(|line| line.parse().unwrap()).collect();
+    fds.sort_unstable();
+    fds
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn children_get_the_three_streams_and_nothing_else() {
+    on_each_runtime(|runtime| {
+        let mut list = std::process::Command::new("ls");
+        list.arg("/proc/self/fd").stdin(Stdio::null());
+        let expected = handed_on(&list.output().unwrap());
+        runtime.block_on(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap();
+            let _client = selio::net::TcpStream::connect(address).await.unwrap();
+            let _served = listener.accept().await.unwrap();
+            let _pipe = selio::net::pipe().unwrap();
+            let children = [cat(), cat(), endless_with_stdin()];
+            for child in &children {
+                assert!(poll_once(&mut pin!(child.exited())).await.is_pending());
+            }
+            let output = Command::from(list).output().await.unwrap();
+            assert_eq!(handed_on(&output), expected);
+            for child in &children {
+                child.kill().unwrap();
+                child.exited().await.unwrap();
+            }
+        });
+    });
+}
+
+#[test]
+fn a_program_that_is_missing_a_thousand_times_leaves_nothing_behind() {
+    in_a_process_of_its_own(
+        "a_program_that_is_missing_a_thousand_times_leaves_nothing_behind",
+        || {
+            on_each_runtime(|runtime| {
+                runtime.block_on(async {
+                    let mut command = Command::new("/no/such/program");
+                    command.stdin(Stdio::piped()).stdout(Stdio::piped());
+                    let fds = open_fds();
+                    for _ in 0..250 {
+                        assert!(command.spawn().is_err() && command.output().await.is_err());
+                    }
+                    assert_eq!((open_fds(), stats().sources, stats().tasks), (fds, 0, 0));
+                    assert!(no_children(), "not even zombies");
+                });
+            });
+        },
+    );
+}
+
+/// Whether this process has no child at all, which only a process of its own can ask.
+fn no_children() -> bool {
+    matches!(waitpid(None, WaitOptions::NOHANG), Err(Errno::CHILD))
+}
+
+#[test]
+fn ten_thousand_children_come_and_go_and_leave_nothing_behind() {
+    in_a_process_of_its_own(
+        "ten_thousand_children_come_and_go_and_leave_nothing_behind",
+        || {
+            on_each_runtime(|runtime| {
+                runtime.block_on(async {
+                    let fds = open_fds();
+                    for round in 0..25 {
+                        let tasks: Vec<_> = (0..100).map(|n| spawn(one_of_many(n))).collect();
+                        for task in tasks {
+                            task.await.unwrap();
+                        }
+                        while stats().tasks > 0 {
+                            sleep(Duration::from_millis(1)).await; // Until the dropped are reaped.
+                        }
+                        assert_eq!(open_fds(), fds, "round {round}");
+                    }
+                    let now = stats();
+                    assert_eq!((now.sources, now.timers, now.tasks), (0, 0, 0));
+                    assert!(no_children(), "not even zombies");
+                });
+            });
+        },
+    );
+}
+
+async fn one_of_many(n: usize) {
+    match n % 4 {
+        0 => assert!(Command::new("true").status().await.unwrap().success()),
+        1 => {
+            let mut command = Command::new("cat");
+            command.stdin(Stdio::piped()).stdout(Stdio::piped());
+            let output = command.spawn().unwrap().communicate("hello").await.unwrap();
+            assert_eq!(output.stdout, b"hello");
+        }
+        2 => drop(Command::new("true").spawn().unwrap()),
+        _ => {
+            let mut command = Command::new("cat");
+            command.stdin(Stdio::piped()).kill_on_drop(true);
+            drop(command.spawn().unwrap());
+        }
+    }
+}
+
+#[test]
+fn without_a_file_descriptor_for_a_pidfd_the_end_is_seen_all_the_same() {
+    in_a_process_of_its_own(
+        "without_a_file_descriptor_for_a_pidfd_the_end_is_seen_all_the_same",
+        || {
+            let limit = getrlimit(Resource::Nofile);
+            let current = Some(64);
+            setrlimit(Resource::Nofile, Rlimit { current, ..limit }).unwrap();
+            on_each_runtime(|runtime| {
+                runtime.block_on(async {
+                    let mut fillers = Vec::new();
+                    while let Ok(file) = File::open("/dev/null") {
+                        fillers.push(file);
+                    }
+                    let mut command = Command::new("sleep");
+                    let child = Rc::new(command.arg("3600").spawn().unwrap());
+                    assert_eq!(stats().sources, 0, "there is no pidfd");
+                    let waiting = spawn({
+                        let child = Rc::clone(&child);
+                        async move { child.exited().await.unwrap() }
+                    });
+                    let dropped = pid(&command.kill_on_drop(true).spawn().unwrap());
+                    until_gone(dropped).await;
+                    sleep(Duration::from_millis(50)).await;
+                    assert!(!waiting.is_finished());
+                    child.terminate().unwrap();
+                    assert_eq!(waiting.await.unwrap().signal(), Some(15));
+                    child.kill().unwrap();
+                    assert!(command.output().await.is_err(), "there are no pipes");
+                    drop(fillers);
+                    assert!(no_children());
+                });
+            });
+        },
+    );
+}
+
+#[test]
+fn a_status_that_others_take_is_an_error_and_not_a_hang() {
+    in_a_process_of_its_own(
+        "a_status_that_others_take_is_an_error_and_not_a_hang",
+        || {
+            on_each_runtime(|runtime| {
+                runtime.block_on(async {
+                    let mut child = Command::new("true").spawn().unwrap();
+                    let (taken, _) = waitpid(None, WaitOptions::empty()).unwrap().unwrap();
+                    assert_eq!(taken, pid(&child));
+                    for _ in 0..2 {
+                        let error = child.wait().await.unwrap_err();
+                        let expected = format!(
+                            "the exit status of process {} was taken by other code",
+                            child.id()
+                        );
+                        assert!(error.to_string().starts_with(&expected), "{error}");
+                    }
+                    assert!(child.kill().is_err());
+                    // Taken while we wait.
+                    let mut child = cat();
+                    assert!(poll_once(&mut pin!(child.exited())).await.is_pending());
+                    drop(child.stdin.take());
+                    let thief = thread::spawn(|| waitpid(None, WaitOptions::empty()).unwrap());
+                    thief.join().unwrap();
+                    assert!(child.wait().await.is_err());
+                    drop(child);
+                    assert_eq!(stats().tasks, 0);
+                });
+            });
+        },
+    );
+}
+
+#[test]
+fn a_program_that_ignores_sigchld_gets_an_error_and_not_a_hang() {
+    let name = "a_program_that_ignores_sigchld_gets_an_error_and_not_a_hang";
+    if !is_child() {
+        deadline(Duration::from_secs(30), || {
+            let program = child(name);
+            let mut shell = std::process::Command::new("bash"); // Not all shells do this.
+            shell.args(["-c", "trap '' CHLD; exec \"$0\" \"$@\""]);
+            shell.arg(program.get_program()).args(program.get_args());
+            shell.env("SELIO_TEST_CHILD", "1");
+            let output = shell.output().unwrap();
+            assert!(output.status.success(), "{output:?}");
+        });
+        return;
+    }
+    on_each_runtime(|runtime| {
+        runtime.block_on(async {
+            for _ in 0..10 {
+                let mut child = Command::new("true").spawn().unwrap();
+                let error = child.wait().await.unwrap_err();
+                assert!(error.to_string().ends_with("or ignores SIGCHLD"), "{error}");
+            }
+        });
+    });
+}
+
+#[test]
+fn a_process_group_of_its_own_is_made() {
+    on_a_runtime(|runtime| {
+        runtime.block_on(async {
+            let mut command = Command::new("sleep");
+            let child = command.arg("3600").process_group(0).spawn().unwrap();
+            let group = rustix::process::getpgid(Some(pid(&child))).unwrap();
+            assert_eq!(group, pid(&child));
+            assert!(format!("{child:?}").contains("Unseen"));
+            child.kill().unwrap();
+            child.exited().await.unwrap();
+        });
+    });
+}
