@@ -27,7 +27,9 @@
 //! | `as_completed`, `wait` | [`as_completed`], [`wait`], [`race`] |
 //! | `sleep`, `sleep(0)` | [`sleep`], [`yield_now`] |
 //! | `timeout`, `timeout_at`, `wait_for` | [`timeout`], [`timeout_at`] |
+//! | `to_thread(f)` | [`to_thread`]`(f)` |
 //! | `run_coroutine_threadsafe` | [`Handle::spawn`] |
+//! | `loop.getaddrinfo` | [`net::lookup`] |
 //! | `loop.sock_accept`, `sock_recv`, `sock_sendall` | [`net::TcpListener`], [`net::TcpStream`] |
 //! | `Server` | [`Server`] |
 //! | `connect_read_pipe`, `connect_write_pipe` | [`net::PipeReader`], [`net::PipeWriter`] |
@@ -46,7 +48,7 @@ mod reactor;
 pub use executor::{
     AsCompleted, Builder, Elapsed, Gather, Handle, JoinError, JoinHandle, Race, RemoteHandle,
     Runtime, Stats, Timeout, TryGather, Wait, YieldNow, as_completed, gather, race, run, spawn,
-    spawn_named, stats, timeout, timeout_at, try_gather, wait, yield_now,
+    spawn_named, stats, timeout, timeout_at, to_thread, try_gather, wait, yield_now,
 };
 pub use net::{Server, process, signal};
 pub use reactor::{

@@ -34,6 +34,7 @@ mod handle;
 mod inbox;
 mod join;
 mod mailbox;
+mod pool;
 mod remote;
 mod run_queue;
 mod runtime;
@@ -44,6 +45,7 @@ mod structured;
 mod task;
 mod task_ref;
 mod timeout;
+mod to_thread;
 mod waker;
 mod yield_now;
 
@@ -61,6 +63,7 @@ use std::task::{Context, Poll, Waker};
 use slab::Slab;
 
 use self::mailbox::{Mailbox, Message};
+use self::pool::Threads;
 use self::slot::{Joiner, Slot, TaskKey};
 use self::task::{BoxedTask, Task, Wakers, contain, swallow};
 use self::task_ref::Label;
@@ -69,8 +72,8 @@ use crate::reactor::{Reactor, count};
 
 pub use self::handle::Handle;
 pub use self::join::{JoinError, JoinHandle};
+pub(crate) use self::pool::{Work, on_thread};
 pub use self::remote::RemoteHandle;
-pub(crate) use self::remote::remote;
 pub use self::runtime::{Builder, Runtime, run};
 pub(crate) use self::spawn::spawn_at;
 pub use self::spawn::{spawn, spawn_named};
@@ -81,6 +84,7 @@ pub use self::structured::{
 pub use self::task::TaskId;
 pub use self::task_ref::{TaskRef, all_tasks, current};
 pub use self::timeout::{Elapsed, Timeout, timeout, timeout_at};
+pub use self::to_thread::to_thread;
 pub use self::yield_now::{YieldNow, yield_now};
 
 /// How many wakers of ended tasks are kept for the next ones.
@@ -107,6 +111,7 @@ pub(crate) struct Executor {
     mailbox: Arc<Mailbox>,
     spare_wakers: RefCell<Vec<Wakers>>,
     reactor: Rc<Reactor>,
+    threads: Threads,
     /// The panics of tasks that nobody awaited, if they are to end `block_on`.
     unhandled: Option<Cell<Option<task::Payload>>>,
     panics: Cell<u64>,
@@ -115,7 +120,7 @@ pub(crate) struct Executor {
 }
 
 impl Executor {
-    fn new(reactor: Rc<Reactor>, ends_on_panic: bool) -> Rc<Self> {
+    fn new(reactor: Rc<Reactor>, threads: Threads, ends_on_panic: bool) -> Rc<Self> {
         let mailbox = Arc::new(Mailbox::new(reactor.notifier()));
         Rc::new(Self {
             tasks: RefCell::default(),
@@ -127,6 +132,7 @@ impl Executor {
             mailbox,
             spare_wakers: RefCell::default(),
             reactor,
+            threads,
             unhandled: ends_on_panic.then(Cell::default),
             panics: Cell::new(0),
             turns: Cell::new(0),

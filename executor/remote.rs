@@ -81,8 +81,9 @@ impl<T> Shared<T> {
 pub(crate) struct Promise<T>(Arc<Shared<T>>);
 
 impl<T> Promise<T> {
-    pub(crate) fn complete(self, result: T) {
-        self.settle(Ok(result));
+    /// Keeps it, with what a call has returned or panicked with.
+    pub(super) fn complete(self, result: Result<T, Payload>) {
+        self.settle(result.map_err(|panic| self.0.error(Some(panic))));
     }
 
     fn settle(&self, result: Result<T, JoinError>) {
@@ -220,6 +221,13 @@ impl<T> RemoteHandle<T> {
     #[must_use]
     pub fn is_finished(&self) -> bool {
         !matches!(self.0.lock().result, Progress::Awaited)
+    }
+}
+
+impl<T> Drop for RemoteHandle<T> {
+    fn drop(&mut self) {
+        let waker = self.0.lock().handle.take(); // Nobody waits any more.
+        drop(waker);
     }
 }
 

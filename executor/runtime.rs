@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use super::pool::Threads;
 use super::slot::TaskKey;
 use super::{Executor, Handle, Stats};
 use crate::reactor::selector::{Backend, Selector};
@@ -61,6 +62,7 @@ pub fn run<F: Future>(main: F) -> F::Output {
 pub struct Builder {
     backend: Option<Backend>,
     ends_on_panic: bool,
+    max_threads: Option<usize>,
 }
 
 impl Builder {
@@ -97,6 +99,23 @@ impl Builder {
         self
     }
 
+    /// Says how many threads [`to_thread`](crate::to_thread) may use. Look-ups of names may use as
+    /// many of their own. By default, it is 4 more than the machine has processors, and at most 32.
+    ///
+    /// # Panics
+    ///
+    /// If it is 0: nothing would ever be called.
+    #[must_use]
+    #[track_caller]
+    pub fn max_threads(mut self, threads: usize) -> Self {
+        assert!(
+            threads > 0,
+            "Builder::max_threads: with no thread, nothing would ever be called; give at least 1"
+        );
+        self.max_threads = Some(threads);
+        self
+    }
+
     /// Makes the runtime.
     ///
     /// # Errors
@@ -108,11 +127,9 @@ impl Builder {
             Some(backend) => Selector::with_backend(backend)?,
             None => Selector::new()?,
         };
+        let reactor = Reactor::new(selector, Box::new(Monotonic));
         Ok(Runtime {
-            executor: Executor::new(
-                Reactor::new(selector, Box::new(Monotonic)),
-                self.ends_on_panic,
-            ),
+            executor: Executor::new(reactor, Threads::new(self.max_threads), self.ends_on_panic),
         })
     }
 }

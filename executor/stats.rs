@@ -7,7 +7,7 @@ use super::Executor;
 /// A snapshot of a runtime's figures: from [`stats`] inside of it, from
 /// [`Runtime::stats`](crate::Runtime::stats) otherwise.
 ///
-/// The first three tell what is alive now, and so what leaks; the others count what happened since
+/// The first four tell what is alive now, and so what leaks; the others count what happened since
 /// the runtime was made, and so what spins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -18,6 +18,8 @@ pub struct Stats {
     pub sources: usize,
     /// Timers that are set.
     pub timers: usize,
+    /// Threads of [`to_thread`](crate::to_thread) and of look-ups of names.
+    pub threads: usize,
     /// Turns of the loop.
     pub turns: u64,
     /// Questions to the selector: system calls, except that a wait of more than 24 days takes
@@ -66,6 +68,7 @@ impl Executor {
             tasks: self.alive.get(),
             sources: reactor.counters.sources.get(),
             timers: reactor.timers(),
+            threads: self.threads.count(),
             turns: self.turns.get(),
             selects: reactor.counters.selects.get(),
             polls: self.polls.get(),

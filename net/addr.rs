@@ -3,16 +3,16 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6, ToSocketAddrs};
 use std::panic::Location;
-use std::thread;
 
-use crate::executor::remote;
+use super::explain::explain;
+use crate::executor::{Work, on_thread};
 
 /// What can be connected to, or bound to: the counterpart of [`std::net::ToSocketAddrs`], which
 /// blocks while a name is looked up.
 ///
 /// It is implemented for socket addresses and slices of them, for `"host:port"`, and for `(host,
 /// port)` where the host is an IP address or a name. Literal addresses are used at once; a name is
-/// looked up by getaddrinfo(3) on a thread of its own, so that the other tasks go on.
+/// looked up off the loop, see [`lookup`](super::lookup).
 ///
 /// This trait is sealed: it cannot be implemented elsewhere.
 pub trait ToAddrs: sealed::ToTarget {}
@@ -109,7 +109,26 @@ impl<T: ToTarget + ?Sized> ToTarget for &T {
     }
 }
 
-/// Finds the addresses, without blocking the loop, and tries one after the other until one works.
+/// Finds the addresses, without blocking the loop.
+pub(super) async fn resolve(
+    call: &str,
+    target: io::Result<Target>,
+    site: &'static Location<'static>,
+) -> io::Result<Vec<SocketAddr>> {
+    let invalid = |error: io::Error| io::Error::new(error.kind(), format!("{call}: {error}"));
+    let (host, port) = match target.map_err(invalid)? {
+        Target::Addrs(addrs) => return Ok(addrs),
+        Target::Name(host, port) => (host, port),
+    };
+    let name = format!("{host}:{port}");
+    let look_up = move || (host, port).to_socket_addrs().map(Vec::from_iter);
+    let addrs = on_thread(Work::LookUp, call, site, look_up).await;
+    addrs
+        .and_then(|addrs| addrs)
+        .map_err(|error| explain(call, &name, error))
+}
+
+/// Finds the addresses, and tries one after the other until one works.
 pub(super) async fn try_each<T, F>(
     call: &str,
     target: io::Result<Target>,
@@ -123,55 +142,13 @@ where
     for addr in resolve(call, target, site).await? {
         match attempt(addr).await {
             Ok(it) => return Ok(it),
-            Err(error) => last = explain(call, &addr, &error),
+            Err(error) => last = explain(call, &addr, error),
         }
     }
     Err(last)
 }
 
-/// Finds the addresses, without blocking the loop.
-pub(super) async fn resolve(
-    call: &str,
-    target: io::Result<Target>,
-    site: &'static Location<'static>,
-) -> io::Result<Vec<SocketAddr>> {
-    let invalid = |error: io::Error| io::Error::new(error.kind(), format!("{call}: {error}"));
-    match target.map_err(invalid)? {
-        Target::Addrs(addrs) => Ok(addrs),
-        Target::Name(host, port) => {
-            let lookup = look_up(host.clone(), port, site).await;
-            lookup.map_err(|error| explain(call, &format!("{host}:{port}"), &error))
-        }
-    }
-}
-
 pub(super) fn no_address(call: &str) -> io::Error {
-    io::Error::new(
-        io::ErrorKind::InvalidInput,
-        format!("{call}: there is no address; give at least one"),
-    )
-}
-
-pub(super) fn explain(call: &str, target: &dyn std::fmt::Display, error: &io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("{call} {target}: {error}"))
-}
-
-/// getaddrinfo(3), on a thread of its own that nobody waits for when the process ends.
-async fn look_up(
-    host: String,
-    port: u16,
-    site: &'static Location<'static>,
-) -> io::Result<Vec<SocketAddr>> {
-    let (promise, answer) = remote(site);
-    let look_up = move || {
-        promise.complete(
-            (host.as_str(), port)
-                .to_socket_addrs()
-                .map(Iterator::collect),
-        );
-    };
-    thread::Builder::new()
-        .name("selio-lookup".into())
-        .spawn(look_up)?;
-    answer.await?
+    let problem = format!("{call}: there is no address; give at least one");
+    io::Error::new(io::ErrorKind::InvalidInput, problem)
 }

@@ -15,7 +15,8 @@ use std::time::{Duration, Instant};
 use futures_core::Stream;
 use rustix::io::Errno;
 
-use super::addr::{Target, ToAddrs, explain, no_address, resolve, try_each};
+use super::addr::{Target, ToAddrs, no_address, resolve, try_each};
+use super::explain::{explain, explain_by};
 use super::{TcpStream, socket};
 use crate::reactor::{Direction, Reactor, Sleep, Source, Waiter, sleep_until};
 
@@ -312,9 +313,9 @@ impl TcpListenerBuilder {
             match self.listen(addr, true) {
                 Ok(it) => listeners.push(TcpListener::register(Rc::clone(&reactor), it)),
                 Err(error) if is_one_of(&error, &[Errno::ADDRNOTAVAIL, Errno::AFNOSUPPORT]) => {
-                    last = explain(call, &addr, &error);
+                    last = explain(call, &addr, error);
                 }
-                Err(error) => return Err(explain(call, &addr, &error)),
+                Err(error) => return Err(explain(call, &addr, error)),
             }
         }
         if listeners.is_empty() {
@@ -344,7 +345,7 @@ fn explain_in_use(error: Errno) -> io::Error {
         return error.into();
     }
     let problem = format!("{error}; stop who listens there, or take another port: 0 is a free one");
-    io::Error::new(io::ErrorKind::AddrInUse, problem)
+    explain_by(problem, error.into())
 }
 
 /// The future of [`TcpListener::accept`]. It may be polled again for the next connection.

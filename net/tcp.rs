@@ -12,9 +12,10 @@ use std::task::{Poll, ready};
 use rustix::io::Errno;
 use rustix::net as sys;
 
-use super::addr::{ToAddrs, try_each};
+use super::addr::{ToAddrs, resolve};
 use super::bytes::{self, retry};
 use super::closer::Closer;
+use super::happy_eyeballs::first_to_answer;
 use super::socket;
 use super::split::{self, OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
 use crate::reactor::{Direction, Reactor, Source};
@@ -53,13 +54,16 @@ pub struct TcpStream {
 }
 
 impl TcpStream {
-    /// Connects, to the first of the addresses that answers. A name is looked up without blocking
-    /// the other tasks.
+    /// Connects. A name is looked up without blocking the other tasks, see [`lookup`](super::lookup).
+    ///
+    /// Of several addresses, it is the first that answers: the next one is tried when one has
+    /// failed, or has kept silent for 250 ms, and IPv6 and IPv4 take turns, as Happy Eyeballs has it
+    /// ([RFC 8305](https://www.rfc-editor.org/rfc/rfc8305)).
     ///
     /// # Errors
     ///
-    /// Nobody answers: the error of the last address, whose message names it. The address is
-    /// malformed, or the name unknown.
+    /// Nobody answers: the message names each address that was tried. The error of the system is its
+    /// [`source`](std::error::Error::source). The address is malformed, or the name unknown.
     ///
     /// # Panics
     ///
@@ -74,7 +78,8 @@ impl TcpStream {
         let (target, site) = (addr.to_target(), Location::caller());
         async move {
             Reactor::expect_current_at(CALL, site);
-            try_each(CALL, target, site, Self::connect_to).await
+            let addrs = resolve(CALL, target, site).await?;
+            first_to_answer(CALL, addrs, Self::connect_to).await
         }
     }
 
