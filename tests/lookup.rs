@@ -42,9 +42,12 @@ async fn at_once<T>(future: impl Future<Output = io::Result<T>>) -> T {
 fn a_name_is_looked_up_on_a_thread() {
     on_each_backend(async || {
         let mut look_up = pin!(lookup("localhost:5566"));
-        assert!(poll_once(&mut look_up).await.is_none());
+        let answer = poll_once(&mut look_up).await;
         assert_eq!(stats().threads, 1);
-        let addrs = look_up.await.unwrap();
+        let addrs = match answer {
+            Some(answer) => answer.unwrap(), // That thread was fast.
+            None => look_up.await.unwrap(),
+        };
         assert!(!addrs.is_empty());
         for addr in addrs {
             assert!(addr.ip().is_loopback(), "{addr}");
@@ -71,7 +74,7 @@ fn a_look_up_that_is_given_up_leaves_nothing_to_wake() {
     on_each_backend(async || {
         let before = alive(&stats());
         for _ in 0..100 {
-            assert!(poll_once(&mut pin!(lookup("localhost:1"))).await.is_none());
+            let _ = poll_once(&mut pin!(lookup("localhost:1"))).await;
         }
         assert_eq!(alive(&stats()), before);
     });
