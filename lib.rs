@@ -23,6 +23,7 @@
 //! | `asyncio.run(main())` | [`run`]`(main())` |
 //! | `asyncio.Runner(loop_factory=..)` | [`Builder`], [`Runtime`] |
 //! | `create_task(f())`, `task.cancel()` | [`spawn`]`(f())`, [`JoinHandle::cancel`] |
+//! | `async with TaskGroup()`, `ExceptionGroup` | [`TaskGroup::scope`], [`GroupError`] |
 //! | `gather` | [`gather`], [`try_gather`] |
 //! | `as_completed`, `wait` | [`as_completed`], [`wait`], [`race`] |
 //! | `sleep`, `sleep(0)` | [`sleep`], [`yield_now`] |
@@ -46,9 +47,10 @@ pub mod net;
 mod reactor;
 
 pub use executor::{
-    AsCompleted, Builder, Elapsed, Gather, Handle, JoinError, JoinHandle, Race, RemoteHandle,
-    Runtime, Stats, Timeout, TryGather, Wait, YieldNow, as_completed, gather, race, run, spawn,
-    spawn_named, stats, timeout, timeout_at, to_thread, try_gather, wait, yield_now,
+    AsCompleted, Builder, Elapsed, Failure, Gather, GroupError, Handle, JoinError, JoinHandle,
+    Race, RemoteHandle, Runtime, Stats, TaskGroup, Timeout, TryGather, Wait, YieldNow,
+    as_completed, gather, race, run, spawn, spawn_named, stats, timeout, timeout_at, to_thread,
+    try_gather, wait, yield_now,
 };
 pub use net::{Server, process, signal};
 pub use reactor::{

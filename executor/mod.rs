@@ -79,7 +79,8 @@ pub(crate) use self::spawn::spawn_at;
 pub use self::spawn::{spawn, spawn_named};
 pub use self::stats::{Stats, stats};
 pub use self::structured::{
-    AsCompleted, Gather, Race, TryGather, Wait, as_completed, gather, race, try_gather, wait,
+    AsCompleted, Failure, Gather, GroupError, Race, TaskGroup, TryGather, Wait, as_completed,
+    gather, race, try_gather, wait,
 };
 pub use self::task::TaskId;
 pub use self::task_ref::{TaskRef, all_tasks, current};

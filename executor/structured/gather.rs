@@ -54,7 +54,8 @@ pub fn gather<M, G: Gather<M>>(futures: G) -> impl Future<Output = G::Output> {
 ///
 /// asyncio's counterpart is
 /// [`gather`](https://docs.python.org/3/library/asyncio-task.html#asyncio.gather), which lets the
-/// others go on: to have that, [`spawn`](crate::spawn) them.
+/// others go on: to have that, [`spawn`](crate::spawn) them. A [`TaskGroup`](crate::TaskGroup) tells
+/// the errors of all, not only the first.
 ///
 /// # Errors
 ///

@@ -14,11 +14,15 @@
 mod as_completed;
 mod children;
 mod gather;
+mod group;
+mod group_error;
 mod race;
 mod tuple;
 mod wait;
 
 pub use self::as_completed::{AsCompleted, as_completed};
 pub use self::gather::{Gather, TryGather, gather, try_gather};
+pub use self::group::TaskGroup;
+pub use self::group_error::{Failure, GroupError};
 pub use self::race::{Race, race};
 pub use self::wait::{Wait, wait};

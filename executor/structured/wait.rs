@@ -9,7 +9,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use super::children::Children;
-use crate::executor::{Executor, JoinHandle, TaskKey};
+use crate::executor::slot::TaskKey;
+use crate::executor::{Executor, JoinHandle};
 use crate::reactor::{Sleep, sleep};
 
 /// Waits until all of these tasks have ended, and takes the handles of those that have out of the

@@ -1,0 +1,403 @@
+//! Tasks that end together: `TaskGroup`.
+//!
+//! A group is a scope and not an object with `spawn` and `join`, because only a scope cannot be
+//! left the wrong way. With an object, a `?` between the two calls leaves tasks behind that nobody
+//! awaits, and a task that fails does not reach its owner as long as that one waits for something
+//! else, the next connection, say. Here the body is a member like the tasks: whoever fails first
+//! cancels all the others, and when the scope is over, so is everything that was started in it.
+//!
+//! ```text
+//!            body ends                all tasks have ended
+//!   open --------------> open, joining ------------------> closed: what the body gave
+//!     |                     |
+//!     |  an error, a panic  |  the same                    all tasks have ended
+//!     +---------------------+-----> failed: cancel all ---------------------> closed: all failures
+//!     |
+//!     +---- the scope is dropped: cancel all -----------> closed: nobody is there to be told
+//! ```
+//!
+//! Cancelling drops a future, which takes no time: unlike asyncio's, a group that has failed has
+//! nobody to wait for, except a task that is being polled further up the stack.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::future::Future;
+use std::panic::{Location, resume_unwind};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+use pin_project_lite::pin_project;
+
+use super::group_error::{Failure, GroupError};
+use crate::executor::task::{Payload, contain};
+use crate::executor::{Executor, JoinError, JoinHandle, TaskRef};
+
+/// A way into a scope whose tasks end together: see [`scope`](Self::scope).
+///
+/// Clones belong to the same group. A task that is given one may spawn siblings.
+pub struct TaskGroup<E>(Rc<Group<E>>);
+
+struct Group<E> {
+    /// The tasks that have not ended, in the order in which they were spawned.
+    tasks: RefCell<BTreeMap<u64, TaskRef>>,
+    spawned: Cell<u64>,
+    failures: RefCell<Vec<Failure<E>>>,
+    phase: Cell<Phase>,
+    /// The body has ended: the scope is over with the last task.
+    is_joining: Cell<bool>,
+    /// The tasks are being cancelled further up the stack, those that are spawned meanwhile too.
+    is_cancelling: Cell<bool>,
+    /// Who awaits the scope.
+    waker: Cell<Option<Waker>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Phase {
+    Open,
+    Failed,
+    Closed,
+}
+
+impl<E: 'static> TaskGroup<E> {
+    /// Runs `body`, which may spawn tasks into the group that it is given, and waits until all of them
+    /// have ended, and all that these have spawned.
+    ///
+    /// The first member that fails, a task or the body, cancels all the others. What
+    /// [`spawn`](Self::spawn) returns need not be awaited: an error or a panic reaches the group in any
+    /// case. To end a group early, let a member return an error; or drop the scope, as
+    /// [`timeout`](crate::timeout()) and [`race`](crate::race) do.
+    ///
+    /// asyncio's counterpart is
+    /// [`async with TaskGroup()`](https://docs.python.org/3/library/asyncio-task.html#asyncio.TaskGroup).
+    ///
+    /// # Errors
+    ///
+    /// All errors and panics of the members in the order in which they happened, if there are any. To
+    /// be cancelled, by [`JoinHandle::cancel`], is none.
+    ///
+    /// # Panics
+    ///
+    /// A panic of the body goes on here, and cancels the tasks.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future cancels all tasks, which are dropped when that returns, and drops the body;
+    /// there is nothing to wait for. Errors that have happened before are lost with it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use selio::{TaskGroup, sleep};
+    /// use std::{io, time::Duration};
+    ///
+    /// async fn fetch(number: u64) -> io::Result<u64> {
+    ///     sleep(Duration::from_millis(number)).await;
+    ///     Ok(number)
+    /// }
+    ///
+    /// # fn main() -> io::Result<()> {
+    /// selio::run(async {
+    ///     let sum = TaskGroup::scope(async |group| {
+    ///         let two = group.spawn(fetch(2));
+    ///         let three = group.spawn(fetch(3));
+    ///         group.spawn(fetch(1)); // is waited for too
+    ///         io::Result::Ok(two.await? + three.await?)
+    ///     })
+    ///     .await?;
+    ///     assert_eq!(sum, 5);
+    ///     Ok(())
+    /// })
+    /// # }
+    /// ```
+    pub fn scope<B, T>(
+        body: impl FnOnce(TaskGroup<E>) -> B,
+    ) -> impl Future<Output = Result<T, GroupError<E>>>
+    where
+        B: Future<Output = Result<T, E>>,
+    {
+        let group = Rc::new(Group {
+            tasks: RefCell::default(),
+            spawned: Cell::new(0),
+            failures: RefCell::default(),
+            phase: Cell::new(Phase::Open),
+            is_joining: Cell::new(false),
+            is_cancelling: Cell::new(false),
+            waker: Cell::new(None),
+        });
+        Scope {
+            body: Some(body(Self(Rc::clone(&group)))),
+            output: None,
+            group,
+        }
+    }
+
+    /// Starts a task in the group. An `Err` or a panic of it fails the group, and the handle then says
+    /// that the task was cancelled. Dropping the handle leaves the task in the group.
+    ///
+    /// While the group is ending, a task is still waited for. When it has failed or has ended, the
+    /// task is cancelled before its first poll.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a runtime.
+    ///
+    /// # Examples
+    ///
+    /// A task that spawns siblings:
+    ///
+    /// ```
+    /// use selio::TaskGroup;
+    /// use std::convert::Infallible;
+    ///
+    /// async fn countdown(group: TaskGroup<Infallible>, from: u32) -> Result<(), Infallible> {
+    ///     if from > 0 {
+    ///         let next = countdown(group.clone(), from - 1);
+    ///         group.spawn(Box::pin(next));
+    ///     }
+    ///     Ok(())
+    /// }
+    ///
+    /// selio::run(TaskGroup::scope(|group| countdown(group, 10))).unwrap();
+    /// ```
+    #[track_caller]
+    pub fn spawn<F, T>(&self, future: F) -> JoinHandle<T>
+    where
+        F: Future<Output = Result<T, E>> + 'static,
+        T: 'static,
+    {
+        let executor = Executor::expect_current("TaskGroup::spawn", Rc::clone);
+        self.add(&executor, future, None, Location::caller())
+    }
+
+    /// [`spawn`](Self::spawn) with a name, which the task's handle and errors show.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a runtime.
+    #[track_caller]
+    pub fn spawn_named<F, T>(&self, name: impl Into<String>, future: F) -> JoinHandle<T>
+    where
+        F: Future<Output = Result<T, E>> + 'static,
+        T: 'static,
+    {
+        let executor = Executor::expect_current("TaskGroup::spawn_named", Rc::clone);
+        self.add(
+            &executor,
+            future,
+            Some(Rc::new(name.into())),
+            Location::caller(),
+        )
+    }
+
+    fn add<F, T>(
+        &self,
+        executor: &Rc<Executor>,
+        future: F,
+        name: Option<Rc<String>>,
+        site: &'static Location<'static>,
+    ) -> JoinHandle<T>
+    where
+        F: Future<Output = Result<T, E>> + 'static,
+        T: 'static,
+    {
+        let number = self.0.spawned.get();
+        self.0.spawned.set(number + 1);
+        let child = Child {
+            future: Some(future),
+            group: Rc::clone(&self.0),
+            number,
+        };
+        let task = executor.spawn(child, name, site);
+        self.0.tasks.borrow_mut().insert(number, task.task());
+        if self.0.phase.get() != Phase::Open {
+            self.0.cancel_all();
+        }
+        task
+    }
+}
+
+impl<E> Group<E> {
+    fn fail(&self, failure: Failure<E>) {
+        if self.phase.get() == Phase::Closed {
+            return; // Nobody is there to be told.
+        }
+        self.failures.borrow_mut().push(failure);
+        self.phase.set(Phase::Failed);
+        self.cancel_all();
+        self.wake();
+    }
+
+    /// Cancels the tasks in the order in which they were spawned, also those that their destructors
+    /// spawn.
+    fn cancel_all(&self) {
+        if self.is_cancelling.replace(true) {
+            return;
+        }
+        let mut next = 0;
+        while let Some((number, task)) = self.first_from(next) {
+            next = number + 1;
+            task.cancel();
+        }
+        self.is_cancelling.set(false);
+    }
+
+    fn first_from(&self, number: u64) -> Option<(u64, TaskRef)> {
+        let tasks = self.tasks.borrow();
+        let (&number, task) = tasks.range(number..).next()?;
+        Some((number, task.clone()))
+    }
+
+    /// A task has ended, and its future was dropped.
+    fn remove(&self, number: u64) {
+        let mut tasks = self.tasks.borrow_mut();
+        tasks.remove(&number);
+        let is_last = tasks.is_empty();
+        drop(tasks);
+        if is_last && self.is_joining.get() {
+            self.wake();
+        }
+    }
+
+    fn wake(&self) {
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.tasks.borrow().is_empty()
+    }
+
+    /// Tells who awaits the group of the panic of a task. If nobody does any more, it comes back.
+    fn report(&self, number: u64, panic: Payload) -> Result<(), Payload> {
+        if self.phase.get() == Phase::Closed {
+            return Err(panic);
+        }
+        let task = self.tasks.borrow()[&number].to_string();
+        self.fail(Failure::Panic(JoinError::new(task, Some(panic))));
+        Ok(())
+    }
+}
+
+impl<E> Clone for TaskGroup<E> {
+    fn clone(&self) -> Self {
+        Self(Rc::clone(&self.0))
+    }
+}
+
+impl<E> fmt::Debug for TaskGroup<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let tasks = self.0.tasks.borrow();
+        f.debug_struct("TaskGroup")
+            .field("phase", &self.0.phase.get())
+            .field("tasks", &tasks.values().collect::<Vec<_>>())
+            .finish()
+    }
+}
+
+pin_project! {
+    /// The future of a scope.
+    struct Scope<B, T, E> {
+        #[pin]
+        body: Option<B>,
+        // What the body gave, until the last task has ended.
+        output: Option<T>,
+        group: Rc<Group<E>>,
+    }
+
+    impl<B, T, E> PinnedDrop for Scope<B, T, E> {
+        fn drop(this: Pin<&mut Self>) {
+            let group = &this.group;
+            group.phase.set(Phase::Closed);
+            group.cancel_all();
+        }
+    }
+}
+
+impl<B, T, E> Future for Scope<B, T, E>
+where
+    B: Future<Output = Result<T, E>>,
+{
+    type Output = Result<T, GroupError<E>>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        let group = &**this.group;
+        drop(group.waker.replace(Some(cx.waker().clone())));
+        if let Some(body) = this.body.as_mut().as_pin_mut() {
+            let has_failed = || group.phase.get() == Phase::Failed;
+            let result = match has_failed() {
+                true => Poll::Pending,
+                false => body.poll(cx),
+            };
+            if result.is_pending() && !has_failed() {
+                return Poll::Pending;
+            }
+            this.body.set(None);
+            group.is_joining.set(true);
+            match result {
+                Poll::Pending => {}
+                Poll::Ready(Ok(output)) => *this.output = Some(output),
+                Poll::Ready(Err(error)) => group.fail(Failure::Error(error)),
+            }
+        }
+        if !group.is_empty() {
+            return Poll::Pending;
+        }
+        group.phase.set(Phase::Closed);
+        let failures = group.failures.take();
+        Poll::Ready(match this.output.take() {
+            Some(output) if failures.is_empty() => Ok(output),
+            _ => Err(GroupError::new(failures)),
+        })
+    }
+}
+
+pin_project! {
+    /// What a task of a group runs.
+    struct Child<F, E> {
+        #[pin]
+        future: Option<F>,
+        group: Rc<Group<E>>,
+        // Which of its tasks this is.
+        number: u64,
+    }
+
+    impl<F, E> PinnedDrop for Child<F, E> {
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            let dropped = contain(|| this.future.set(None));
+            let result = dropped.or_else(|panic| this.group.report(*this.number, panic));
+            this.group.remove(*this.number);
+            if let Err(panic) = result {
+                resume_unwind(panic);
+            }
+        }
+    }
+}
+
+impl<F, T, E> Future for Child<F, E>
+where
+    F: Future<Output = Result<T, E>>,
+{
+    type Output = T;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
+        let this = self.project();
+        let future = this.future.as_pin_mut().expect("it is there until the end");
+        match contain(|| future.poll(cx)) {
+            Ok(Poll::Pending) => {}
+            Ok(Poll::Ready(Ok(output))) => return Poll::Ready(output),
+            Ok(Poll::Ready(Err(error))) => this.group.fail(Failure::Error(error)),
+            Err(panic) => {
+                if let Err(panic) = this.group.report(*this.number, panic) {
+                    resume_unwind(panic);
+                }
+            }
+        }
+        // The failure has cancelled this task too: it is dropped as soon as this returns.
+        Poll::Pending
+    }
+}
