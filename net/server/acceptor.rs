@@ -6,7 +6,6 @@ use std::io;
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Poll, ready};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use super::super::listener::PAUSE;
@@ -73,7 +72,8 @@ impl<L: Listener> Acceptor<L> {
                     self.pause().await;
                 }
             }
-            if tries % ACCEPTS == 0 {
+            // At the maximum, this puts it behind the other acceptors: they take turns.
+            if tries % ACCEPTS == 0 || !self.state.has_room() {
                 yield_now().await;
             }
         }
@@ -107,11 +107,9 @@ impl<L: Listener> Acceptor<L> {
 }
 
 impl<L: Listener> Drop for Acceptor<L> {
+    /// Its runtime is gone, or a listener of the user's has panicked: a server that is closed is
+    /// better than one that listens and never accepts.
     fn drop(&mut self) {
-        // A listener of the user's has panicked. A server that seems to serve and does not would be
-        // worse than one that is closed.
-        if thread::panicking() {
-            self.state.close();
-        }
+        self.state.close();
     }
 }

@@ -9,6 +9,10 @@ use std::panic::Location;
 use crate::executor::JoinError;
 
 /// What a handler may return: nothing, or a `Result` whose error becomes text.
+#[diagnostic::on_unimplemented(
+    message = "a handler cannot return `{Self}`",
+    label = "it returns `()`, or a `Result<(), E>` whose error becomes a `Box<dyn Error>`"
+)]
 pub trait HandlerOutput {
     /// The error, if there is one.
     ///
