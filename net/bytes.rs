@@ -3,6 +3,9 @@
 use std::io::{self, IoSlice, IoSliceMut};
 use std::ops::Deref;
 use std::os::fd::AsFd;
+use std::task::{Context, Poll, ready};
+
+use crate::reactor::{Source, Waiter};
 
 /// How many slices one system call takes at most (`IOV_MAX` of Linux and the BSDs).
 const MAX_SLICES: usize = 1024;
@@ -39,6 +42,37 @@ pub(super) async fn read_exact(
         }
     }
     Ok(())
+}
+
+/// Writes all of the bytes, with as many calls as it takes, and keeps those that are left.
+#[inline]
+pub(super) fn poll_write_all<T>(
+    waiter: &mut Waiter<'_, T>,
+    cx: &mut Context<'_>,
+    bytes: &mut &[u8],
+    write: impl Fn(&T, &[u8]) -> io::Result<usize>,
+) -> Poll<io::Result<()>> {
+    while !bytes.is_empty() {
+        let n = ready!(waiter.poll_io(cx, |io| write(io, bytes)))?;
+        *bytes = &bytes[n..];
+    }
+    Poll::Ready(Ok(()))
+}
+
+/// One read(2) from a pipe or a terminal. If it takes less than there is room for, there is no more:
+/// the next read need not try before it waits.
+pub(super) fn read<T: AsFd>(source: &Source<T>, buffer: &mut [u8]) -> io::Result<usize> {
+    let room = buffer.len();
+    let n = rustix::io::read(source, buffer)?;
+    if 0 < n && n < room {
+        source.set_drained();
+    }
+    Ok(n)
+}
+
+/// One [write(2)](https://man7.org/linux/man-pages/man2/write.2.html).
+pub(super) fn write(io: &impl AsFd, bytes: &[u8]) -> io::Result<usize> {
+    Ok(rustix::io::write(io, bytes)?)
 }
 
 /// [readv(2)](https://man7.org/linux/man-pages/man2/readv.2.html), from a pipe or a socket.

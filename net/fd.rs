@@ -2,7 +2,7 @@
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
-use super::{PipeReader, TcpListener, TcpStream};
+use super::{PipeReader, TcpListener, TcpStream, UnixDatagram, UnixListener, UnixStream};
 
 macro_rules! impl_as_fd {
     ($($type:ty),*) => {$(
@@ -20,7 +20,26 @@ macro_rules! impl_as_fd {
     )*};
 }
 
-impl_as_fd!(TcpStream, TcpListener, PipeReader);
+impl_as_fd!(TcpStream, TcpListener, PipeReader, UnixStream, UnixDatagram);
+
+impl AsFd for UnixListener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.acceptor.source.as_fd()
+    }
+}
+
+impl AsRawFd for UnixListener {
+    fn as_raw_fd(&self) -> RawFd {
+        self.as_fd().as_raw_fd()
+    }
+}
+
+impl From<UnixStream> for OwnedFd {
+    /// Non-blocking, as it is; see [`UnixStream::into_std`].
+    fn from(stream: UnixStream) -> Self {
+        stream.source.into_inner().into()
+    }
+}
 
 impl From<TcpStream> for OwnedFd {
     /// Non-blocking, as it is; see [`TcpStream::into_std`].

@@ -2,48 +2,60 @@
 
 use std::io::{self, IoSlice};
 use std::net::Shutdown;
+use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use futures_io::{AsyncRead, AsyncWrite};
 
-use super::tcp::recv;
-use super::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, TcpStream, WriteHalf, bytes, socket};
-use crate::reactor::Direction;
+use super::socket::{self, recv};
+use super::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, TcpStream, UnixStream, WriteHalf, bytes};
+use crate::reactor::{Direction, Source};
+
+fn poll_read<T: AsFd>(
+    source: &Source<T>,
+    cx: &mut Context<'_>,
+    buffer: &mut [u8],
+) -> Poll<io::Result<usize>> {
+    match buffer {
+        [] => Poll::Ready(Ok(0)),
+        _ => source.poll_io(cx, Direction::Read, |_| recv(source, buffer)),
+    }
+}
+
+fn poll_write<T: AsFd>(
+    source: &Source<T>,
+    cx: &mut Context<'_>,
+    bytes: &[u8],
+) -> Poll<io::Result<usize>> {
+    match bytes {
+        [] => Poll::Ready(Ok(0)),
+        _ => source.poll_io(cx, Direction::Write, |stream| socket::send(stream, bytes)),
+    }
+}
+
+fn poll_write_vectored<T: AsFd>(
+    source: &Source<T>,
+    cx: &mut Context<'_>,
+    slices: &[IoSlice<'_>],
+) -> Poll<io::Result<usize>> {
+    if bytes::are_empty(slices) {
+        return Poll::Ready(Ok(0));
+    }
+    source.poll_io(cx, Direction::Write, |stream| {
+        socket::send_vectored(stream, slices)
+    })
+}
 
 impl TcpStream {
     fn stream(&self) -> &Self {
         self
     }
+}
 
-    fn poll_read(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
-        match buffer {
-            [] => Poll::Ready(Ok(0)),
-            _ => self
-                .source
-                .poll_io(cx, Direction::Read, |_| recv(&self.source, buffer)),
-        }
-    }
-
-    fn poll_write(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        if bytes.is_empty() {
-            return Poll::Ready(Ok(0));
-        }
-        self.source
-            .poll_io(cx, Direction::Write, |stream| socket::send(stream, bytes))
-    }
-
-    fn poll_write_vectored(
-        &self,
-        cx: &mut Context<'_>,
-        slices: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        if bytes::are_empty(slices) {
-            return Poll::Ready(Ok(0));
-        }
-        self.source.poll_io(cx, Direction::Write, |stream| {
-            socket::send_vectored(stream, slices)
-        })
+impl UnixStream {
+    fn stream(&self) -> &Self {
+        self
     }
 }
 
@@ -56,7 +68,7 @@ macro_rules! impl_async_read {
                 cx: &mut Context<'_>,
                 buffer: &mut [u8],
             ) -> Poll<io::Result<usize>> {
-                self.get_mut().stream().poll_read(cx, buffer)
+                poll_read(&self.stream().source, cx, buffer)
             }
         }
     )*};
@@ -71,7 +83,7 @@ macro_rules! impl_async_write {
                 cx: &mut Context<'_>,
                 bytes: &[u8],
             ) -> Poll<io::Result<usize>> {
-                self.get_mut().stream().poll_write(cx, bytes)
+                poll_write(&self.stream().source, cx, bytes)
             }
 
             fn poll_write_vectored(
@@ -79,7 +91,7 @@ macro_rules! impl_async_write {
                 cx: &mut Context<'_>,
                 slices: &[IoSlice<'_>],
             ) -> Poll<io::Result<usize>> {
-                self.get_mut().stream().poll_write_vectored(cx, slices)
+                poll_write_vectored(&self.stream().source, cx, slices)
             }
 
             fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -87,7 +99,7 @@ macro_rules! impl_async_write {
             }
 
             fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-                Poll::Ready(self.get_mut().stream().shutdown(Shutdown::Write))
+                Poll::Ready(self.stream().shutdown(Shutdown::Write))
             }
         }
     )*};
@@ -95,3 +107,16 @@ macro_rules! impl_async_write {
 
 impl_async_read!(TcpStream, &TcpStream, ReadHalf<'_>, OwnedReadHalf);
 impl_async_write!(TcpStream, &TcpStream, WriteHalf<'_>, OwnedWriteHalf);
+
+impl_async_read!(
+    UnixStream,
+    &UnixStream,
+    ReadHalf<'_, UnixStream>,
+    OwnedReadHalf<UnixStream>
+);
+impl_async_write!(
+    UnixStream,
+    &UnixStream,
+    WriteHalf<'_, UnixStream>,
+    OwnedWriteHalf<UnixStream>
+);

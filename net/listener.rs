@@ -26,7 +26,7 @@ pub(super) const PAUSE: Duration = Duration::from_millis(200);
 
 /// How many connections may wait to be accepted. The system may have a lower limit
 /// (`net.core.somaxconn`).
-const BACKLOG: u32 = 1024;
+pub(super) const BACKLOG: u32 = 1024;
 
 /// Waits for TCP connections: [`std::net::TcpListener`], awaited.
 ///
@@ -411,7 +411,7 @@ fn poll_accept(
 /// Whether the connection that was about to be accepted is gone, and nothing else is wrong.
 /// [accept(2)](https://man7.org/linux/man-pages/man2/accept.2.html) says to treat these like
 /// `EAGAIN`.
-fn is_of_the_connection(error: &io::Error) -> bool {
+pub(super) fn is_of_the_connection(error: &io::Error) -> bool {
     is_one_of(
         error,
         &[
@@ -427,7 +427,7 @@ fn is_of_the_connection(error: &io::Error) -> bool {
     ) || error.kind() == io::ErrorKind::ConnectionAborted
 }
 
-fn is_exhausted(error: &io::Error) -> bool {
+pub(super) fn is_exhausted(error: &io::Error) -> bool {
     is_one_of(
         error,
         &[Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM],

@@ -11,10 +11,13 @@
 //! the selector instead of blocking the thread. Reading and writing take `&self`, so that one task
 //! can do both at once. No call raises `SIGPIPE`, and none gives `EINTR` back.
 
+mod accept;
 mod addr;
+mod backoff;
 mod bytes;
 mod closer;
 mod explain;
+mod datagram;
 mod fd;
 mod futures_io;
 mod happy_eyeballs;
@@ -28,12 +31,17 @@ pub mod signal;
 mod socket;
 mod split;
 mod tcp;
+mod unix;
 
 pub use self::addr::ToAddrs;
 pub use self::closer::Closer;
+pub use self::datagram::Received;
 pub use self::listener::{Incoming, TcpListener, TcpListenerBuilder};
 pub use self::lookup::lookup;
 pub use self::pipe::{PipeReader, PipeWriter, pipe};
 pub use self::server::{Cause, Failure, HandlerOutput, Listener, Server, ServerBuilder};
 pub use self::split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};
 pub use self::tcp::TcpStream;
+pub use self::unix::{
+    ToUnixAddr, UnixDatagram, UnixIncoming, UnixListener, UnixListenerBuilder, UnixStream,
+};

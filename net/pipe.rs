@@ -7,12 +7,11 @@ use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::fs::FileTypeExt;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use futures_io::{AsyncRead, AsyncWrite};
-use rustix::io as sys;
 
-use super::bytes::{self, retry};
+use super::bytes::{self, read, retry};
 use crate::reactor::{Direction, Reactor, Source};
 
 /// A pipe, as of [pipe(2)](https://man7.org/linux/man-pages/man2/pipe.2.html): what is written into
@@ -245,7 +244,7 @@ impl PipeWriter {
             return Ok(0);
         }
         self.source()?
-            .io(Direction::Write, |pipe| Ok(sys::write(pipe, bytes)?))
+            .io(Direction::Write, |pipe| bytes::write(pipe, bytes))
             .await
     }
 
@@ -280,14 +279,7 @@ impl PipeWriter {
     /// [`write`](Self::write) in a loop.
     pub async fn write_all(&self, mut bytes: &[u8]) -> io::Result<()> {
         let mut waiter = self.source()?.waiter(Direction::Write);
-        poll_fn(|cx| {
-            while !bytes.is_empty() {
-                let n = ready!(waiter.poll_io(cx, |pipe| Ok(sys::write(pipe, bytes)?)))?;
-                bytes = &bytes[n..];
-            }
-            Poll::Ready(Ok(()))
-        })
-        .await
+        poll_fn(|cx| bytes::poll_write_all(&mut waiter, cx, &mut bytes, bytes::write)).await
     }
 
     /// Waits until [`try_write`](Self::try_write) is worth a try. See [`Source::writable`].
@@ -310,7 +302,7 @@ impl PipeWriter {
     /// `WouldBlock` if there is no room, and those of [`write`](Self::write).
     pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         let source = self.source()?;
-        retry(|| Ok(sys::write(source, bytes)?))
+        retry(|| bytes::write(source, bytes))
     }
 
     fn source(&self) -> io::Result<&Source<OwnedFd>> {
@@ -324,17 +316,6 @@ impl PipeWriter {
 }
 
 const CLOSED: &str = "PipeWriter: it was closed, and has no file descriptor; ask before that";
-
-/// One read(2). If it takes less than there is room for, it has emptied the pipe: the next read
-/// need not try before it waits.
-fn read(source: &Source<OwnedFd>, buffer: &mut [u8]) -> io::Result<usize> {
-    let room = buffer.len();
-    let n = sys::read(source, buffer)?;
-    if 0 < n && n < room {
-        source.set_drained();
-    }
-    Ok(n)
-}
 
 fn non_blocking_pipe(call: &str, fd: OwnedFd) -> io::Result<OwnedFd> {
     // A file of std is how std lends fstat(2).
@@ -416,7 +397,7 @@ impl AsyncWrite for PipeWriter {
             [] => Poll::Ready(Ok(0)),
             _ => self
                 .source()?
-                .poll_io(cx, Direction::Write, |pipe| Ok(sys::write(pipe, bytes)?)),
+                .poll_io(cx, Direction::Write, |pipe| bytes::write(pipe, bytes)),
         }
     }
 

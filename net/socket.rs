@@ -11,6 +11,7 @@ use rustix::net::{
 };
 
 use super::bytes::as_many_as_fit;
+use crate::reactor::Source;
 
 /// A broken connection is told by `EPIPE`, never by a signal.
 #[cfg(not(target_vendor = "apple"))]
@@ -20,20 +21,28 @@ const NO_SIGNAL: SendFlags = SendFlags::empty();
 
 /// A TCP socket that does not block and is not handed on to child processes.
 pub(super) fn tcp(addr: SocketAddr) -> io::Result<OwnedFd> {
-    let family = if addr.is_ipv4() {
+    open(family_of(addr), SocketType::STREAM)
+}
+
+pub(super) fn family_of(addr: SocketAddr) -> AddressFamily {
+    if addr.is_ipv4() {
         AddressFamily::INET
     } else {
         AddressFamily::INET6
-    };
+    }
+}
+
+/// A socket that does not block and is not handed on to child processes.
+pub(super) fn open(family: AddressFamily, kind: SocketType) -> io::Result<OwnedFd> {
     #[cfg(not(target_vendor = "apple"))]
     {
         use rustix::net::SocketFlags;
         let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-        Ok(sys::socket_with(family, SocketType::STREAM, flags, None)?)
+        Ok(sys::socket_with(family, kind, flags, None)?)
     }
     #[cfg(target_vendor = "apple")]
     {
-        let socket = sys::socket(family, SocketType::STREAM, None)?;
+        let socket = sys::socket(family, kind, None)?;
         prepare(&socket)?;
         Ok(socket)
     }
@@ -65,15 +74,23 @@ fn prepare(socket: &OwnedFd) -> io::Result<()> {
     Ok(())
 }
 
-pub(super) fn recv(socket: impl AsFd, buffer: &mut [u8]) -> io::Result<usize> {
-    Ok(sys::recv(socket, buffer, RecvFlags::empty())?.0)
+/// One recv(2) from a stream. If it takes less than there is room for, it has emptied the socket:
+/// the next read need not try before it waits.
+#[inline]
+pub(super) fn recv<T: AsFd>(source: &Source<T>, buffer: &mut [u8]) -> io::Result<usize> {
+    let room = buffer.len();
+    let (n, _) = sys::recv(source, buffer, RecvFlags::empty())?;
+    if 0 < n && n < room {
+        source.set_drained();
+    }
+    Ok(n)
 }
 
 pub(super) fn peek(socket: impl AsFd, buffer: &mut [u8]) -> io::Result<usize> {
     Ok(sys::recv(socket, buffer, RecvFlags::PEEK)?.0)
 }
 
-pub(super) fn send(socket: impl AsFd, bytes: &[u8]) -> io::Result<usize> {
+pub(super) fn send(socket: &impl AsFd, bytes: &[u8]) -> io::Result<usize> {
     Ok(sys::send(socket, bytes, NO_SIGNAL)?)
 }
 

@@ -4,15 +4,17 @@ use std::error::Error;
 use std::fmt;
 use std::io::{self, IoSlice};
 use std::net::{Shutdown, SocketAddr};
+use std::os::fd::AsFd;
+use std::os::unix;
 use std::rc::Rc;
 
-use super::TcpStream;
+use super::{TcpStream, UnixStream, socket};
 
-pub(super) fn split(stream: &TcpStream) -> (ReadHalf<'_>, WriteHalf<'_>) {
+pub(super) fn split<S: AsFd>(stream: &S) -> (ReadHalf<'_, S>, WriteHalf<'_, S>) {
     (ReadHalf { stream }, WriteHalf { stream })
 }
 
-pub(super) fn split_owned(stream: TcpStream) -> (OwnedReadHalf, OwnedWriteHalf) {
+pub(super) fn split_owned<S: AsFd>(stream: S) -> (OwnedReadHalf<S>, OwnedWriteHalf<S>) {
     let stream = Rc::new(stream);
     (
         OwnedReadHalf {
@@ -24,35 +26,35 @@ pub(super) fn split_owned(stream: TcpStream) -> (OwnedReadHalf, OwnedWriteHalf) 
     )
 }
 
-/// The reading half of a borrowed stream, from [`TcpStream::split`].
+/// The reading half of a borrowed stream, from [`TcpStream::split`] or [`UnixStream::split`].
 #[derive(Debug)]
-pub struct ReadHalf<'a> {
-    stream: &'a TcpStream,
+pub struct ReadHalf<'a, S: AsFd = TcpStream> {
+    stream: &'a S,
 }
 
-/// The writing half of a borrowed stream, from [`TcpStream::split`].
+/// The writing half of a borrowed stream, from [`TcpStream::split`] or [`UnixStream::split`].
 #[derive(Debug)]
-pub struct WriteHalf<'a> {
-    stream: &'a TcpStream,
+pub struct WriteHalf<'a, S: AsFd = TcpStream> {
+    stream: &'a S,
 }
 
-/// The reading half of a stream, from [`TcpStream::into_split`].
+/// The reading half of a stream, from [`TcpStream::into_split`] or [`UnixStream::into_split`].
 #[derive(Debug)]
-pub struct OwnedReadHalf {
-    stream: Rc<TcpStream>,
+pub struct OwnedReadHalf<S: AsFd = TcpStream> {
+    stream: Rc<S>,
 }
 
-/// The writing half of a stream, from [`TcpStream::into_split`]. Dropping it shuts down writing, so
-/// that the peer reads to the end.
+/// The writing half of a stream, from [`TcpStream::into_split`] or [`UnixStream::into_split`].
+/// Dropping it shuts down writing, so that the peer reads to the end.
 #[derive(Debug)]
-pub struct OwnedWriteHalf {
+pub struct OwnedWriteHalf<S: AsFd = TcpStream> {
     /// Taken when the halves are reunited.
-    stream: Option<Rc<TcpStream>>,
+    stream: Option<Rc<S>>,
 }
 
 /// What a reading half can do.
 macro_rules! impl_read_half {
-    ($($half:ty),*) => {$(
+    ($addr:ty; $($half:ty),*) => {$(
         impl $half {
             /// See [`TcpStream::read`].
             ///
@@ -98,7 +100,7 @@ macro_rules! impl_read_half {
             /// # Errors
             ///
             /// `NotConnected` if the connection is gone.
-            pub fn peer_addr(&self) -> io::Result<SocketAddr> {
+            pub fn peer_addr(&self) -> io::Result<$addr> {
                 self.stream().peer_addr()
             }
         }
@@ -107,7 +109,7 @@ macro_rules! impl_read_half {
 
 /// What a writing half can do.
 macro_rules! impl_write_half {
-    ($($half:ty),*) => {$(
+    ($addr:ty; $($half:ty),*) => {$(
         impl $half {
             /// See [`TcpStream::write`].
             ///
@@ -162,30 +164,32 @@ macro_rules! impl_write_half {
             /// # Errors
             ///
             /// `NotConnected` if the connection is gone.
-            pub fn peer_addr(&self) -> io::Result<SocketAddr> {
+            pub fn peer_addr(&self) -> io::Result<$addr> {
                 self.stream().peer_addr()
             }
         }
     )*};
 }
 
-impl_read_half!(ReadHalf<'_>, OwnedReadHalf);
-impl_write_half!(WriteHalf<'_>, OwnedWriteHalf);
+impl_read_half!(SocketAddr; ReadHalf<'_>, OwnedReadHalf);
+impl_write_half!(SocketAddr; WriteHalf<'_>, OwnedWriteHalf);
+impl_read_half!(unix::net::SocketAddr; ReadHalf<'_, UnixStream>, OwnedReadHalf<UnixStream>);
+impl_write_half!(unix::net::SocketAddr; WriteHalf<'_, UnixStream>, OwnedWriteHalf<UnixStream>);
 
-impl ReadHalf<'_> {
-    pub(super) fn stream(&self) -> &TcpStream {
+impl<S: AsFd> ReadHalf<'_, S> {
+    pub(super) fn stream(&self) -> &S {
         self.stream
     }
 }
 
-impl WriteHalf<'_> {
-    pub(super) fn stream(&self) -> &TcpStream {
+impl<S: AsFd> WriteHalf<'_, S> {
+    pub(super) fn stream(&self) -> &S {
         self.stream
     }
 }
 
-impl OwnedReadHalf {
-    pub(super) fn stream(&self) -> &TcpStream {
+impl<S: AsFd> OwnedReadHalf<S> {
+    pub(super) fn stream(&self) -> &S {
         &self.stream
     }
 
@@ -194,7 +198,7 @@ impl OwnedReadHalf {
     /// # Errors
     ///
     /// The halves are of different streams: both come back.
-    pub fn reunite(self, mut other: OwnedWriteHalf) -> Result<TcpStream, ReuniteError> {
+    pub fn reunite(self, mut other: OwnedWriteHalf<S>) -> Result<S, ReuniteError<S>> {
         if !Rc::ptr_eq(&self.stream, other.shared()) {
             return Err(ReuniteError(self, other));
         }
@@ -204,35 +208,35 @@ impl OwnedReadHalf {
     }
 }
 
-impl OwnedWriteHalf {
-    pub(super) fn stream(&self) -> &TcpStream {
+impl<S: AsFd> OwnedWriteHalf<S> {
+    pub(super) fn stream(&self) -> &S {
         self.shared()
     }
 
-    fn shared(&self) -> &Rc<TcpStream> {
+    fn shared(&self) -> &Rc<S> {
         self.stream
             .as_ref()
             .expect("only a half that is gone was reunited")
     }
 }
 
-impl Drop for OwnedWriteHalf {
+impl<S: AsFd> Drop for OwnedWriteHalf<S> {
     fn drop(&mut self) {
         if let Some(stream) = &self.stream {
             // There is nobody left to hear of an error.
-            let _ = stream.shutdown(Shutdown::Write);
+            let _ = socket::shutdown(&**stream, Shutdown::Write);
         }
     }
 }
 
 /// Two halves that do not belong together, from [`OwnedReadHalf::reunite`].
 #[derive(Debug)]
-pub struct ReuniteError(pub OwnedReadHalf, pub OwnedWriteHalf);
+pub struct ReuniteError<S: AsFd = TcpStream>(pub OwnedReadHalf<S>, pub OwnedWriteHalf<S>);
 
-impl fmt::Display for ReuniteError {
+impl<S: AsFd> fmt::Display for ReuniteError<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("OwnedReadHalf::reunite: the halves are of different streams")
     }
 }
 
-impl Error for ReuniteError {}
+impl<S: AsFd + fmt::Debug> Error for ReuniteError<S> {}

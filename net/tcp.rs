@@ -7,7 +7,7 @@ use std::net::{self, Shutdown, SocketAddr};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::panic::Location;
 use std::rc::Rc;
-use std::task::{Poll, ready};
+use std::task::Poll;
 
 use rustix::io::Errno;
 use rustix::net as sys;
@@ -16,7 +16,7 @@ use super::addr::{ToAddrs, resolve};
 use super::bytes::{self, retry};
 use super::closer::Closer;
 use super::happy_eyeballs::first_to_answer;
-use super::socket;
+use super::socket::{self, recv};
 use super::split::{self, OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
 use crate::reactor::{Direction, Reactor, Source};
 
@@ -271,13 +271,7 @@ impl TcpStream {
     /// [`write`](Self::write) in a loop.
     pub fn write_all(&self, mut bytes: &[u8]) -> impl Future<Output = io::Result<()>> {
         let mut waiter = self.source.waiter(Direction::Write);
-        poll_fn(move |cx| {
-            while !bytes.is_empty() {
-                let n = ready!(waiter.poll_io(cx, |stream| socket::send(stream, bytes)))?;
-                bytes = &bytes[n..];
-            }
-            Poll::Ready(Ok(()))
-        })
+        poll_fn(move |cx| bytes::poll_write_all(&mut waiter, cx, &mut bytes, socket::send))
     }
 
     /// Waits until [`try_read`](Self::try_read) is worth a try. See [`Source::readable`].
@@ -351,17 +345,6 @@ impl TcpStream {
     pub fn into_split(self) -> (OwnedReadHalf, OwnedWriteHalf) {
         split::split_owned(self)
     }
-}
-
-/// One recv(2). If it takes less than there is room for, it has emptied the socket: the next read
-/// need not try before it waits.
-#[inline]
-pub(super) fn recv(source: &Source<OwnedFd>, buffer: &mut [u8]) -> io::Result<usize> {
-    let n = socket::recv(source, buffer)?;
-    if 0 < n && n < buffer.len() {
-        source.set_drained();
-    }
-    Ok(n)
 }
 
 impl fmt::Debug for TcpStream {

@@ -1,0 +1,384 @@
+//! Datagrams between the processes of one machine.
+
+use std::fmt;
+use std::io;
+use std::net::Shutdown;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::{self, SocketAddr};
+use std::rc::Rc;
+
+use rustix::net::{AddressFamily, SocketAddrAny, SocketType};
+
+use super::addr::{ToUnixAddr, explain, from_wire, malformed, wire};
+use super::bound_path::BoundPath;
+use crate::net::backoff::Backoff;
+use crate::net::bytes::retry;
+use crate::net::datagram::{Received, recv_msg};
+use crate::net::socket;
+use crate::reactor::{Direction, Reactor, Source};
+
+/// A socket for datagrams between processes of this machine:
+/// [`std::os::unix::net::UnixDatagram`], awaited.
+///
+/// Unlike UDP's, these datagrams get neither lost nor out of order: who sends waits until there is
+/// room. Dropping the socket removes the path that it has made.
+///
+/// # Examples
+///
+/// ```
+/// use selio::net::UnixDatagram;
+///
+/// # fn main() -> std::io::Result<()> {
+/// # let path = std::env::temp_dir().join(format!("selio-dgram-{}.sock", std::process::id()));
+/// selio::run(async {
+///     let server = UnixDatagram::bind(&path)?;
+///     let client = UnixDatagram::unbound()?;
+///     client.send_to(b"ping", &path).await?;
+///
+///     let mut buffer = [0; 16];
+///     let (n, peer) = server.recv_from(&mut buffer).await?;
+///     assert_eq!(&buffer[..n], b"ping");
+///     assert!(peer.is_unnamed()); // so there is no way to answer
+///     Ok(())
+/// })
+/// # }
+/// ```
+pub struct UnixDatagram {
+    // The order matters: the path is removed while the socket is still open.
+    path: Option<BoundPath>,
+    pub(in crate::net) source: Source<net::UnixDatagram>,
+}
+
+impl UnixDatagram {
+    /// A socket that receives what is sent to a path, which must not exist, or to an abstract name:
+    /// see [`ToUnixAddr`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`UnixListener::bind`](super::UnixListener::bind).
+    ///
+    /// # Panics
+    ///
+    /// Outside of a runtime.
+    #[track_caller]
+    pub fn bind(addr: impl ToUnixAddr) -> io::Result<Self> {
+        const CALL: &str = "UnixDatagram::bind";
+        let reactor = Reactor::expect_current(CALL);
+        let addr = addr.to_address().map_err(|error| malformed(CALL, &error))?;
+        let socket = socket::open(AddressFamily::UNIX, SocketType::DGRAM)?;
+        let path = BoundPath::bind(CALL, &socket, &addr)?;
+        Ok(Self {
+            path,
+            source: Source::register(reactor, socket.into()),
+        })
+    }
+
+    /// A socket without a name, which nobody can send to unless it is connected.
+    ///
+    /// # Errors
+    ///
+    /// There is no file descriptor left.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a runtime.
+    #[track_caller]
+    pub fn unbound() -> io::Result<Self> {
+        let reactor = Reactor::expect_current("UnixDatagram::unbound");
+        let socket = socket::open(AddressFamily::UNIX, SocketType::DGRAM)?;
+        Ok(Self::register(reactor, socket.into()))
+    }
+
+    /// Two sockets that are connected to each other.
+    ///
+    /// # Errors
+    ///
+    /// There is no file descriptor left.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a runtime.
+    #[track_caller]
+    pub fn pair() -> io::Result<(Self, Self)> {
+        let reactor = Reactor::expect_current("UnixDatagram::pair");
+        let (one, other) = net::UnixDatagram::pair()?;
+        one.set_nonblocking(true)?;
+        other.set_nonblocking(true)?;
+        Ok((
+            Self::register(Rc::clone(&reactor), one),
+            Self::register(reactor, other),
+        ))
+    }
+
+    /// Takes over a socket of std, which becomes non-blocking. Its path is not removed.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be made non-blocking.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a runtime.
+    #[track_caller]
+    pub fn from_std(socket: net::UnixDatagram) -> io::Result<Self> {
+        let reactor = Reactor::expect_current("UnixDatagram::from_std");
+        socket.set_nonblocking(true)?;
+        Ok(Self::register(reactor, socket))
+    }
+
+    /// Gives the socket back to std, blocking as std's are. Its path is yours to remove.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be made blocking.
+    pub fn into_std(self) -> io::Result<net::UnixDatagram> {
+        let socket = self.into_inner();
+        socket.set_nonblocking(false)?;
+        Ok(socket)
+    }
+
+    fn into_inner(self) -> net::UnixDatagram {
+        if let Some(path) = self.path {
+            path.keep();
+        }
+        self.source.into_inner()
+    }
+
+    fn register(reactor: Rc<Reactor>, socket: net::UnixDatagram) -> Self {
+        Self {
+            path: None,
+            source: Source::register(reactor, socket),
+        }
+    }
+
+    /// Makes a path, or an abstract name, the one that [`send`](Self::send) sends to and
+    /// [`recv`](Self::recv) receives from. It may be called again.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` if there is no such path, `ConnectionRefused` if nobody has bound it any more,
+    /// `InvalidInput` if it is too long or malformed.
+    pub fn connect(&self, addr: impl ToUnixAddr) -> io::Result<()> {
+        const CALL: &str = "UnixDatagram::connect";
+        let addr = addr.to_address().map_err(|error| malformed(CALL, &error))?;
+        let connect = || Ok(rustix::net::connect(self, &wire(&addr)?)?);
+        connect().map_err(|error| explain(CALL, &addr, &error))
+    }
+
+    /// Waits until the peer has room, and sends a datagram to it. An empty one is one, too.
+    ///
+    /// # Errors
+    ///
+    /// `NotConnected` without [`connect`](Self::connect); `ConnectionRefused` when the peer is
+    /// gone; `EMSGSIZE` if it is too long. `SIGPIPE` is never raised.
+    ///
+    /// # Cancel safety
+    ///
+    /// If it does not return, nothing was sent.
+    pub async fn send(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.source
+            .io(Direction::Write, |socket| socket::send(socket, bytes))
+            .await
+    }
+
+    /// Waits for the next datagram. If it is longer than the buffer, the rest of it is lost:
+    /// [`recv_msg`](Self::recv_msg) tells.
+    ///
+    /// # Errors
+    ///
+    /// Those of [recv(2)](https://man7.org/linux/man-pages/man2/recv.2.html).
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost: a datagram that was not returned is there for the next call.
+    pub async fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.source
+            .io(Direction::Read, |socket| socket.recv(buffer))
+            .await
+    }
+
+    /// Waits until the receiver has room, and sends a datagram to it.
+    ///
+    /// No selector can tell when a receiver has room to whom this socket is not connected: it is
+    /// asked again, after 1 ms at first and every 50 ms later on.
+    ///
+    /// # Errors
+    ///
+    /// As for [`connect`](Self::connect) and [`send`](Self::send).
+    ///
+    /// # Cancel safety
+    ///
+    /// If it does not return, nothing was sent.
+    pub async fn send_to(&self, bytes: &[u8], addr: impl ToUnixAddr) -> io::Result<usize> {
+        let mut backoff = Backoff::new();
+        loop {
+            match self.try_send_to(bytes, &addr) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => backoff.pause().await,
+                result => return result,
+            }
+        }
+    }
+
+    /// Waits for the next datagram, and tells who has sent it. If it is longer than the buffer, the
+    /// rest of it is lost: [`recv_msg`](Self::recv_msg) tells.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`recv`](Self::recv).
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost: a datagram that was not returned is there for the next call.
+    pub async fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        self.source
+            .io(Direction::Read, |socket| socket.recv_from(buffer))
+            .await
+    }
+
+    /// Waits for the next datagram, and tells who has sent it, and whether it was longer than the
+    /// buffer. (A sender whose path has 108 bytes counts as one without a name.)
+    ///
+    /// # Errors
+    ///
+    /// Those of [`recv`](Self::recv).
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost: a datagram that was not returned is there for the next call.
+    pub async fn recv_msg(&self, buffer: &mut [u8]) -> io::Result<Received<SocketAddr>> {
+        let from = |addr: Option<SocketAddrAny>| from_wire(addr);
+        self.source
+            .io(Direction::Read, |socket| recv_msg(socket, buffer, from))
+            .await
+    }
+
+    /// Waits for the next datagram, and leaves it where it is for the next call.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`recv`](Self::recv).
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost.
+    pub async fn peek(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.source
+            .io(Direction::Read, |socket| socket::peek(socket, buffer))
+            .await
+    }
+
+    /// Waits until receiving is worth a try. See [`Source::readable`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Source::readable`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost.
+    pub async fn readable(&self) -> io::Result<()> {
+        self.source.readable().await
+    }
+
+    /// Waits until sending to the peer is worth a try. See [`Source::writable`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Source::writable`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost.
+    pub async fn writable(&self) -> io::Result<()> {
+        self.source.writable().await
+    }
+
+    /// [`send`](Self::send), without waiting.
+    ///
+    /// # Errors
+    ///
+    /// `WouldBlock` if there is no room, and those of [`send`](Self::send).
+    pub fn try_send(&self, bytes: &[u8]) -> io::Result<usize> {
+        retry(|| socket::send(self, bytes))
+    }
+
+    /// [`recv`](Self::recv), without waiting.
+    ///
+    /// # Errors
+    ///
+    /// `WouldBlock` if there is nothing, and those of [`recv`](Self::recv).
+    pub fn try_recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        retry(|| self.source.get_ref().recv(buffer))
+    }
+
+    /// [`send_to`](Self::send_to), without waiting.
+    ///
+    /// # Errors
+    ///
+    /// `WouldBlock` if there is no room, and those of [`send_to`](Self::send_to).
+    pub fn try_send_to(&self, bytes: &[u8], addr: impl ToUnixAddr) -> io::Result<usize> {
+        const CALL: &str = "UnixDatagram::send_to";
+        let addr = addr.to_address().map_err(|error| malformed(CALL, &error))?;
+        retry(|| self.source.get_ref().send_to_addr(bytes, &addr))
+    }
+
+    /// [`recv_from`](Self::recv_from), without waiting.
+    ///
+    /// # Errors
+    ///
+    /// `WouldBlock` if there is nothing, and those of [`recv`](Self::recv).
+    pub fn try_recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        retry(|| self.source.get_ref().recv_from(buffer))
+    }
+
+    /// Shuts down receiving, sending or both, at once: who receives gets 0 from then on, and who
+    /// sends `BrokenPipe`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [shutdown(2)](https://man7.org/linux/man-pages/man2/shutdown.2.html), except
+    /// `ENOTCONN`.
+    pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+        socket::shutdown(self, how)
+    }
+
+    /// Our own address, without a name if it is not bound to one.
+    ///
+    /// # Errors
+    ///
+    /// Those of [getsockname(2)](https://man7.org/linux/man-pages/man2/getsockname.2.html).
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.source.get_ref().local_addr()
+    }
+
+    /// The address that it is connected to.
+    ///
+    /// # Errors
+    ///
+    /// `NotConnected` without [`connect`](Self::connect).
+    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
+        self.source.get_ref().peer_addr()
+    }
+
+    /// Takes the error that the socket has met, if there is one (`SO_ERROR`).
+    ///
+    /// # Errors
+    ///
+    /// Those of getsockopt(2).
+    pub fn take_error(&self) -> io::Result<Option<io::Error>> {
+        self.source.get_ref().take_error()
+    }
+}
+
+impl From<UnixDatagram> for OwnedFd {
+    /// Non-blocking, as it is; see [`UnixDatagram::into_std`].
+    fn from(socket: UnixDatagram) -> Self {
+        socket.into_inner().into()
+    }
+}
+
+impl fmt::Debug for UnixDatagram {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.source.get_ref().fmt(f)
+    }
+}

@@ -1,0 +1,22 @@
+//! Unix sockets: connections and datagrams between the processes of one machine.
+//!
+//! ```text
+//!   UnixListener --accept--> UnixStream --split--> ReadHalf, WriteHalf
+//!        |                       |
+//!     BoundPath              UnixDatagram          addresses: paths, or abstract names
+//! ```
+//!
+//! Its one rule: **a path is removed only by who has made it.** Binding makes a path in the file
+//! system, and refuses one that exists, whatever it is. Dropping what was bound removes the path, if
+//! it is still the same one. See [unix(7)](https://man7.org/linux/man-pages/man7/unix.7.html).
+
+mod addr;
+mod bound_path;
+mod datagram;
+mod listener;
+mod stream;
+
+pub use self::addr::ToUnixAddr;
+pub use self::datagram::UnixDatagram;
+pub use self::listener::{UnixIncoming, UnixListener, UnixListenerBuilder};
+pub use self::stream::UnixStream;
