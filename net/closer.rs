@@ -8,7 +8,8 @@ use super::socket;
 use crate::reactor::Loan;
 
 /// A way to shut down a connection from elsewhere, which does not keep it open: from
-/// [`TcpStream::closer`](super::TcpStream::closer).
+/// [`TcpStream::closer`](super::TcpStream::closer) or
+/// [`UnixStream::closer`](super::UnixStream::closer).
 ///
 /// # Examples
 ///

@@ -5,10 +5,10 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use super::{PipeReader, TcpListener, TcpStream, UnixDatagram, UnixListener, UnixStream};
 
 macro_rules! impl_as_fd {
-    ($($type:ty),*) => {$(
+    ($($type:ty: $($field:ident).+),* $(,)?) => {$(
         impl AsFd for $type {
             fn as_fd(&self) -> BorrowedFd<'_> {
-                self.source.as_fd()
+                self.$($field).+.as_fd()
             }
         }
 
@@ -20,19 +20,14 @@ macro_rules! impl_as_fd {
     )*};
 }
 
-impl_as_fd!(TcpStream, TcpListener, PipeReader, UnixStream, UnixDatagram);
-
-impl AsFd for UnixListener {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.acceptor.source.as_fd()
-    }
-}
-
-impl AsRawFd for UnixListener {
-    fn as_raw_fd(&self) -> RawFd {
-        self.as_fd().as_raw_fd()
-    }
-}
+impl_as_fd!(
+    TcpStream: source,
+    TcpListener: backlog.source,
+    PipeReader: source,
+    UnixStream: source,
+    UnixListener: backlog.source,
+    UnixDatagram: source,
+);
 
 impl From<UnixStream> for OwnedFd {
     /// Non-blocking, as it is; see [`UnixStream::into_std`].
@@ -51,6 +46,6 @@ impl From<TcpStream> for OwnedFd {
 impl From<TcpListener> for OwnedFd {
     /// Non-blocking, as it is; see [`TcpListener::into_std`].
     fn from(listener: TcpListener) -> Self {
-        listener.source.into_inner().into()
+        listener.backlog.source.into_inner().into()
     }
 }

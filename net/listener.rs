@@ -1,32 +1,23 @@
 //! A TCP listener: a source of connections.
 
-use std::cell::Cell;
 use std::collections::HashSet;
 use std::fmt;
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::io;
 use std::net::{self, SocketAddr};
 use std::panic::Location;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
 
 use futures_core::Stream;
 use rustix::io::Errno;
 
 use super::addr::{Target, ToAddrs, no_address, resolve, try_each};
+use super::backlog::{self, Accept, Backlog, Listen, is_one_of};
 use super::explain::{explain, explain_by};
 use super::{TcpStream, socket};
-use crate::reactor::{Direction, Reactor, Sleep, Source, Waiter, sleep_until};
-
-/// How long nothing is accepted after the process has run out of file descriptors or memory: the
-/// connection that could not be accepted stays ready, and asking again at once would be a spin.
-pub(super) const PAUSE: Duration = Duration::from_millis(200);
-
-/// How many connections may wait to be accepted. The system may have a lower limit
-/// (`net.core.somaxconn`).
-pub(super) const BACKLOG: u32 = 1024;
+use crate::reactor::{Reactor, Source};
 
 /// Waits for TCP connections: [`std::net::TcpListener`], awaited.
 ///
@@ -48,9 +39,7 @@ pub(super) const BACKLOG: u32 = 1024;
 /// # }
 /// ```
 pub struct TcpListener {
-    pub(super) source: Source<net::TcpListener>,
-    /// When accepting goes on, after the process had run out of something.
-    paused_until: Cell<Option<Instant>>,
+    pub(super) backlog: Backlog<net::TcpListener>,
 }
 
 impl TcpListener {
@@ -122,7 +111,7 @@ impl TcpListener {
     #[must_use]
     pub fn builder() -> TcpListenerBuilder {
         TcpListenerBuilder {
-            backlog: BACKLOG,
+            backlog: backlog::LENGTH,
             reuse_port: false,
         }
     }
@@ -141,18 +130,17 @@ impl TcpListener {
     ///
     /// Nothing is lost: a connection that was not returned is there for the next call.
     pub async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
-        Accept::new(self).await
+        self.backlog.accept().await
     }
 
     /// [`accept`](Self::accept) for those who pause by themselves after an error.
     pub(super) async fn accept_at_once(&self) -> io::Result<(TcpStream, SocketAddr)> {
-        let mut waiter = self.source.waiter(Direction::Read);
-        poll_fn(|cx| poll_accept(self, &mut waiter, cx)).await
+        self.backlog.accept_at_once().await
     }
 
     /// The connections, as a stream that never ends.
     pub fn incoming(&self) -> Incoming<'_> {
-        Incoming(Accept::new(self))
+        Incoming(self.backlog.accept())
     }
 
     /// Takes over a listener of std, which becomes non-blocking.
@@ -177,15 +165,14 @@ impl TcpListener {
     ///
     /// It cannot be made blocking.
     pub fn into_std(self) -> io::Result<net::TcpListener> {
-        let listener = self.source.into_inner();
+        let listener = self.backlog.source.into_inner();
         listener.set_nonblocking(false)?;
         Ok(listener)
     }
 
     fn register(reactor: Rc<Reactor>, listener: net::TcpListener) -> Self {
         Self {
-            source: Source::register(reactor, listener),
-            paused_until: Cell::new(None),
+            backlog: Backlog::of(Source::register(reactor, listener)),
         }
     }
 
@@ -195,7 +182,7 @@ impl TcpListener {
     ///
     /// Those of [getsockname(2)](https://man7.org/linux/man-pages/man2/getsockname.2.html).
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.source.get_ref().local_addr()
+        self.backlog.source.get_ref().local_addr()
     }
 
     /// Through how many routers a packet may pass.
@@ -204,7 +191,7 @@ impl TcpListener {
     ///
     /// Those of getsockopt(2).
     pub fn ttl(&self) -> io::Result<u32> {
-        self.source.get_ref().ttl()
+        self.backlog.source.get_ref().ttl()
     }
 
     /// Says through how many routers a packet may pass, on connections that are accepted from now
@@ -214,7 +201,7 @@ impl TcpListener {
     ///
     /// Those of setsockopt(2).
     pub fn set_ttl(&self, ttl: u32) -> io::Result<()> {
-        self.source.get_ref().set_ttl(ttl)
+        self.backlog.source.get_ref().set_ttl(ttl)
     }
 }
 
@@ -348,96 +335,13 @@ fn explain_in_use(error: Errno) -> io::Error {
     explain_by(problem, error.into())
 }
 
-/// The future of [`TcpListener::accept`]. It may be polled again for the next connection.
-struct Accept<'a> {
-    listener: &'a TcpListener,
-    pause: Option<Sleep>,
-    waiter: Waiter<'a, net::TcpListener>,
-}
+impl Listen for net::TcpListener {
+    type Accepted = (TcpStream, SocketAddr);
 
-impl<'a> Accept<'a> {
-    fn new(listener: &'a TcpListener) -> Self {
-        let waiter = listener.source.waiter(Direction::Read);
-        Self {
-            listener,
-            pause: None,
-            waiter,
-        }
+    fn accept(source: &Source<Self>) -> io::Result<Self::Accepted> {
+        let (stream, peer) = socket::accept(source)?;
+        Ok((TcpStream::register(source.reactor(), stream), peer))
     }
-}
-
-impl Future for Accept<'_> {
-    type Output = io::Result<(TcpStream, SocketAddr)>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self {
-            listener,
-            pause,
-            waiter,
-        } = &mut *self;
-        if let Some(until) = listener.paused_until.get() {
-            ready!(Pin::new(pause.get_or_insert_with(|| sleep_until(until))).poll(cx));
-            *pause = None;
-            if listener.paused_until.get() == Some(until) {
-                listener.paused_until.set(None); // Nobody else has met the limit again.
-            }
-        }
-        let accepted = ready!(poll_accept(listener, waiter, cx));
-        if accepted.as_ref().is_err_and(is_exhausted) {
-            listener.paused_until.set(Some(Instant::now() + PAUSE));
-        }
-        Poll::Ready(accepted)
-    }
-}
-
-/// Accepts the next connection that is not gone already.
-fn poll_accept(
-    listener: &TcpListener,
-    waiter: &mut Waiter<'_, net::TcpListener>,
-    cx: &mut Context<'_>,
-) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
-    loop {
-        match ready!(waiter.poll_io(cx, |listener| socket::accept(listener))) {
-            Ok((stream, peer)) => {
-                let stream = TcpStream::register(listener.source.reactor(), stream);
-                return Poll::Ready(Ok((stream, peer)));
-            }
-            Err(error) if is_of_the_connection(&error) => {}
-            Err(error) => return Poll::Ready(Err(error)),
-        }
-    }
-}
-
-/// Whether the connection that was about to be accepted is gone, and nothing else is wrong.
-/// [accept(2)](https://man7.org/linux/man-pages/man2/accept.2.html) says to treat these like
-/// `EAGAIN`.
-pub(super) fn is_of_the_connection(error: &io::Error) -> bool {
-    is_one_of(
-        error,
-        &[
-            Errno::CONNABORTED,
-            Errno::NETDOWN,
-            Errno::PROTO,
-            Errno::NOPROTOOPT,
-            Errno::HOSTDOWN,
-            Errno::HOSTUNREACH,
-            Errno::OPNOTSUPP,
-            Errno::NETUNREACH,
-        ],
-    ) || error.kind() == io::ErrorKind::ConnectionAborted
-}
-
-pub(super) fn is_exhausted(error: &io::Error) -> bool {
-    is_one_of(
-        error,
-        &[Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM],
-    )
-}
-
-fn is_one_of(error: &io::Error, errnos: &[Errno]) -> bool {
-    errnos
-        .iter()
-        .any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
 }
 
 /// The connections of a [`TcpListener`]; see [`TcpListener::incoming`].
@@ -459,7 +363,7 @@ fn is_one_of(error: &io::Error, errnos: &[Errno]) -> bool {
 /// # Ok::<(), std::io::Error>(())
 /// # });
 /// ```
-pub struct Incoming<'a>(Accept<'a>);
+pub struct Incoming<'a>(Accept<'a, net::TcpListener>);
 
 impl Stream for Incoming<'_> {
     type Item = io::Result<TcpStream>;
@@ -472,12 +376,13 @@ impl Stream for Incoming<'_> {
 
 impl fmt::Debug for Incoming<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Incoming").field(self.0.listener).finish()
+        let listener = self.0.backlog.source.get_ref();
+        f.debug_tuple("Incoming").field(listener).finish()
     }
 }
 
 impl fmt::Debug for TcpListener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.source.get_ref().fmt(f)
+        self.backlog.source.get_ref().fmt(f)
     }
 }

@@ -11,13 +11,13 @@
 //! the selector instead of blocking the thread. Reading and writing take `&self`, so that one task
 //! can do both at once. No call raises `SIGPIPE`, and none gives `EINTR` back.
 
-mod accept;
 mod addr;
+mod backlog;
 mod backoff;
 mod bytes;
 mod closer;
-mod explain;
 mod datagram;
+mod explain;
 mod fd;
 mod futures_io;
 mod happy_eyeballs;

@@ -21,7 +21,7 @@ use futures_lite::{AsyncReadExt, AsyncWriteExt, StreamExt};
 use loopback::{assert_error, on_each_backend, poll_once, turns};
 use rustix::fs::{OFlags, fcntl_getfl};
 use rustix::io::{FdFlags, fcntl_getfd};
-use selio::net::{ToUnixAddr, UnixDatagram, UnixListener, UnixStream};
+use selio::net::{Server, ToUnixAddr, UnixDatagram, UnixListener, UnixStream};
 use selio::spawn;
 
 /// A directory for sockets, which is removed with all that is in it.
@@ -393,6 +393,34 @@ fn without_file_descriptors_accept_says_so_and_loses_no_connection() {
 }
 
 #[test]
+fn a_server_serves_on_a_path_and_closes_its_clients() {
+    on_each_backend(async || {
+        let directory = Directory::new();
+        let path = directory.path("s");
+        let listener = UnixListener::bind(&path).unwrap();
+        let server = Server::builder()
+            .serve([listener], async |stream: UnixStream| {
+                let mut buffer = [0; 16];
+                loop {
+                    match stream.read(&mut buffer).await? {
+                        0 => return Ok::<_, std::io::Error>(()),
+                        n => stream.write_all(&buffer[..n]).await?,
+                    }
+                }
+            })
+            .unwrap();
+        let client = UnixStream::connect(&path).await.unwrap();
+        client.write_all(b"ping").await.unwrap();
+        client.read_exact(&mut [0; 4]).await.unwrap();
+        server.close();
+        server.close_clients();
+        assert_eq!(client.read(&mut [0; 4]).await.unwrap(), 0);
+        server.wait_closed().await;
+        assert!(!exists(&path));
+    });
+}
+
+#[test]
 fn what_is_written_is_read_in_order_and_then_comes_the_end() {
     on_each_backend(async || {
         let (client, server) = UnixStream::pair().unwrap();
@@ -507,7 +535,9 @@ fn the_traits_of_futures_io_work_with_a_shared_stream() {
             (&server).close().await.unwrap();
         };
         let talk = async {
-            (&client).write_all(b"hello").await.unwrap();
+            AsyncWriteExt::write_all(&mut &client, b"hello")
+                .await
+                .unwrap();
             (&client).close().await.unwrap();
             let mut text = String::new();
             (&client).read_to_string(&mut text).await.unwrap();

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::task::{Poll, ready};
 use std::time::{Duration, Instant};
 
-use super::super::listener::PAUSE;
+use super::super::backlog::PAUSE;
 use super::{Cause, HandlerOutput, Listener, Phase, State};
 use crate::executor::{spawn_at, yield_now};
 use crate::reactor::sleep;

@@ -7,8 +7,9 @@ use std::net::SocketAddr;
 
 use crate::net::{Closer, TcpListener, TcpStream};
 
-/// What a [`Server`](super::Server) can listen on: [`TcpListener`], or a type of yours around one,
-/// which sets socket options, say, or makes its streams speak TLS.
+/// What a [`Server`](super::Server) can listen on: [`TcpListener`],
+/// [`UnixListener`](crate::net::UnixListener), or a type of yours around one, which sets socket
+/// options, say, or makes its streams speak TLS.
 ///
 /// # Examples
 ///

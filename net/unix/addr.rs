@@ -6,6 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use crate::net::explain;
 use rustix::net::{SocketAddrAny, SocketAddrUnix};
 
 /// What a Unix socket can be bound to, or connected to: a path, an abstract name, or an address
@@ -156,13 +157,13 @@ fn abstract_name_of(_: &SocketAddrUnix) -> Option<&[u8]> {
 }
 
 /// The error of a call that was about an address, which it names.
-pub(super) fn explain(call: &str, addr: &SocketAddr, error: &io::Error) -> io::Error {
+pub(super) fn explain(call: &str, addr: &SocketAddr, error: io::Error) -> io::Error {
     let name = match (addr.as_pathname(), abstract_name(addr)) {
         (Some(path), _) => path.display().to_string(),
         (None, Some(name)) => format!("\\0{}", name.escape_ascii()),
         (None, None) => "without a name".to_owned(),
     };
-    io::Error::new(error.kind(), format!("{call} {name}: {error}"))
+    explain::explain(call, &name, error)
 }
 
 /// The error of a call that was given no address, but something else.

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process;
 
 use super::addr::{explain, wire};
+use crate::net::explain::explain_by;
 
 /// Removes a path when it is dropped, if it is still the one that we have made.
 ///
@@ -33,7 +34,7 @@ impl BoundPath {
         addr: &SocketAddr,
     ) -> io::Result<Option<Self>> {
         let bind = || Ok(rustix::net::bind(&socket, &wire(addr)?)?);
-        bind().map_err(|error| explain(call, addr, &in_use(error, addr)))?;
+        bind().map_err(|error| explain(call, addr, explain_in_use(error, addr)))?;
         let Some(path) = addr.as_pathname() else {
             return Ok(None);
         };
@@ -66,13 +67,11 @@ fn identity(path: &Path) -> io::Result<(u64, u64)> {
     Ok((metadata.dev(), metadata.ino()))
 }
 
-fn in_use(error: io::Error, addr: &SocketAddr) -> io::Error {
+fn explain_in_use(error: io::Error, addr: &SocketAddr) -> io::Error {
     if error.kind() != io::ErrorKind::AddrInUse || addr.as_pathname().is_none() {
         return error;
     }
-    io::Error::new(
-        io::ErrorKind::AddrInUse,
-        "the path exists already; if nobody listens on it any more, as after a crash, remove it \
-         first, with std::fs::remove_file",
-    )
+    let problem = "the path exists already; if nobody listens on it any more, as after a crash, \
+                   remove it first, with std::fs::remove_file";
+    explain_by(problem.to_owned(), error)
 }

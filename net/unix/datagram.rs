@@ -162,7 +162,7 @@ impl UnixDatagram {
         const CALL: &str = "UnixDatagram::connect";
         let addr = addr.to_address().map_err(|error| malformed(CALL, &error))?;
         let connect = || Ok(rustix::net::connect(self, &wire(&addr)?)?);
-        connect().map_err(|error| explain(CALL, &addr, &error))
+        connect().map_err(|error| explain(CALL, &addr, error))
     }
 
     /// Waits until the peer has room, and sends a datagram to it. An empty one is one, too.

@@ -1,7 +1,7 @@
 //! A Unix listener: a source of connections from processes of this machine.
 
 use std::fmt;
-use std::future::poll_fn;
+use std::future::Future;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::{self, SocketAddr};
@@ -14,9 +14,8 @@ use rustix::net::{AddressFamily, SocketType};
 use super::addr::{ToUnixAddr, malformed};
 use super::bound_path::BoundPath;
 use super::stream::UnixStream;
-use crate::net::accept::{Accept, Acceptor};
-use crate::net::listener::BACKLOG;
-use crate::net::socket;
+use crate::net::backlog::{self, Accept, Backlog, Listen};
+use crate::net::{Closer, Listener, socket};
 use crate::reactor::{Reactor, Source};
 
 /// Waits for connections from processes of this machine: [`std::os::unix::net::UnixListener`],
@@ -50,7 +49,7 @@ use crate::reactor::{Reactor, Source};
 pub struct UnixListener {
     // The order matters: the path is removed while the socket is still open.
     path: Option<BoundPath>,
-    pub(in crate::net) acceptor: Acceptor<net::UnixListener>,
+    pub(in crate::net) backlog: Backlog<net::UnixListener>,
 }
 
 impl UnixListener {
@@ -76,7 +75,9 @@ impl UnixListener {
     /// Sets options before listening.
     #[must_use]
     pub fn builder() -> UnixListenerBuilder {
-        UnixListenerBuilder { backlog: BACKLOG }
+        UnixListenerBuilder {
+            backlog: backlog::LENGTH,
+        }
     }
 
     /// Waits for the next connection. The address of the peer has a name only if the peer has bound
@@ -91,13 +92,12 @@ impl UnixListener {
     ///
     /// Nothing is lost: a connection that was not returned is there for the next call.
     pub async fn accept(&self) -> io::Result<(UnixStream, SocketAddr)> {
-        let mut accept = self.acceptor.accept();
-        poll_fn(|cx| poll_accept(&mut accept, cx)).await
+        self.backlog.accept().await
     }
 
     /// The connections, as a stream that never ends.
     pub fn incoming(&self) -> UnixIncoming<'_> {
-        UnixIncoming(self.acceptor.accept())
+        UnixIncoming(self.backlog.accept())
     }
 
     /// Takes over a listener of std, which becomes non-blocking. Its path is not removed.
@@ -115,7 +115,7 @@ impl UnixListener {
         listener.set_nonblocking(true)?;
         Ok(Self {
             path: None,
-            acceptor: Acceptor::new(Source::register(reactor, listener)),
+            backlog: Backlog::of(Source::register(reactor, listener)),
         })
     }
 
@@ -134,7 +134,7 @@ impl UnixListener {
         if let Some(path) = self.path {
             path.keep();
         }
-        self.acceptor.source.into_inner()
+        self.backlog.source.into_inner()
     }
 
     /// The address that it listens on.
@@ -143,7 +143,7 @@ impl UnixListener {
     ///
     /// Those of [getsockname(2)](https://man7.org/linux/man-pages/man2/getsockname.2.html).
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.acceptor.source.get_ref().local_addr()
+        self.backlog.source.get_ref().local_addr()
     }
 }
 
@@ -200,22 +200,36 @@ impl UnixListenerBuilder {
         rustix::net::listen(&socket, self.backlog.try_into().unwrap_or(i32::MAX))?;
         Ok(UnixListener {
             path,
-            acceptor: Acceptor::new(Source::register(reactor, socket.into())),
+            backlog: Backlog::of(Source::register(reactor, socket.into())),
         })
     }
 }
 
-fn poll_accept(
-    accept: &mut Accept<'_, net::UnixListener>,
-    cx: &mut Context<'_>,
-) -> Poll<io::Result<(UnixStream, SocketAddr)>> {
-    let reactor = accept.source().reactor();
-    let (stream, peer) = ready!(accept.poll(cx, |listener| {
-        let (stream, peer) = listener.accept()?;
+impl Listen for net::UnixListener {
+    type Accepted = (UnixStream, SocketAddr);
+
+    fn accept(source: &Source<Self>) -> io::Result<Self::Accepted> {
+        let (stream, peer) = source.get_ref().accept()?;
         stream.set_nonblocking(true)?;
-        Ok((stream, peer))
-    }))?;
-    Poll::Ready(Ok((UnixStream::register(reactor, stream), peer)))
+        Ok((UnixStream::register(source.reactor(), stream), peer))
+    }
+}
+
+impl Listener for UnixListener {
+    type Stream = UnixStream;
+    type Addr = SocketAddr;
+
+    async fn accept(&self) -> io::Result<(UnixStream, SocketAddr)> {
+        self.backlog.accept_at_once().await
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.local_addr()
+    }
+
+    fn closer(stream: &UnixStream) -> Option<Closer> {
+        Some(stream.closer())
+    }
 }
 
 /// The connections of a [`UnixListener`]; see [`UnixListener::incoming`].
@@ -229,21 +243,20 @@ impl Stream for UnixIncoming<'_> {
     type Item = io::Result<UnixStream>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let accepted = ready!(poll_accept(&mut self.0, cx));
+        let accepted = ready!(Pin::new(&mut self.0).poll(cx));
         Poll::Ready(Some(accepted.map(|(stream, _)| stream)))
     }
 }
 
 impl fmt::Debug for UnixIncoming<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("UnixIncoming")
-            .field(self.0.source().get_ref())
-            .finish()
+        let listener = self.0.backlog.source.get_ref();
+        f.debug_tuple("UnixIncoming").field(listener).finish()
     }
 }
 
 impl fmt::Debug for UnixListener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.acceptor.source.get_ref().fmt(f)
+        self.backlog.source.get_ref().fmt(f)
     }
 }

@@ -13,6 +13,7 @@ use rustix::io::Errno;
 use rustix::net::{self as sys, AddressFamily, SocketType};
 
 use super::addr::{ToUnixAddr, explain, malformed, wire};
+use crate::net::Closer;
 use crate::net::backoff::Backoff;
 use crate::net::bytes::{self, retry};
 use crate::net::socket::{self, recv};
@@ -74,7 +75,7 @@ impl UnixStream {
             let reactor = Reactor::expect_current_at(CALL, site);
             let addr = addr.map_err(|error| malformed(CALL, &error))?;
             let stream = Self::connect_to(reactor, &addr).await;
-            stream.map_err(|error| explain(CALL, &addr, &error))
+            stream.map_err(|error| explain(CALL, &addr, error))
         }
     }
 
@@ -336,6 +337,12 @@ impl UnixStream {
     /// `ENOTCONN`.
     pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
         socket::shutdown(self, how)
+    }
+
+    /// A way to shut down the connection from elsewhere, which does not keep it open.
+    #[must_use]
+    pub fn closer(&self) -> Closer {
+        Closer::new(self.source.loan())
     }
 
     /// Our own address: the listener's for an accepted connection, and without a name for one that
