@@ -1,0 +1,75 @@
+//! An example as a process of its own: a server that is killed when the test is over.
+//!
+//! A test uses it by `#[path = "common/example.rs"] mod example;`.
+
+#![allow(dead_code, reason = "no test uses all of it")]
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+/// An example, which Cargo builds beside the tests.
+pub(crate) fn example(name: &str) -> Command {
+    let mut path = std::env::current_exe().expect("this binary has a path");
+    path.pop();
+    path.pop();
+    path.push("examples");
+    path.push(name);
+    let mut command = Command::new(path);
+    command.env_remove("SELIO_SELECTOR");
+    command
+}
+
+/// A running server.
+pub(crate) struct Server {
+    child: Child,
+    output: BufReader<ChildStdout>,
+}
+
+impl Server {
+    pub(crate) fn start(command: &mut Command) -> Self {
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
+        let mut child = child.expect("Cargo has built it");
+        let output = child.stdout.take().expect("it is piped");
+        let output = BufReader::new(output);
+        Self { child, output }
+    }
+
+    /// The next line that it prints.
+    pub(crate) fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.output.read_line(&mut line).expect("it is text");
+        line
+    }
+
+    /// The address in `listening on 127.0.0.1:5566`.
+    pub(crate) fn address(&mut self) -> SocketAddr {
+        let line = self.line();
+        let address = line.trim().strip_prefix("listening on ");
+        let address = address.unwrap_or_else(|| panic!("it says `{line}`"));
+        address.parse().expect("an address, and nothing else")
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends it a signal, as in `kill -INT`.
+    pub(crate) fn signal(&self, name: &str) {
+        let id = self.id().to_string();
+        let kill = Command::new("kill").args([name, &id]).status();
+        assert!(kill.expect("there is a kill").success());
+    }
+
+    /// Waits until it has ended. Whether it ended well.
+    pub(crate) fn wait(&mut self) -> bool {
+        self.child.wait().expect("it is our child").success()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
