@@ -21,6 +21,7 @@ const CORE: &[&str] = &[
     "join",
     "mailbox",
     "mod",
+    "pool",
     "remote",
     "run_queue",
     "runtime",
@@ -29,6 +30,7 @@ const CORE: &[&str] = &[
     "stats",
     "task",
     "task_ref",
+    "to_thread",
     "waker",
     "yield_now",
 ];
@@ -36,6 +38,7 @@ const CORE: &[&str] = &[
 /// What the copies have instead of what is in `executor`. `self` may be an `Arc` of std only.
 const IN_THE_HANDS_OF_LOOM: &[(&str, &str)] = &[
     ("use std::sync::", "use crate::sync::"),
+    ("use std::thread;", "use crate::sync::thread;"),
     ("use std::task::Wake;", "use crate::sync::Wake;"),
     ("impl Wake for TaskWaker", "impl Wake for Arc<TaskWaker>"),
     ("self: Arc<Self>", "self"),
@@ -43,7 +46,10 @@ const IN_THE_HANDS_OF_LOOM: &[(&str, &str)] = &[
     ("thread_local! {", "crate::sync::local! {"),
     // No model needs what is built upon tasks.
     ("mod structured;", "#[cfg(any())] mod structured;"),
-    ("pub use self::structured::", "#[cfg(any())] pub use self::structured::"),
+    (
+        "pub use self::structured::",
+        "#[cfg(any())] pub use self::structured::",
+    ),
     // And two models have a closer look at this one.
     ("mod inbox;", "pub(crate) mod inbox;"),
 ];

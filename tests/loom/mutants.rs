@@ -34,21 +34,43 @@ const M3_CLONES: &str = "the_last_of_two_clones_does_not_reach_the_heir_either";
 const M4: &str = "a_wake_of_a_cancelled_task_does_not_reach_the_heir_of_its_slot";
 const M5: &str = "a_wake_at_the_end_of_the_runtime_leaves_nothing_behind";
 const M5_SPAWN: &str = "a_spawn_at_the_end_of_the_runtime_is_run_or_cancelled";
+const M7: &str = "a_call_is_not_lost_on_a_thread_that_goes_to_sleep";
+const M7_BOTH: &str = "a_call_that_waits_for_a_thread_is_not_lost";
+const M7_END: &str = "a_call_that_is_given_up_leaves_nothing_behind";
 const M8_JOIN: &str = "join_returns_when_the_task_has_ended";
 const M8_CANCEL: &str = "cancel_ends_a_task_that_waits_for_ever";
 const M8_BOTH: &str = "a_task_that_is_cancelled_as_it_ends_has_one_outcome";
 const M8_AWAIT: &str = "an_await_across_two_runtimes_ends";
 
+/// Time passes as soon as a thread waits, since in loom it does not pass at all.
+const IDLE_NO_LONGER: Edit = Edit {
+    file: "pool.rs",
+    find: "let waited = self.has_news.wait_timeout(state, IDLE);
+                let (guard, result) = waited.unwrap_or_else(PoisonError::into_inner);
+                // News may have come at the same time: the jobs are looked at once more.
+                has_idled = result.timed_out();",
+    replace: "drop(state);
+                let guard = self.lock();
+                has_idled = true;",
+};
+
 /// Executors that differ and are right as well: the model has to hold. Name, edits, and model.
-pub(crate) const VARIANTS: &[(&str, &[Edit], &str)] = &[(
-    "messages_that_are_left_for_the_next_turn_are_not_lost",
-    &[Edit {
-        file: "mod.rs",
-        find: "const MESSAGES: usize = 1024;",
-        replace: "const MESSAGES: usize = 1;",
-    }],
-    M1,
-)];
+pub(crate) const VARIANTS: &[(&str, &[Edit], &str)] = &[
+    (
+        "messages_that_are_left_for_the_next_turn_are_not_lost",
+        &[Edit {
+            file: "mod.rs",
+            find: "const MESSAGES: usize = 1024;",
+            replace: "const MESSAGES: usize = 1;",
+        }],
+        M1,
+    ),
+    (
+        "a_call_is_not_lost_on_a_thread_that_has_idled_long_enough",
+        &[IDLE_NO_LONGER],
+        M7,
+    ),
+];
 
 pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
@@ -325,5 +347,62 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         }],
         model: M8_BOTH,
         panic: "join does not say what happened",
+    },
+    Mutant {
+        name: "the_threads_are_not_told_of_a_call",
+        edits: &[Edit {
+            file: "pool.rs",
+            find: "pool.has_news.notify_one();",
+            replace: "",
+        }],
+        model: M7,
+        panic: LOST,
+    },
+    Mutant {
+        name: "a_thread_ends_without_a_last_look",
+        edits: &[
+            IDLE_NO_LONGER,
+            Edit {
+                file: "pool.rs",
+                find: "state = guard;",
+                replace: "state = guard; break;",
+            },
+        ],
+        model: M7,
+        panic: LOST,
+    },
+    Mutant {
+        name: "a_thread_takes_one_call_only",
+        edits: &[Edit {
+            file: "pool.rs",
+            find: "has_idled = false;
+            }",
+            replace: "break;
+            }",
+        }],
+        model: M7_BOTH,
+        panic: LOST,
+    },
+    Mutant {
+        name: "the_end_is_not_told_to_the_threads",
+        edits: &[Edit {
+            file: "pool.rs",
+            find: "self.has_news.notify_all();",
+            replace: "",
+        }],
+        model: M7_END,
+        panic: LOST,
+    },
+    Mutant {
+        name: "the_end_is_told_before_it_is_true",
+        edits: &[Edit {
+            file: "pool.rs",
+            find: "self.lock().is_closed = true;
+        self.has_news.notify_all();",
+            replace: "self.has_news.notify_all();
+        self.lock().is_closed = true;",
+        }],
+        model: M7_END,
+        panic: LOST,
     },
 ];

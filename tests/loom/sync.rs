@@ -13,6 +13,11 @@ use loom::alloc::Track;
 
 use self::atomic::{AtomicUsize, Ordering, fence};
 
+pub(crate) mod thread {
+    pub(crate) use loom::thread::Builder;
+    pub(crate) use std::thread::available_parallelism;
+}
+
 pub(crate) mod atomic {
     pub(crate) use loom::sync::atomic::{AtomicU64, AtomicUsize, Ordering, fence};
 

@@ -5,6 +5,7 @@
 //! loom calls a deadlock; and an `Arc` that is left over, as in a cycle, is a leak.
 
 mod end;
+mod pool;
 mod remote;
 mod reuse;
 mod wake;
@@ -18,6 +19,7 @@ use std::time::Instant;
 use loom::model::Builder;
 
 pub(crate) use self::end::*;
+pub(crate) use self::pool::*;
 pub(crate) use self::remote::*;
 pub(crate) use self::reuse::*;
 pub(crate) use self::wake::*;
