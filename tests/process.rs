@@ -57,7 +57,7 @@ fn cat() -> Child {
 }
 
 fn endless() -> Child {
-    Command::new("sleep").arg("3600").spawn().unwrap()
+    Command::new("sleep").arg("60").spawn().unwrap()
 }
 
 fn text(bytes: &[u8]) -> &str {
@@ -202,7 +202,7 @@ fn who_writes_to_a_process_that_dies_is_woken() {
 
 fn endless_with_stdin() -> Child {
     let mut command = Command::new("sleep");
-    command.arg("3600").stdin(Stdio::piped()).spawn().unwrap()
+    command.arg("60").stdin(Stdio::piped()).spawn().unwrap()
 }
 
 #[test]
@@ -507,7 +507,7 @@ fn kill_on_drop_kills_and_leaves_no_zombie() {
     on_each_runtime(|runtime| {
         runtime.block_on(async {
             let mut command = Command::new("sleep");
-            let child = command.arg("3600").kill_on_drop(true).spawn().unwrap();
+            let child = command.arg("60").kill_on_drop(true).spawn().unwrap();
             let pid = pid(&child);
             drop(child);
             until_gone(pid).await;
@@ -554,7 +554,7 @@ fn a_runtime_that_ends_kills_what_is_to_be_killed() {
         let runtime = tasks::runtime(backend);
         let killed = runtime.block_on(async {
             let mut command = Command::new("sleep");
-            let child = command.arg("3600").kill_on_drop(true).spawn().unwrap();
+            let child = command.arg("60").kill_on_drop(true).spawn().unwrap();
             let killed = pid(&child);
             spawn(async move {
                 let _keep = child;
@@ -573,16 +573,29 @@ fn a_runtime_that_ends_kills_what_is_to_be_killed() {
 }
 
 #[test]
-fn a_child_elsewhere_gives_an_error_instead_of_hanging() {
+fn a_child_of_another_runtime_is_waited_for_too() {
     on_each_runtime(|runtime| {
         let mut child = runtime.block_on(async { cat() });
         let other = tasks::runtime(runtime.backend());
-        let error = other.block_on(async { child.exited().await.unwrap_err() });
-        assert!(
-            error.to_string().contains("belongs to a runtime"),
-            "{error}"
-        );
-        assert!(runtime.block_on(child.wait()).unwrap().success());
+        assert!(other.block_on(child.wait()).unwrap().success());
+    });
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn who_waits_is_told_by_the_selector_and_needs_no_timer() {
+    on_each_runtime(|runtime| {
+        runtime.block_on(async {
+            let child = Rc::new(endless());
+            let waiting = spawn({
+                let child = Rc::clone(&child);
+                async move { child.exited().await.unwrap() }
+            });
+            a_look().await;
+            assert_eq!((stats().sources, stats().timers), (1, 0));
+            child.kill().unwrap();
+            assert_eq!(waiting.await.unwrap().signal(), Some(9));
+        });
     });
 }
 
@@ -728,7 +741,7 @@ fn without_a_file_descriptor_for_a_pidfd_the_end_is_seen_all_the_same() {
                         fillers.push(file);
                     }
                     let mut command = Command::new("sleep");
-                    let child = Rc::new(command.arg("3600").spawn().unwrap());
+                    let child = Rc::new(command.arg("60").spawn().unwrap());
                     assert_eq!(stats().sources, 0, "there is no pidfd");
                     let waiting = spawn({
                         let child = Rc::clone(&child);
@@ -815,12 +828,43 @@ fn a_process_group_of_its_own_is_made() {
     on_a_runtime(|runtime| {
         runtime.block_on(async {
             let mut command = Command::new("sleep");
-            let child = command.arg("3600").process_group(0).spawn().unwrap();
+            let child = command.arg("60").process_group(0).spawn().unwrap();
             let group = rustix::process::getpgid(Some(pid(&child))).unwrap();
             assert_eq!(group, pid(&child));
             assert!(format!("{child:?}").contains("Unseen"));
             child.kill().unwrap();
             child.exited().await.unwrap();
         });
+    });
+}
+
+#[test]
+fn the_example_prints_what_the_subprocess_page_does() {
+    let example = |arguments: &[&str]| {
+        // Cargo builds the examples beside the tests.
+        let mut path = std::env::current_exe().unwrap();
+        path.pop();
+        path.set_file_name("examples/subprocess");
+        let output = std::process::Command::new(path).args(arguments).output();
+        let output = output.unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    deadline(Duration::from_secs(60), || {
+        let said = example(&[]);
+        assert!(said.starts_with("['ls /zzz': exit status: "), "{said}");
+        let (stderr, rest) = said.split_once("it says: ").unwrap();
+        assert!(stderr.contains("[stderr]\nls: "), "{said}");
+        assert_eq!(
+            rest,
+            "line 1\nit says: line 2\nit says: line 3\nthe end: exit status: 0\n\
+             sorted:\napple\nfig\npear\nsleep: signal: 15 (SIGTERM)\n"
+        );
+        let said = example(&["read line || echo at the end", "exit 7"]);
+        let first = "['read line || echo at the end': exit status: 0]\n[stdout]\nat the end\n";
+        assert!(
+            said.contains(first) && said.contains("['exit 7': exit status: 7]"),
+            "{said}"
+        );
     });
 }

@@ -100,7 +100,11 @@ impl Child {
     /// # Errors
     ///
     /// Other code of this program has taken the status: it waits for any child by `waitpid(-1)`, or
-    /// ignores `SIGCHLD`. And those of [`Source::readable`](crate::Source::readable).
+    /// ignores `SIGCHLD`.
+    ///
+    /// # Panics
+    ///
+    /// When it has to wait outside of a runtime.
     ///
     /// # Cancel safety
     ///
@@ -116,6 +120,10 @@ impl Child {
     /// # Errors
     ///
     /// Those of [`wait`](Self::wait).
+    ///
+    /// # Panics
+    ///
+    /// When it has to wait outside of a runtime.
     ///
     /// # Cancel safety
     ///

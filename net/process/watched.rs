@@ -63,13 +63,13 @@ impl Process {
     /// The status, if the process has ended: then this reaps it.
     pub(super) fn try_wait(&self) -> io::Result<Option<ExitStatus>> {
         if let End::Unseen = self.end.get() {
-            self.end
-                .set(match waitpid(Some(self.pid), WaitOptions::NOHANG) {
-                    Ok(None) => End::Unseen,
-                    Ok(Some((_, status))) => End::Seen(ExitStatus::from_raw(status.as_raw())),
-                    Err(Errno::CHILD) => End::Taken,
-                    Err(error) => return Err(error.into()),
-                });
+            let end = match waitpid(Some(self.pid), WaitOptions::NOHANG) {
+                Ok(None) => End::Unseen,
+                Ok(Some((_, status))) => End::Seen(ExitStatus::from_raw(status.as_raw())),
+                Err(Errno::CHILD) => End::Taken,
+                Err(error) => return Err(error.into()),
+            };
+            self.end.set(end);
         }
         match self.end.get() {
             End::Unseen => Ok(None),
@@ -84,10 +84,11 @@ impl Process {
             return Ok(status);
         }
         if let Some(pidfd) = &self.pidfd {
-            pidfd.readable().await?;
+            // In another runtime than ours, or where the selector has no room, it does not wait.
+            let _ = pidfd.readable().await;
         }
-        // Without a pidfd nobody tells us: we ask from time to time. With one this asks once,
-        // unless a debugger is to see the end before us.
+        // Who was told asks once, unless a debugger is to see the end before us. Who was not asks
+        // from time to time.
         let mut pause = FIRST_PAUSE;
         loop {
             if let Some(status) = self.try_wait()? {
