@@ -33,6 +33,7 @@
 //! | `loop.getaddrinfo` | [`net::lookup`] |
 //! | `loop.sock_accept`, `sock_recv`, `sock_sendall` | [`net::TcpListener`], [`net::TcpStream`] |
 //! | `Server` | [`Server`] |
+//! | `create_datagram_endpoint`, `sock_recvfrom`, `sock_sendto` | [`net::UdpSocket`] |
 //! | `start_unix_server`, `open_unix_connection` | [`net::UnixListener`], [`net::UnixStream`] |
 //! | `connect_read_pipe`, `connect_write_pipe` | [`net::PipeReader`], [`net::PipeWriter`] |
 //! | `create_subprocess_exec`, `create_subprocess_shell` | [`process::Command`] |

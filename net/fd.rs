@@ -2,7 +2,9 @@
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
-use super::{PipeReader, TcpListener, TcpStream, UnixDatagram, UnixListener, UnixStream};
+use super::{
+    PipeReader, TcpListener, TcpStream, UdpSocket, UnixDatagram, UnixListener, UnixStream,
+};
 
 macro_rules! impl_as_fd {
     ($($type:ty: $($field:ident).+),* $(,)?) => {$(
@@ -27,6 +29,7 @@ impl_as_fd!(
     UnixStream: source,
     UnixListener: backlog.source,
     UnixDatagram: source,
+    UdpSocket: source,
 );
 
 impl From<UnixStream> for OwnedFd {

@@ -1,10 +1,13 @@
-//! What people call: TCP listeners and streams, and pipes.
+//! What people call: TCP, Unix sockets, UDP and pipes.
 //!
 //! ```text
-//!   TcpListener --accept--> TcpStream --split--> ReadHalf, WriteHalf
-//!        |                      |
-//!        +---- Source<std> -----+     one system call for each method, tried at once,
-//!                                     and again when the selector says that it is worth it
+//!   TcpListener --accept--> TcpStream --split--> ReadHalf, WriteHalf      UdpSocket
+//!   UnixListener            UnixStream                                    UnixDatagram
+//!        |                      |               PipeReader, PipeWriter         |
+//!        +---- Source ----------+---------------------+-----------------------+
+//!
+//!   one system call for each method, tried at once, and again when the selector says that it is
+//!   worth it
 //! ```
 //!
 //! Its one rule: **a method does what std's method of that name does**, except that it waits for
@@ -31,6 +34,7 @@ pub mod signal;
 mod socket;
 mod split;
 mod tcp;
+mod udp;
 mod unix;
 
 pub use self::addr::ToAddrs;
@@ -42,6 +46,7 @@ pub use self::pipe::{PipeReader, PipeWriter, pipe};
 pub use self::server::{Cause, Failure, HandlerOutput, Listener, Server, ServerBuilder};
 pub use self::split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};
 pub use self::tcp::TcpStream;
+pub use self::udp::{UdpSocket, UdpSocketBuilder};
 pub use self::unix::{
     ToUnixAddr, UnixDatagram, UnixIncoming, UnixListener, UnixListenerBuilder, UnixStream,
 };
