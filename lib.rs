@@ -27,7 +27,7 @@
 //! | `gather` | [`gather`], [`try_gather`] |
 //! | `as_completed`, `wait` | [`as_completed`], [`wait`], [`race`] |
 //! | `sleep`, `sleep(0)` | [`sleep`], [`yield_now`] |
-//! | `timeout`, `timeout_at`, `wait_for` | [`timeout`], [`timeout_at`] |
+//! | `timeout`, `timeout_at`, `wait_for` | [`timeout`], [`timeout_at`]; to move it, [`Deadline`] |
 //! | `to_thread(f)` | [`to_thread`]`(f)` |
 //! | `run_coroutine_threadsafe` | [`Handle::spawn`] |
 //! | `loop.getaddrinfo` | [`net::lookup`] |
@@ -49,8 +49,8 @@ pub mod net;
 mod reactor;
 
 pub use executor::{
-    AsCompleted, Builder, Elapsed, Failure, Gather, GroupError, Handle, JoinError, JoinHandle,
-    Race, RemoteHandle, Runtime, Stats, TaskGroup, Timeout, TryGather, Wait, YieldNow,
+    AsCompleted, Builder, Deadline, Elapsed, Failure, Gather, GroupError, Handle, JoinError,
+    JoinHandle, Race, RemoteHandle, Runtime, Stats, TaskGroup, Timeout, TryGather, Wait, YieldNow,
     as_completed, gather, race, run, spawn, spawn_named, stats, timeout, timeout_at, to_thread,
     try_gather, wait, yield_now,
 };

@@ -79,8 +79,8 @@ pub(crate) use self::spawn::spawn_at;
 pub use self::spawn::{spawn, spawn_named};
 pub use self::stats::{Stats, stats};
 pub use self::structured::{
-    AsCompleted, Failure, Gather, GroupError, Race, TaskGroup, TryGather, Wait, as_completed,
-    gather, race, try_gather, wait,
+    AsCompleted, Deadline, Failure, Gather, GroupError, Race, TaskGroup, TryGather, Wait,
+    as_completed, gather, race, try_gather, wait,
 };
 pub use self::task::TaskId;
 pub use self::task_ref::{TaskRef, all_tasks, current};

@@ -161,8 +161,8 @@ impl<T> Drop for Promise<T> {
     }
 }
 
-/// A task that was spawned by a [`Handle`]. Await it, or [`join`](Self::join) it, for its result,
-/// on any thread. Dropping it detaches the task.
+/// A task that was spawned by a [`Handle`](crate::Handle). Await it, or [`join`](Self::join) it, for
+/// its result, on any thread. Dropping it detaches the task.
 ///
 /// # Cancel safety
 ///

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::future::Future;
 use std::io;
+use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
@@ -16,7 +17,8 @@ use crate::reactor::{Call, Sleep, sleep, sleep_until};
 ///
 /// The future is polled first: one that is ready gives its result, however late it is (unless its
 /// task has used up its budget of a hundred operations without a pause). A timeout of
-/// zero gives it one turn of the loop; [`Duration::MAX`] is none. asyncio's counterpart is
+/// zero gives it one turn of the loop; [`Duration::MAX`] is none. A limit that can be moved while the
+/// future runs is a [`Deadline`](crate::Deadline). asyncio's counterpart is
 /// [`wait_for`](https://docs.python.org/3/library/asyncio-task.html#asyncio.wait_for).
 ///
 /// # Errors
@@ -92,21 +94,36 @@ impl<F: Future> Future for Timeout<F> {
         if let Poll::Ready(output) = this.future.poll(cx) {
             return Poll::Ready(Ok(output));
         }
-        ready!(Pin::new(this.sleep).poll(cx));
-        Poll::Ready(Err(Elapsed(())))
+        ready!(Pin::new(&mut *this.sleep).poll(cx));
+        Poll::Ready(Err(Elapsed::new(this.sleep.site())))
     }
 }
 
-/// The deadline of a [`timeout`] has passed.
+/// The deadline of a [`timeout`] or of a [`Deadline`](crate::Deadline) has passed.
 ///
-/// It turns into an [`io::Error`] of kind [`TimedOut`](io::ErrorKind::TimedOut), so that `?` works
-/// where those are returned.
+/// Its message names the line that has set the limit: of nested ones, it tells which it was. It turns
+/// into an [`io::Error`] of kind [`TimedOut`](io::ErrorKind::TimedOut), so that `?` works where those
+/// are returned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Elapsed(());
+pub struct Elapsed {
+    site: &'static Location<'static>,
+}
+
+impl Elapsed {
+    pub(super) fn new(site: &'static Location<'static>) -> Self {
+        Self { site }
+    }
+
+    /// Where the limit was set: the place of the call of [`timeout`], say.
+    #[must_use]
+    pub fn location(&self) -> &'static Location<'static> {
+        self.site
+    }
+}
 
 impl fmt::Display for Elapsed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("timed out")
+        write!(f, "timed out: the limit set at {} has passed", self.site)
     }
 }
 

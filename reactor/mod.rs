@@ -57,7 +57,7 @@ use self::watch::Watch;
 pub(crate) use self::loan::Loan;
 pub(crate) use self::source::Waiter;
 pub use self::source::{Direction, Source};
-pub(crate) use self::time::Call;
+pub(crate) use self::time::{Call, now};
 pub use self::time::{Interval, MissedTicks, Sleep, interval, interval_at, sleep, sleep_until};
 
 /// How many operations on sockets that never have to wait a task may do before it must let the

@@ -74,7 +74,7 @@ pub fn sleep_until(deadline: Instant) -> Sleep {
 }
 
 /// The time of the current runtime, which is that of the machine unless a test has another.
-fn now() -> Instant {
+pub(crate) fn now() -> Instant {
     Reactor::with_current(|reactor| reactor.now()).unwrap_or_else(Instant::now)
 }
 
@@ -103,6 +103,7 @@ pub(crate) enum Call {
     SleepUntil,
     Timeout,
     TimeoutAt,
+    Deadline,
     Interval,
     IntervalAt,
 }
@@ -114,6 +115,7 @@ impl Call {
             Self::SleepUntil => "selio::sleep_until",
             Self::Timeout => "selio::timeout",
             Self::TimeoutAt => "selio::timeout_at",
+            Self::Deadline => "Deadline::scope",
             Self::Interval => "selio::interval",
             Self::IntervalAt => "selio::interval_at",
         }
@@ -124,6 +126,16 @@ impl Sleep {
     /// The same, made by another call.
     pub(crate) fn on_behalf_of(self, call: Call) -> Self {
         Self { call, ..self }
+    }
+
+    /// The same, made at another place.
+    pub(crate) fn made_at(self, site: &'static Location<'static>) -> Self {
+        Self { site, ..self }
+    }
+
+    /// Where it was made.
+    pub(crate) fn site(&self) -> &'static Location<'static> {
+        self.site
     }
 
     fn expect_reactor(&self) -> Rc<Reactor> {

@@ -13,6 +13,7 @@
 
 mod as_completed;
 mod children;
+mod deadline;
 mod gather;
 mod group;
 mod group_error;
@@ -21,6 +22,7 @@ mod tuple;
 mod wait;
 
 pub use self::as_completed::{AsCompleted, as_completed};
+pub use self::deadline::Deadline;
 pub use self::gather::{Gather, TryGather, gather, try_gather};
 pub use self::group::TaskGroup;
 pub use self::group_error::{Failure, GroupError};
