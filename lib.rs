@@ -35,7 +35,7 @@
 //! | `Server` | [`Server`] |
 //! | `create_datagram_endpoint`, `sock_recvfrom`, `sock_sendto` | [`net::UdpSocket`] |
 //! | `start_unix_server`, `open_unix_connection` | [`net::UnixListener`], [`net::UnixStream`] |
-//! | `connect_read_pipe`, `connect_write_pipe` | [`net::PipeReader`], [`net::PipeWriter`] |
+//! | `connect_read_pipe`, `connect_write_pipe` | [`net::PipeReader`], [`net::PipeWriter`]; [`net::stdin`], [`net::stdout`] |
 //! | `create_subprocess_exec`, `create_subprocess_shell` | [`process::Command`] |
 //! | `loop.add_signal_handler`, `Runner` at Ctrl-C | [`signal`], with the cargo feature `signal` |
 //! | `loop.add_reader`, `add_writer` | [`Source`] |

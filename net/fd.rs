@@ -3,7 +3,8 @@
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use super::{
-    PipeReader, TcpListener, TcpStream, UdpSocket, UnixDatagram, UnixListener, UnixStream,
+    PipeReader, Stdin, Stdout, TcpListener, TcpStream, UdpSocket, UnixDatagram, UnixListener,
+    UnixStream,
 };
 
 macro_rules! impl_as_fd {
@@ -30,6 +31,8 @@ impl_as_fd!(
     UnixListener: backlog.source,
     UnixDatagram: source,
     UdpSocket: source,
+    Stdin: source,
+    Stdout: source,
 );
 
 impl From<UnixStream> for OwnedFd {

@@ -33,6 +33,7 @@ mod server;
 pub mod signal;
 mod socket;
 mod split;
+mod stdio;
 mod tcp;
 mod udp;
 mod unix;
@@ -45,6 +46,7 @@ pub use self::lookup::lookup;
 pub use self::pipe::{PipeReader, PipeWriter, pipe};
 pub use self::server::{Cause, Failure, HandlerOutput, Listener, Server, ServerBuilder};
 pub use self::split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};
+pub use self::stdio::{Stderr, Stdin, Stdout, stderr, stdin, stdout};
 pub use self::tcp::TcpStream;
 pub use self::udp::{UdpSocket, UdpSocketBuilder};
 pub use self::unix::{
