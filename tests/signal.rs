@@ -5,6 +5,8 @@
 #![allow(clippy::unwrap_used, reason = "a test panics when it fails")]
 
 mod common;
+#[path = "common/example.rs"]
+mod example;
 #[path = "common/tasks.rs"]
 mod tasks;
 
@@ -15,7 +17,7 @@ use std::mem;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
 use std::pin::pin;
-use std::process::{Command, Output, Stdio};
+use std::process::{Output, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Barrier};
 use std::thread;
@@ -28,6 +30,7 @@ use selio::{Builder, Runtime, Source, sleep, spawn, stats, timeout, yield_now};
 use signal_hook::low_level::raise;
 
 use crate::common::{child, deadline, each_backend, is_child, open_fds, turn};
+use crate::example::example;
 use crate::tasks::{
     OnDrop, a_look, in_a_process_of_its_own, on_each_runtime, panic_here, poll_once,
 };
@@ -246,6 +249,19 @@ fn listening_leaves_neither_handles_nor_sources_behind() {
             });
         },
     );
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn children_get_nothing_of_it() {
+    let _turn = turn();
+    let mut list = std::process::Command::new("ls");
+    list.arg("/proc/self/fd").stdin(Stdio::null());
+    let before = list.output().unwrap().stdout;
+    Runtime::new().unwrap().block_on(async {
+        let _signals = signal(USR1).unwrap();
+        assert_eq!(list.output().unwrap().stdout, before);
+    });
 }
 
 #[test]
@@ -531,12 +547,8 @@ fn what_was_printed_before_ctrl_c_is_seen() {
 #[test]
 fn the_example_cleans_up_at_ctrl_c() {
     deadline(Duration::from_secs(30), || {
-        // `cargo build --features signal --example ctrl_c`; a bare `cargo test` does so too.
-        let mut example = env::current_exe().unwrap();
-        example.pop();
-        example.set_file_name("examples/ctrl_c");
         let lock = env::temp_dir().join(format!("selio-ctrl-c-{}", getpid()));
-        let mut process = Command::new(example)
+        let mut process = example("ctrl_c")
             .arg(&lock)
             .stdout(Stdio::piped())
             .spawn()

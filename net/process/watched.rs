@@ -160,3 +160,46 @@ fn pidfd(pid: Pid) -> Option<OwnedFd> {
 fn pidfd(_: Pid) -> Option<OwnedFd> {
     None
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::os::unix::process::ExitStatusExt;
+    use std::process::Command;
+    use std::rc::Rc;
+    use std::time::Duration;
+
+    use rustix::process::{Pid, Signal};
+
+    use super::Process;
+    use crate::executor::{run, spawn, stats};
+    use crate::reactor::{Reactor, sleep};
+
+    /// The pidfd of a process that a debugger watches does so, and tokio has panicked on it.
+    #[test]
+    fn a_pidfd_that_is_readable_too_early_is_no_end_and_makes_nobody_spin() {
+        run(async {
+            let process = |command: &str, arguments: &[&str]| {
+                let child = Command::new(command).args(arguments).spawn();
+                let pid = Pid::from_child(&child.expect("it can be started"));
+                Process::new(Reactor::expect_current("test"), pid)
+            };
+            let mut ended = process("true", &[]);
+            let mut running = process("sleep", &["60"]);
+            std::mem::swap(&mut ended.pidfd, &mut running.pidfd);
+            let running = Rc::new(running);
+            let waiting = spawn({
+                let running = Rc::clone(&running);
+                async move { running.wait().await }
+            });
+            ended.pidfd = None;
+            ended.wait().await.expect("it has a status");
+            let before = stats().selects;
+            sleep(Duration::from_millis(100)).await;
+            assert!(!waiting.is_finished());
+            assert!(stats().selects - before < 20);
+            super::kill_process(running.pid, Signal::TERM).expect("it is ours");
+            let status = waiting.await.expect("it does not panic");
+            assert_eq!(status.expect("it has a status").signal(), Some(15));
+        });
+    }
+}
