@@ -55,7 +55,6 @@ fn a_deadline_that_is_moved_to_a_later_time_lets_its_future_go_on() {
             for _ in 0..5 {
                 deadline.reschedule_after(10 * SOON);
                 sleep(2 * SOON).await;
-                assert_eq!(stats().timers, 1, "the deadline's own");
             }
             deadline.reschedule(start + 20 * SOON);
             pending::<()>().await;
