@@ -44,7 +44,9 @@ pub use self::datagram::Received;
 pub use self::listener::{Incoming, TcpListener, TcpListenerBuilder};
 pub use self::lookup::lookup;
 pub use self::pipe::{PipeReader, PipeWriter, pipe};
-pub use self::server::{Cause, Failure, HandlerOutput, Listener, Server, ServerBuilder};
+pub use self::server::{
+    HandlerOutput, Listener, Server, ServerBuilder, ServerError, ServerErrorKind,
+};
 pub use self::split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};
 pub use self::stdio::{Stderr, Stdin, Stdout, stderr, stdin, stdout};
 pub use self::tcp::TcpStream;

@@ -83,7 +83,7 @@ fn quietly_on_each_backend(test: impl AsyncFn()) {
 fn reports() -> (Log<String>, ServerBuilder) {
     let log = Log::new();
     let reports = log.clone();
-    let builder = Server::builder().on_failure(move |failure| reports.note(failure.to_string()));
+    let builder = Server::builder().on_error(move |error| reports.note(error.to_string()));
     (log, builder)
 }
 
@@ -228,7 +228,7 @@ fn a_handler_whose_destructor_panics_when_it_is_aborted_is_reported_and_the_othe
         .await;
         let clients = [connect_to(&server).await, connect_to(&server).await];
         assert_eq!(server.abort_clients(), 2);
-        assert_eq!(server.connections(), 0);
+        until(|| server.connections() == 0).await;
         let said = reports.take();
         assert_eq!(said.len(), 2, "{said:?}");
         for (client, said) in clients.iter().zip(said) {
@@ -269,7 +269,7 @@ fn a_hook_that_panics_harms_nobody() {
     quietly_on_each_backend(async || {
         let calls = Rc::new(Cell::new(0));
         let count = Rc::clone(&calls);
-        let builder = Server::builder().on_failure(move |_| {
+        let builder = Server::builder().on_error(move |_| {
             count.set(count.get() + 1);
             panic!("the log is full");
         });
@@ -294,7 +294,7 @@ fn a_hook_may_close_the_server() {
     on_each_backend(async || {
         let server: Rc<OnceCell<Server>> = Rc::default();
         let closer = Rc::clone(&server);
-        let builder = Server::builder().on_failure(move |_| closer.get().unwrap().close());
+        let builder = Server::builder().on_error(move |_| closer.get().unwrap().close());
         let (started, addr) = serve(builder, async |_| Err::<(), _>("the last straw")).await;
         assert!(server.set(started).is_ok());
         let _client = connect(addr);
@@ -608,6 +608,81 @@ fn a_handler_that_aborts_everybody_ends_at_its_next_await() {
         (&clients[0]).write_all(b"x").unwrap();
         until(|| server.connections() == 0).await;
         assert_eq!(log.take(), [2, 0]);
+    });
+}
+
+#[test]
+fn a_handler_may_shut_its_server_down() {
+    on_each_backend(async || {
+        let server: Rc<OnceCell<Server>> = Rc::default();
+        let inner = Rc::clone(&server);
+        let (started, _) = serve(Server::builder(), async move |stream: TcpStream| {
+            let mut buffer = [0; 1];
+            while stream.read(&mut buffer).await? > 0 {
+                let server = inner.get().unwrap();
+                let cancelled = match buffer[0] {
+                    b'w' => server.shutdown(LONG).await,
+                    _ => server.shutdown(Duration::from_millis(20)).await,
+                };
+                stream.write_all(format!("{cancelled}").as_bytes()).await?;
+            }
+            io::Result::Ok(())
+        })
+        .await;
+        assert!(server.set(started).is_ok());
+        let server = server.get().unwrap();
+        let mut clients = Vec::new();
+        for _ in 0..5 {
+            clients.push(connect_to(server).await);
+        }
+        // One leaves, two wait for the others and not for each other, two never leave by themselves.
+        (&clients[0]).write_all(b"w").unwrap();
+        (&clients[1]).write_all(b"w").unwrap();
+        drop(clients.remove(2));
+        until(|| server.connections() == 4).await;
+        assert!(!server.is_serving());
+        (&clients[2]).write_all(b"now").unwrap();
+        let mut answer = [0; 1];
+        clients[2].set_nonblocking(true).unwrap();
+        while clients[2].read(&mut answer).is_err() {
+            turns(1).await;
+        }
+        assert_eq!(&answer, b"3", "all but the caller");
+        assert_eq!(server.connections(), 1);
+        for gone in [0, 1, 3] {
+            assert_eq!(rest_of(&clients[gone]).await.unwrap(), b"");
+        }
+    });
+}
+
+#[test]
+fn handlers_that_wait_for_the_end_do_not_wait_for_each_other() {
+    on_each_backend(async || {
+        let server: Rc<OnceCell<Server>> = Rc::default();
+        let inner = Rc::clone(&server);
+        let (started, _) = serve(Server::builder(), async move |stream: TcpStream| {
+            stream.read(&mut [0; 1]).await?;
+            let server = inner.get().unwrap();
+            selio::gather((server.wait_closed(), server.shutdown(LONG))).await;
+            stream.write_all(b"bye").await
+        })
+        .await;
+        assert!(server.set(started).is_ok());
+        let server = server.get().unwrap();
+        let mut clients = Vec::new();
+        for _ in 0..3 {
+            clients.push(connect_to(server).await);
+        }
+        (&clients[0]).write_all(b"x").unwrap();
+        (&clients[1]).write_all(b"x").unwrap();
+        until(|| !server.is_serving()).await;
+        turns(5).await;
+        assert_eq!(server.connections(), 3, "the third is still there");
+        (&clients[2]).write_all(b"x").unwrap();
+        for client in &clients {
+            assert_eq!(rest_of(client).await.unwrap(), b"bye");
+        }
+        server.wait_closed().await;
     });
 }
 

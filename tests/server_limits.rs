@@ -25,7 +25,7 @@ use loopback::{
     raise_file_limit, runtime, turns,
 };
 use rustix::io::Errno;
-use selio::net::{Cause, Closer, Listener, Server, TcpListener, TcpStream};
+use selio::net::{Closer, Listener, Server, TcpListener, TcpStream};
 use selio::selector::Backend;
 use selio::{gather, sleep, stats, yield_now};
 use tasks::{Log, quietly};
@@ -174,8 +174,10 @@ fn accepting_goes_on_after_any_error_and_says_so_once() {
         let moods = Rc::new(RefCell::new(VecDeque::from([Mood::Fails(errno); 2])));
         let log = Log::new();
         let notes = log.clone();
-        let builder = Server::builder().on_failure(move |failure| match &failure.cause {
-            Cause::Accept { error } => notes.note((error.raw_os_error(), failure.to_string())),
+        let builder = Server::builder().on_error(move |error| match &error.kind {
+            ServerErrorKind::Accept { error } => {
+                notes.note((error.raw_os_error(), error.to_string()))
+            }
             other => panic!("{other:?}"),
         });
         let start = Instant::now();
@@ -217,7 +219,7 @@ fn aborted_connections_are_skipped_without_a_pause_or_a_word() {
         };
         let log = Log::new();
         let notes = log.clone();
-        let builder = Server::builder().on_failure(move |failure| notes.note(failure.to_string()));
+        let builder = Server::builder().on_error(move |error| notes.note(error.to_string()));
         let _server = builder.serve([moody], echo).unwrap();
         yield_now().await;
         yield_now().await;
@@ -355,10 +357,10 @@ fn serve_with_64_files() {
     selio::run(async {
         let builder = TcpListener::builder().backlog(CROWD as u32);
         let listener = builder.bind("127.0.0.1:0").await.unwrap();
-        let builder = Server::builder().on_failure(|failure| {
+        let builder = Server::builder().on_error(|error| {
             // Some of the crowd leave with a reset.
-            if let Cause::Accept { .. } = failure.cause {
-                println!("FAILURE {failure}");
+            if let ServerErrorKind::Accept { .. } = error.kind {
+                println!("FAILURE {error}");
             }
         });
         println!("\nADDR {}", listener.local_addr().unwrap());

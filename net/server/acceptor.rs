@@ -9,7 +9,7 @@ use std::task::{Poll, ready};
 use std::time::{Duration, Instant};
 
 use super::super::backlog::PAUSE;
-use super::{Cause, HandlerOutput, Listener, Phase, State};
+use super::{HandlerOutput, Listener, Phase, ServerErrorKind, State};
 use crate::executor::{spawn_at, yield_now};
 use crate::reactor::sleep;
 
@@ -47,7 +47,7 @@ impl<L: Listener> State<L> {
         let now = Instant::now();
         let last = self.last_trouble.replace(Some(now));
         if last.is_none_or(|last| now - last > QUIET) {
-            self.report(Cause::Accept { error });
+            self.report(ServerErrorKind::Accept { error });
         }
     }
 }

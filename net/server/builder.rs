@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::panic::Location;
 
-use super::failure::{Failure, HandlerOutput};
+use super::error::{HandlerOutput, ServerError};
 use super::{Listener, Server, State};
 use crate::reactor::Reactor;
 
@@ -27,7 +27,7 @@ use crate::reactor::Reactor;
 ///     let server = Server::builder()
 ///         .name("greeter")
 ///         .max_connections(1000)
-///         .on_failure(|failure| eprintln!("{failure}"))
+///         .on_error(|error| eprintln!("{error}"))
 ///         .serve(listeners, handle_client)?;
 ///
 ///     let client = TcpStream::connect(server.local_addrs()[0]).await?;
@@ -39,7 +39,7 @@ pub struct ServerBuilder {
     name: Option<String>,
     max_connections: usize,
     start_serving: bool,
-    on_failure: Box<dyn Fn(&Failure)>,
+    on_error: Box<dyn Fn(&ServerError)>,
 }
 
 impl ServerBuilder {
@@ -48,7 +48,7 @@ impl ServerBuilder {
             name: None,
             max_connections: usize::MAX,
             start_serving: true,
-            on_failure: Box::new(Failure::print),
+            on_error: Box::new(ServerError::print),
         }
     }
 
@@ -79,8 +79,8 @@ impl ServerBuilder {
     /// server. If it panics, that goes no further. asyncio's counterpart is
     /// [`set_exception_handler`](https://docs.python.org/3/library/asyncio-eventloop.html#asyncio.loop.set_exception_handler).
     #[must_use]
-    pub fn on_failure(mut self, report: impl Fn(&Failure) + 'static) -> Self {
-        self.on_failure = Box::new(report);
+    pub fn on_error(mut self, report: impl Fn(&ServerError) + 'static) -> Self {
+        self.on_error = Box::new(report);
         self
     }
 
@@ -111,7 +111,7 @@ impl ServerBuilder {
             site,
             listeners,
             self.max_connections,
-            self.on_failure,
+            self.on_error,
         )?;
         let server = Server { state };
         server.state.spawn_acceptors(handle_client);

@@ -2,16 +2,14 @@
 
 use std::cell::RefCell;
 use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
+use std::mem;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
 use std::thread;
 
 use slab::Slab;
 
-use super::{Cause, HandlerOutput, Listener, State};
-use crate::executor::{JoinError, JoinHandle, spawn_at};
+use super::{HandlerOutput, Listener, ServerErrorKind, State};
+use crate::executor::{JoinHandle, TaskRef, current, spawn_at};
 use crate::net::Closer;
 
 /// The table of open connections.
@@ -20,10 +18,8 @@ pub(super) struct Connections<A>(RefCell<Slab<Connection<A>>>);
 struct Connection<A> {
     peer: A,
     closer: Option<Closer>,
-    /// Its handler, unless somebody looks after its end already.
+    /// Its handler, until that has ended and its end is looked after.
     task: Option<JoinHandle<()>>,
-    /// It is `abort_clients` who looks after its end.
-    is_aborted: bool,
 }
 
 impl<A: fmt::Debug> Connections<A> {
@@ -35,18 +31,24 @@ impl<A: fmt::Debug> Connections<A> {
         self.0.borrow().len()
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
     pub(super) fn closers(&self) -> Vec<Closer> {
         let connections = self.0.borrow();
         let closers = connections.iter().filter_map(|(_, it)| it.closer.clone());
         closers.collect()
     }
 
-    fn keys(&self) -> Vec<usize> {
-        self.0.borrow().iter().map(|(key, _)| key).collect()
+    fn tasks(&self) -> Vec<TaskRef> {
+        let connections = self.0.borrow();
+        let handles = connections.iter().filter_map(|(_, it)| it.task.as_ref());
+        handles.map(JoinHandle::task).collect()
+    }
+
+    /// The handler that is being polled, if it is one of these.
+    pub(super) fn current(&self) -> Option<TaskRef> {
+        let current = current()?;
+        let connections = self.0.borrow();
+        let mut handles = connections.iter().filter_map(|(_, it)| it.task.as_ref());
+        handles.any(|it| it.task() == current).then_some(current)
     }
 
     /// The name of the peer, for a report.
@@ -54,8 +56,13 @@ impl<A: fmt::Debug> Connections<A> {
         format!("{:?}", self.0.borrow()[key].peer)
     }
 
-    fn with<R>(&self, key: usize, with: impl FnOnce(&mut Connection<A>) -> R) -> Option<R> {
-        self.0.borrow_mut().get_mut(key).map(with)
+    fn set_task(&self, key: usize, task: Option<JoinHandle<()>>) {
+        let former = (self.0.borrow_mut().get_mut(key)).map(|it| mem::replace(&mut it.task, task));
+        drop(former);
+    }
+
+    fn take_task(&self, key: usize) -> Option<JoinHandle<()>> {
+        self.0.borrow_mut().get_mut(key)?.task.take()
     }
 }
 
@@ -73,7 +80,6 @@ impl<L: Listener> State<L> {
             closer: L::closer(&stream),
             peer,
             task: None,
-            is_aborted: false,
         };
         let key = self.connections.0.borrow_mut().insert(connection);
         let place = Place {
@@ -85,48 +91,19 @@ impl<L: Listener> State<L> {
             let place = place;
             if let Err(error) = handle_client(stream).await.into_result() {
                 let peer = place.state.connections.peer(key);
-                place.state.report(Cause::Handler { peer, error });
+                place.state.report(ServerErrorKind::Handler { peer, error });
             }
         });
-        self.connections.with(key, |it| it.task = task);
+        self.connections.set_task(key, task);
     }
 
-    pub(super) fn abort_clients(&self) -> usize {
-        let mut aborted = 0;
-        for key in self.connections.keys() {
-            let begin = |it: &mut Connection<_>| {
-                it.is_aborted = it.task.is_some();
-                it.task.take()
-            };
-            // What the former ones dropped may have ended this one.
-            let Some(mut task) = self.connections.with(key, begin).flatten() else {
-                continue;
-            };
-            aborted += 1;
-            task.cancel();
-            match Pin::new(&mut task).poll(&mut Context::from_waker(Waker::noop())) {
-                // It is the one that calls this, and ends when its poll returns.
-                Poll::Pending => {
-                    let put_back = |it: &mut Connection<_>| {
-                        it.is_aborted = false;
-                        it.task = Some(task);
-                    };
-                    self.connections.with(key, put_back);
-                }
-                // Its destructor has panicked, and left its place to us.
-                Poll::Ready(Err(error)) if error.is_panic() => {
-                    self.report_panic(key, error);
-                    self.leave(key);
-                }
-                Poll::Ready(_) => {}
-            }
-        }
-        aborted
-    }
-
-    fn report_panic(&self, key: usize, error: JoinError) {
-        let peer = self.connections.peer(key);
-        self.report(Cause::Panic { peer, error });
+    /// Cancels the handlers but one. How many there were.
+    pub(super) fn abort(&self, except: Option<&TaskRef>) -> usize {
+        let mut tasks = self.connections.tasks();
+        // What the first one drops may have ended the second one.
+        tasks.retain(|task| Some(task) != except && !task.is_finished());
+        tasks.iter().for_each(TaskRef::cancel);
+        tasks.len()
     }
 
     /// The connection is closed.
@@ -134,7 +111,9 @@ impl<L: Listener> State<L> {
         let connection = self.connections.0.borrow_mut().try_remove(key);
         drop(connection);
         self.vacancy.ring();
-        self.tell_if_all_gone();
+        if self.is_closed() {
+            self.departure.ring();
+        }
     }
 }
 
@@ -147,19 +126,16 @@ struct Place<L: Listener> {
 
 impl<L: Listener> Drop for Place<L> {
     fn drop(&mut self) {
-        let end = |it: &mut Connection<_>| (it.task.take(), it.is_aborted);
-        let ending = self.state.connections.with(self.key, end);
-        match ending {
+        let task = self.state.connections.take_task(self.key);
+        match task {
             // Its handle will know what it has panicked with, when this is over.
-            Some((Some(task), _)) if thread::panicking() => {
+            Some(task) if thread::panicking() => {
                 let place = Place {
                     state: Rc::clone(&self.state),
                     key: self.key,
                 };
                 spawn_at(self.state.site, place.report_panic(task));
             }
-            // `abort_clients` will see what it has panicked with.
-            Some((None, true)) if thread::panicking() => {}
             _ => self.state.leave(self.key),
         }
     }
@@ -170,7 +146,8 @@ impl<L: Listener> Place<L> {
         if let Err(error) = task.await
             && error.is_panic()
         {
-            self.state.report_panic(self.key, error);
+            let peer = self.state.connections.peer(self.key);
+            self.state.report(ServerErrorKind::Panic { peer, error });
         }
     }
 }

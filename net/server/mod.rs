@@ -16,10 +16,11 @@ mod acceptor;
 mod bell;
 mod builder;
 mod connections;
-mod failure;
+mod error;
 mod listener;
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::net::Shutdown;
@@ -30,10 +31,10 @@ use std::time::{Duration, Instant};
 use self::bell::Bell;
 pub use self::builder::ServerBuilder;
 use self::connections::Connections;
-pub use self::failure::{Cause, Failure, HandlerOutput};
+pub use self::error::{HandlerOutput, ServerError, ServerErrorKind};
 pub use self::listener::Listener;
 use super::TcpListener;
-use crate::executor::{JoinHandle, timeout};
+use crate::executor::{JoinHandle, TaskId, timeout, yield_now};
 
 /// A server that listens, and runs a handler for each of its connections.
 ///
@@ -43,7 +44,7 @@ use crate::executor::{JoinHandle, timeout};
 /// served on. To close it from several places, share it in an `Rc`.
 ///
 /// A handler that returns an error, or panics, ends its own connection and nothing else; that is
-/// reported once, on standard error unless [`ServerBuilder::on_failure`] says otherwise.
+/// reported once, on standard error unless [`ServerBuilder::on_error`] says otherwise.
 ///
 /// asyncio's counterpart is
 /// [`Server`](https://docs.python.org/3/library/asyncio-eventloop.html#asyncio.Server).
@@ -139,15 +140,13 @@ impl<L: Listener> Server<L> {
     /// Waits until the server is closed, by [`close`](Self::close) or otherwise, and the last of
     /// its connections too.
     ///
-    /// A handler that awaits this waits for itself, too: let another task do so.
+    /// A handler may call this: it does not wait for itself, nor for others that wait here.
     ///
     /// # Cancel safety
     ///
     /// Nothing is lost: it only waits.
     pub async fn wait_closed(&self) {
-        let state = &*self.state;
-        let is_closed = || state.is_closed() && state.connections.is_empty();
-        state.all_gone.wait_until(is_closed).await;
+        self.state.wait_closed().await;
     }
 
     /// Lets every handler read what its client has sent so far and then the end of the stream, as
@@ -168,11 +167,11 @@ impl<L: Listener> Server<L> {
     ///
     /// A handler that calls this ends at its next `await`.
     pub fn abort_clients(&self) -> usize {
-        self.state.abort_clients()
+        self.state.abort(None)
     }
 
     /// Stops listening, lets the handlers end by themselves, and cancels those that have not ended
-    /// after `grace`. How many were cancelled.
+    /// after `grace`. How many were cancelled. A handler that calls this is left alone.
     ///
     /// A handler that waits for the next message of its client does not know of this; so call
     /// [`close_clients`](Self::close_clients) before, unless clients know when to leave.
@@ -197,10 +196,14 @@ impl<L: Listener> Server<L> {
     /// ```
     pub async fn shutdown(&self, grace: Duration) -> usize {
         self.close();
-        match timeout(grace, self.wait_closed()).await {
-            Ok(()) => 0,
-            Err(_) => self.abort_clients(),
+        let caller = self.state.connections.current();
+        if timeout(grace, self.wait_closed()).await.is_ok() {
+            return 0;
         }
+        let cancelled = self.state.abort(caller.as_ref());
+        // One that panicked on its way out is still to be reported.
+        yield_now().await;
+        cancelled
     }
 
     /// Whether it accepts connections, or will when there is room again.
@@ -272,11 +275,13 @@ struct State<L: Listener> {
     max_connections: usize,
     /// Rung when an acceptor may find that it can go on: a connection is closed, say.
     vacancy: Bell,
-    /// Rung when the server is closed and nobody is connected.
-    all_gone: Bell,
+    /// Rung when somebody who waits for the end may find that it has come.
+    departure: Bell,
+    /// The handlers that wait for the end, and how many times each.
+    waiting: RefCell<BTreeMap<TaskId, usize>>,
     /// When nothing could be accepted last, so that it is told once.
     last_trouble: Cell<Option<Instant>>,
-    on_failure: Box<dyn Fn(&Failure)>,
+    on_error: Box<dyn Fn(&ServerError)>,
 }
 
 impl<L: Listener> State<L> {
@@ -285,7 +290,7 @@ impl<L: Listener> State<L> {
         site: &'static Location<'static>,
         listeners: impl IntoIterator<Item = L>,
         max_connections: usize,
-        on_failure: Box<dyn Fn(&Failure)>,
+        on_error: Box<dyn Fn(&ServerError)>,
     ) -> io::Result<Rc<Self>> {
         let listeners: Vec<_> = listeners.into_iter().map(Rc::new).collect();
         if listeners.is_empty() {
@@ -307,9 +312,10 @@ impl<L: Listener> State<L> {
             connections: Connections::new(),
             max_connections,
             vacancy: Bell::default(),
-            all_gone: Bell::default(),
+            departure: Bell::default(),
+            waiting: RefCell::default(),
             last_trouble: Cell::new(None),
-            on_failure,
+            on_error,
         }))
     }
 
@@ -325,22 +331,55 @@ impl<L: Listener> State<L> {
         acceptors.iter().for_each(JoinHandle::cancel);
         drop(acceptors);
         drop(self.listeners.take());
-        self.tell_if_all_gone();
+        self.departure.ring();
     }
 
-    fn tell_if_all_gone(&self) {
-        if self.is_closed() && self.connections.is_empty() {
-            self.all_gone.ring();
-        }
+    /// Waits until the server is closed and all connections are, except those whose handlers wait
+    /// for the same thing: they would wait for each other.
+    async fn wait_closed(&self) {
+        let _waiting = self
+            .connections
+            .current()
+            .map(|it| Waiting::new(self, it.id()));
+        let is_closed =
+            || self.is_closed() && self.connections.len() <= self.waiting.borrow().len();
+        self.departure.wait_until(is_closed).await;
     }
 
-    fn report(&self, cause: Cause) {
-        let failure = Failure {
+    fn report(&self, kind: ServerErrorKind) {
+        let error = ServerError {
             server: self.title.clone(),
             site: self.site,
-            cause,
+            kind,
         };
         // A report that panics has been seen already: by the hook for panics.
-        let _ = catch_unwind(AssertUnwindSafe(|| (self.on_failure)(&failure)));
+        let _ = catch_unwind(AssertUnwindSafe(|| (self.on_error)(&error)));
+    }
+}
+
+/// A handler that waits for the end of its server.
+struct Waiting<'a, L: Listener> {
+    state: &'a State<L>,
+    handler: TaskId,
+}
+
+impl<'a, L: Listener> Waiting<'a, L> {
+    fn new(state: &'a State<L>, handler: TaskId) -> Self {
+        *state.waiting.borrow_mut().entry(handler).or_default() += 1;
+        // It may be the last one that somebody else waits for.
+        state.departure.ring();
+        Self { state, handler }
+    }
+}
+
+impl<L: Listener> Drop for Waiting<'_, L> {
+    fn drop(&mut self) {
+        let mut waiting = self.state.waiting.borrow_mut();
+        if let Some(times) = waiting.get_mut(&self.handler) {
+            *times -= 1;
+            if *times == 0 {
+                waiting.remove(&self.handler);
+            }
+        }
     }
 }

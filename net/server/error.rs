@@ -44,24 +44,23 @@ impl<T: HandlerOutput, E: Into<Box<dyn Error>>> HandlerOutput for Result<T, E> {
 }
 
 /// Something that went wrong in a [`Server`](super::Server), for
-/// [`ServerBuilder::on_failure`](super::ServerBuilder::on_failure). Its text tells all of it in one
-/// line.
+/// [`ServerBuilder::on_error`](super::ServerBuilder::on_error). Its text tells all of it in one line.
 #[derive(Debug)]
 #[non_exhaustive]
-pub struct Failure {
+pub struct ServerError {
     /// The name that was given to [`ServerBuilder::name`](super::ServerBuilder::name), else
     /// `server`, and the addresses that it listens on.
     pub server: String,
     /// Where the server was started.
     pub site: &'static Location<'static>,
     /// What it was.
-    pub cause: Cause,
+    pub kind: ServerErrorKind,
 }
 
 /// What can go wrong in a [`Server`](super::Server).
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum Cause {
+pub enum ServerErrorKind {
     /// A handler has returned an error. Its connection is closed.
     Handler {
         /// Whom it served.
@@ -86,7 +85,7 @@ pub enum Cause {
     },
 }
 
-impl Failure {
+impl ServerError {
     /// What happens with it by default: one line on standard error.
     pub(super) fn print(&self) {
         // There is nobody left to hear of an error.
@@ -94,22 +93,30 @@ impl Failure {
     }
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for ServerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            server,
-            site,
-            cause,
-        } = self;
+        let Self { server, site, kind } = self;
         write!(f, "{server} (started at {site}): ")?;
-        match cause {
-            Cause::Handler { peer, error } => write!(f, "the handler of {peer} failed: {error}"),
-            Cause::Panic { peer, error } => write!(f, "the handler of {peer}: {error}"),
-            Cause::Accept { error } => write!(
+        match kind {
+            ServerErrorKind::Handler { peer, error } => {
+                write!(f, "the handler of {peer} failed: {error}")
+            }
+            ServerErrorKind::Panic { peer, error } => write!(f, "the handler of {peer}: {error}"),
+            ServerErrorKind::Accept { error } => write!(
                 f,
                 "accept: {error}; clients wait until a connection is closed: raise the limit of \
                  file descriptors (`ulimit -n`), or set `ServerBuilder::max_connections` below it"
             ),
         }
+    }
+}
+
+impl Error for ServerError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(match &self.kind {
+            ServerErrorKind::Handler { error, .. } => &**error,
+            ServerErrorKind::Panic { error, .. } => error,
+            ServerErrorKind::Accept { error } => error,
+        })
     }
 }
