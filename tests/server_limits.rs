@@ -25,7 +25,7 @@ use loopback::{
     raise_file_limit, runtime, turns,
 };
 use rustix::io::Errno;
-use selio::net::{Closer, Listener, Server, TcpListener, TcpStream};
+use selio::net::{Closer, Listener, Server, ServerErrorKind, TcpListener, TcpStream};
 use selio::selector::Backend;
 use selio::{gather, sleep, stats, yield_now};
 use tasks::{Log, quietly};
