@@ -174,11 +174,11 @@ fn accepting_goes_on_after_any_error_and_says_so_once() {
         let moods = Rc::new(RefCell::new(VecDeque::from([Mood::Fails(errno); 2])));
         let log = Log::new();
         let notes = log.clone();
-        let builder = Server::builder().on_error(move |error| match &error.kind {
-            ServerErrorKind::Accept { error } => {
-                notes.note((error.raw_os_error(), error.to_string()))
-            }
-            other => panic!("{other:?}"),
+        let builder = Server::builder().on_error(move |error| {
+            let ServerErrorKind::Accept { error: cause } = &error.kind else {
+                panic!("{error}");
+            };
+            notes.note((cause.raw_os_error(), error.to_string()));
         });
         let start = Instant::now();
         let server = builder.serve([Moody { listener, moods }], echo).unwrap();
