@@ -38,6 +38,7 @@
 //! | `connect_read_pipe`, `connect_write_pipe` | [`net::PipeReader`], [`net::PipeWriter`]; [`net::stdin`], [`net::stdout`] |
 //! | `create_subprocess_exec`, `create_subprocess_shell` | [`process::Command`] |
 //! | `loop.add_signal_handler`, `Runner` at Ctrl-C | [`signal`], with the cargo feature `signal` |
+//! | `loop.sendfile` | [`net::TcpStream::send_file`] |
 //! | `loop.add_reader`, `add_writer` | [`Source`] |
 //! | `selectors.DefaultSelector` | [`selector::Selector`] |
 

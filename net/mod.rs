@@ -12,7 +12,8 @@
 //!
 //! Its one rule: **a method does what std's method of that name does**, except that it waits for
 //! the selector instead of blocking the thread. Reading and writing take `&self`, so that one task
-//! can do both at once. No call raises `SIGPIPE`, and none gives `EINTR` back.
+//! can do both at once. No call gives `EINTR` back, and none raises `SIGPIPE` where the system knows a
+//! way without (it knows none for pipes and sendfile(2)).
 
 mod addr;
 mod backlog;
@@ -29,6 +30,7 @@ mod lookup;
 mod options;
 mod pipe;
 pub mod process;
+mod send_file;
 mod server;
 pub mod signal;
 mod socket;

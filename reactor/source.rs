@@ -75,8 +75,7 @@ impl<T: AsFd> Source<T> {
     /// the selector when somebody waits for it, not before.
     ///
     /// That flag belongs to the open file, not to the handle. Standard input, output and your shell
-    /// share it on a terminal, so read standard input on a thread instead, with a
-    /// [`Handle`](crate::Handle) or a channel.
+    /// share it on a terminal, so leave them alone: [`net::stdin`](crate::net::stdin) does without.
     ///
     /// # Errors
     ///

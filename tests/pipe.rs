@@ -140,7 +140,6 @@ fn try_read_and_try_write_never_wait() {
     });
 }
 
-/// `SIGPIPE` would have killed the test.
 #[test]
 fn writing_fails_when_nobody_can_read_even_for_who_waits_already() {
     on_each_backend(async || {

@@ -300,7 +300,6 @@ fn output_that_nobody_reads_waits_without_blocking_the_others() {
     });
 }
 
-/// `SIGPIPE` would have killed it.
 #[test]
 fn output_whose_reader_is_gone_is_an_error() {
     let name = "output_whose_reader_is_gone_is_an_error";

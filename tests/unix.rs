@@ -462,7 +462,6 @@ fn half_a_connection_can_be_shut_down() {
     });
 }
 
-/// `SIGPIPE` would have killed the test.
 #[test]
 fn a_peer_that_is_gone_is_told_to_who_waits_and_does_not_spin() {
     on_each_backend(async || {
@@ -487,6 +486,67 @@ fn a_peer_that_is_gone_is_told_to_who_waits_and_does_not_spin() {
         turns(10).await;
         assert_eq!(selio::stats().events - before.events, 0);
     });
+}
+
+/// The runtime of a Rust program ignores SIGPIPE, which hides what this is about. But a signal that
+/// is blocked stays pending even if it is ignored: hence a process that was started with it blocked.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_peer_that_is_gone_raises_no_sigpipe() {
+    const NAME: &str = "a_peer_that_is_gone_raises_no_sigpipe";
+    if !common::is_child() {
+        let _turn = common::turn();
+        let plain = common::child(NAME);
+        let mut blocked = std::process::Command::new("env");
+        blocked.arg("--block-signal=PIPE").arg(plain.get_program());
+        blocked.args(plain.get_args());
+        blocked.env("SELIO_TEST_CHILD", "1");
+        let output = blocked.output().unwrap();
+        if String::from_utf8_lossy(&output.stderr).contains("--block-signal") {
+            return println!("skipped: this `env` cannot block signals");
+        }
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(text.contains("1 passed"), "{output:?}");
+        return;
+    }
+    on_each_backend(async || {
+        let (client, _) = UnixStream::pair().unwrap();
+        let (split, _) = UnixStream::pair().unwrap();
+        let (datagram, _) = UnixDatagram::pair().unwrap();
+        let slices = [IoSlice::new(b"x")];
+        client.write(b"x").await.unwrap_err();
+        client.write_all(b"x").await.unwrap_err();
+        client.write_vectored(&slices).await.unwrap_err();
+        client.try_write(b"x").unwrap_err();
+        let mut writer = &client;
+        AsyncWriteExt::write(&mut writer, b"x").await.unwrap_err();
+        let write = AsyncWriteExt::write_vectored(&mut writer, &slices).await;
+        write.unwrap_err();
+        let (_reader, half) = split.into_split();
+        half.write(b"x").await.unwrap_err();
+        datagram.send(b"x").await.unwrap_err();
+        datagram.try_send(b"x").unwrap_err();
+        datagram.shutdown(Shutdown::Write).unwrap();
+        datagram.send(b"x").await.unwrap_err();
+
+        assert!(!is_sigpipe_pending());
+    });
+    // The proof that it would have been seen: sendfile(2) cannot ask for no signal.
+    selio::run(async {
+        let (client, _) = UnixStream::pair().unwrap();
+        let file = fs::File::open("Cargo.toml").unwrap();
+        client.send_file(&file, &mut 0, None).await.unwrap_err();
+        assert!(is_sigpipe_pending());
+    });
+}
+
+#[cfg(target_os = "linux")]
+fn is_sigpipe_pending() -> bool {
+    let status = fs::read_to_string("/proc/thread-self/status").unwrap();
+    let mut lines = status.lines();
+    let pending = lines.find_map(|line| line.strip_prefix("SigPnd:"));
+    let pending = u64::from_str_radix(pending.unwrap().trim(), 16).unwrap();
+    pending & (1 << 12) != 0 // It is number 13.
 }
 
 #[test]
