@@ -24,6 +24,7 @@
 //! | `asyncio.Runner(loop_factory=..)` | [`Builder`], [`Runtime`] |
 //! | `create_task(f())`, `task.cancel()` | [`spawn`]`(f())`, [`JoinHandle::cancel`] |
 //! | `async with TaskGroup()`, `ExceptionGroup` | [`TaskGroup::scope`], [`GroupError`] |
+//! | `contextvars.ContextVar` | [`TaskLocal`] |
 //! | `gather` | [`gather`], [`try_gather`] |
 //! | `as_completed`, `wait` | [`as_completed`], [`wait`], [`race`] |
 //! | `sleep`, `sleep(0)` | [`sleep`], [`yield_now`] |
@@ -51,9 +52,9 @@ mod reactor;
 
 pub use executor::{
     AsCompleted, Builder, Deadline, Elapsed, Failure, Gather, GroupError, Handle, JoinError,
-    JoinHandle, Race, RemoteHandle, Runtime, Stats, TaskGroup, Timeout, TryGather, Wait, YieldNow,
-    as_completed, gather, race, run, spawn, spawn_named, stats, timeout, timeout_at, to_thread,
-    try_gather, wait, yield_now,
+    JoinHandle, Race, RemoteHandle, Runtime, Stats, TaskGroup, TaskLocal, Timeout, TryGather, Wait,
+    YieldNow, as_completed, gather, race, run, spawn, spawn_named, stats, timeout, timeout_at,
+    to_thread, try_gather, wait, yield_now,
 };
 pub use net::{Server, process, signal};
 pub use reactor::{

@@ -43,6 +43,7 @@ mod spawn;
 mod stats;
 mod structured;
 mod task;
+mod task_local;
 mod task_ref;
 mod timeout;
 mod to_thread;
@@ -83,6 +84,7 @@ pub use self::structured::{
     as_completed, gather, race, try_gather, wait,
 };
 pub use self::task::TaskId;
+pub use self::task_local::TaskLocal;
 pub use self::task_ref::{TaskRef, all_tasks, current};
 pub use self::timeout::{Elapsed, Timeout, timeout, timeout_at};
 pub use self::to_thread::to_thread;
@@ -151,7 +153,11 @@ impl Executor {
         F: Future + 'static,
     {
         let id = TaskId::next();
-        let slot = self.insert(id, Box::pin(Task::new(future)), name.clone(), site);
+        let task: BoxedTask = match task_local::is_bound() {
+            false => Box::pin(Task::new(future)),
+            true => Box::pin(Task::new(task_local::inherit(future))),
+        };
+        let slot = self.insert(id, task, name.clone(), site);
         JoinHandle {
             executor: Rc::clone(self),
             label: Label { id, name, site },

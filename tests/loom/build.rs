@@ -29,6 +29,7 @@ const CORE: &[&str] = &[
     "spawn",
     "stats",
     "task",
+    "task_local",
     "task_ref",
     "to_thread",
     "waker",

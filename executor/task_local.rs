@@ -1,0 +1,233 @@
+//! Values that belong to a task and to those that it spawns: `TaskLocal`.
+//!
+//! What a thread-local is for threads: who is served, in which language, under which number in the
+//! log, without a parameter through every function in between. It is a `static` and needs no macro.
+//! A value holds for a scope and is never changed: a task cannot be surprised by its callees.
+
+use std::any::Any;
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::ptr;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use pin_project_lite::pin_project;
+
+thread_local! {
+    static BINDINGS: RefCell<Bindings> = const { RefCell::new(None) };
+    /// Whether there are any, so that each spawn has one byte to look at.
+    static IS_BOUND: Cell<bool> = const { Cell::new(false) };
+}
+
+/// A value that a future has, and everything that it awaits or spawns.
+///
+/// Declare it as a `static`. A task inherits the values that hold where it is
+/// [spawned](crate::spawn), shared and not copied; a scope in the task is not seen by its parent.
+/// Neither a [`Handle`](crate::Handle) nor [`to_thread`](crate::to_thread()) takes them to another
+/// thread. The destructors of a future see them too.
+///
+/// asyncio's counterpart is
+/// [`contextvars.ContextVar`](https://docs.python.org/3/library/contextvars.html#contextvars.ContextVar),
+/// with [`scope`](Self::scope) for `set` and `reset`.
+///
+/// # Examples
+///
+/// ```
+/// use selio::TaskLocal;
+///
+/// static USER: TaskLocal<String> = TaskLocal::new();
+///
+/// async fn log(text: &str) -> String {
+///     match USER.get() {
+///         Some(user) => format!("{user}: {text}"),
+///         None => text.to_owned(),
+///     }
+/// }
+///
+/// selio::run(async {
+///     let served = USER.scope("ada".to_owned(), async {
+///         let inherited = selio::spawn(log("from a task of hers"));
+///         assert_eq!(log("hello").await, "ada: hello");
+///         inherited.await.unwrap()
+///     });
+///     assert_eq!(served.await, "ada: from a task of hers");
+///     assert_eq!(log("nobody").await, "nobody");
+/// });
+/// ```
+pub struct TaskLocal<T: 'static> {
+    /// The address tells one from another. Two statics without a size could have the same.
+    _address: u8,
+    value: PhantomData<fn() -> T>,
+}
+
+impl<T: 'static> TaskLocal<T> {
+    /// A task-local without a value.
+    #[must_use]
+    #[expect(clippy::new_without_default, reason = "it is of use in a static only")]
+    pub const fn new() -> Self {
+        Self {
+            _address: 0,
+            value: PhantomData,
+        }
+    }
+
+    /// The value of the innermost scope that runs now. `None` outside of all.
+    #[must_use]
+    pub fn get(&'static self) -> Option<Rc<T>> {
+        let bindings = current()?;
+        let binding = bindings.iter().find(|binding| binding.key == self.key())?;
+        // It is a `T`, unless this is a constant that shares its address with another one.
+        Rc::clone(&binding.value).downcast().ok()
+    }
+
+    /// Runs a future in which this has a value.
+    ///
+    /// # Cancel safety
+    ///
+    /// That of `future`.
+    pub fn scope<F: Future>(
+        &'static self,
+        value: T,
+        future: F,
+    ) -> impl Future<Output = F::Output> + use<F, T> {
+        Scope {
+            future: Some(future),
+            binding: Binding {
+                key: self.key(),
+                value: Rc::new(value),
+            },
+            outer: None,
+            bindings: None,
+        }
+    }
+
+    fn key(&'static self) -> usize {
+        ptr::from_ref(self).addr()
+    }
+}
+
+impl<T: 'static> fmt::Debug for TaskLocal<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TaskLocal")
+    }
+}
+
+/// All values that hold somewhere, if there are any. They are few: there is one for each static.
+type Bindings = Option<Rc<Vec<Binding>>>;
+
+#[derive(Clone)]
+struct Binding {
+    key: usize,
+    value: Rc<dyn Any>,
+}
+
+fn current() -> Bindings {
+    BINDINGS
+        .try_with(|bindings| bindings.borrow().clone())
+        .unwrap_or_default()
+}
+
+/// Whether a task that is spawned here has something to inherit.
+pub(super) fn is_bound() -> bool {
+    IS_BOUND.with(Cell::get)
+}
+
+/// Lets these values hold until the guard is dropped.
+fn enter(bindings: &Bindings) -> Entered {
+    Entered(exchange(bindings.clone()))
+}
+
+fn exchange(bindings: Bindings) -> Bindings {
+    IS_BOUND.with(|is_bound| is_bound.set(bindings.is_some()));
+    let exchange = |current: &RefCell<Bindings>| current.replace(bindings);
+    // At the exit of the thread there may be no place left.
+    BINDINGS.try_with(exchange).unwrap_or_default()
+}
+
+struct Entered(Bindings);
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        drop(exchange(self.0.take()));
+    }
+}
+
+pin_project! {
+    /// The future of [`TaskLocal::scope`].
+    struct Scope<F> {
+        #[pin]
+        future: Option<F>,
+        binding: Binding,
+        // What holds where it was polled last.
+        outer: Bindings,
+        // That, and its own. `None`: it was not polled yet.
+        bindings: Bindings,
+    }
+
+    impl<F> PinnedDrop for Scope<F> {
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            let _entered = enter(this.bindings);
+            this.future.set(None);
+        }
+    }
+}
+
+impl<F: Future> Future for Scope<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        let outer = current();
+        let address = |bindings: &Bindings| bindings.as_ref().map(Rc::as_ptr);
+        if this.bindings.is_none() || address(&outer) != address(this.outer) {
+            let mut bindings = outer.as_deref().cloned().unwrap_or_default();
+            bindings.retain(|binding| binding.key != this.binding.key);
+            bindings.push(this.binding.clone());
+            *this.bindings = Some(Rc::new(bindings));
+            *this.outer = outer;
+        }
+        let _entered = enter(this.bindings);
+        let future = this.future.as_pin_mut();
+        future.expect("it is there until the end").poll(cx)
+    }
+}
+
+/// What a task runs that was spawned where task-locals have values. Its type is forgotten, so that
+/// no spawned future is compiled twice.
+pub(super) struct Inherited<T> {
+    future: Option<Pin<Box<dyn Future<Output = T>>>>,
+    bindings: Bindings,
+}
+
+/// Lets a future inherit the values that hold here.
+pub(super) fn inherit<F>(future: F) -> Inherited<F::Output>
+where
+    F: Future + 'static,
+{
+    Inherited {
+        future: Some(Box::pin(future)),
+        bindings: current(),
+    }
+}
+
+impl<T> Future for Inherited<T> {
+    type Output = T;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
+        let this = &mut *self;
+        let _entered = enter(&this.bindings);
+        let future = this.future.as_mut().expect("it is there until the end");
+        future.as_mut().poll(cx)
+    }
+}
+
+impl<T> Drop for Inherited<T> {
+    fn drop(&mut self) {
+        let _entered = enter(&self.bindings);
+        self.future = None;
+    }
+}
