@@ -306,6 +306,7 @@ fn no_step_minds_ctrl_z_and_ctrl_c_ends_them_all() {
         let client = connect(address);
         ping(&client, b"hello").unwrap();
         server.signal("-STOP");
+        wait_until_stopped(server);
         server.signal("-CONT");
         ping(&client, b"hello again").unwrap();
         server.signal("-INT");
@@ -321,13 +322,24 @@ fn open_files(server: &Server) -> usize {
     }
 }
 
+/// A signal is not a stop yet, and another one that comes at once takes it back.
+fn wait_until_stopped(server: &Server) {
+    while cfg!(target_os = "linux") && stat(server)[0] != "T" {
+        thread::yield_now();
+    }
+}
+
+/// What Linux tells of a process after its name, from the third field on.
+fn stat(server: &Server) -> Vec<String> {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", server.id())).unwrap();
+    let (_, fields) = stat.rsplit_once(')').unwrap();
+    fields.split_whitespace().map(str::to_owned).collect()
+}
+
 /// How much processor time a server has used: to a hundredth of a second.
 #[cfg(target_os = "linux")]
 fn cpu_time(server: &Server) -> Duration {
-    let stat = fs::read_to_string(format!("/proc/{}/stat", server.id())).unwrap();
-    // After the name, which stands in parentheses, come the fields from the third on.
-    let (_, fields) = stat.rsplit_once(')').unwrap();
-    let fields: Vec<_> = fields.split_whitespace().collect();
+    let fields = stat(server);
     let ticks: u64 =
         fields[14 - 3].parse::<u64>().unwrap() + fields[15 - 3].parse::<u64>().unwrap();
     Duration::from_millis(ticks * 10)
