@@ -67,6 +67,9 @@ pub mod task {
     pub use crate::executor::{TaskId, TaskRef, all_tasks, current};
 }
 
+#[cfg(any(doc, doctest))]
+pub mod guide;
+
 /// The examples of README.md are tests too.
 #[cfg(doctest)]
 #[doc = include_str!("README.md")]
