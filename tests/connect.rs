@@ -17,7 +17,9 @@ use selio::net::TcpStream;
 use selio::{stats, timeout};
 
 use crate::common::open_fds;
-use crate::loopback::{alive, listen, on_all_backends, on_each_backend, poll_once, refusing};
+use crate::loopback::{
+    alive, listen, on_all_backends, on_each_backend, poll_once, refusing, turns,
+};
 
 /// The head start of each attempt.
 const HEAD_START: Duration = Duration::from_millis(250);
@@ -90,8 +92,12 @@ fn one_that_is_refused_makes_way_at_once() {
     on_each_backend(async || {
         let (_socket, refusing) = refusing();
         let (_listener, addr) = listen().await;
-        let client = TcpStream::connect(&[refusing, refusing, addr][..]).await;
-        assert_eq!(client.unwrap().peer_addr().unwrap(), addr);
+        let mut addrs = vec![refusing; 40];
+        addrs.push(addr);
+        let start = Instant::now();
+        let client = TcpStream::connect(&addrs[..]).await.unwrap();
+        assert!(start.elapsed() < 40 * HEAD_START);
+        assert_eq!(client.peer_addr().unwrap(), addr);
         assert_eq!(stats().timers, 0);
     });
 }
@@ -130,6 +136,19 @@ fn the_end_of_the_last_head_start_does_not_give_up_on_the_others() {
             timeout(patience, &mut connect).await.is_err(),
             "one is on its way"
         );
+    });
+}
+
+#[test]
+fn the_last_attempt_sets_no_timer() {
+    on_each_backend(async || {
+        let ((_socket, refusing), silent) = (refusing(), Silent::new());
+        let addrs = [refusing, silent.addr];
+        let mut connect = pin!(TcpStream::connect(&addrs[..]));
+        for _ in 0..3 {
+            assert!(poll_once(&mut connect).await.is_none());
+            turns(1).await; // The refusal may take its time.
+        }
         assert_eq!(stats().timers, 0, "there is nothing more to begin");
     });
 }

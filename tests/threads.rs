@@ -405,7 +405,9 @@ fn a_system_without_threads_is_an_error_only_if_there_is_none_at_all() {
         let relent = || setrlimit(Resource::As, usual).unwrap();
         selio::run(async {
             starve();
-            let refused = spawn(to_thread(|| 7)).await;
+            let token = Arc::new(());
+            let ours = Arc::clone(&token);
+            let refused = spawn(to_thread(move || drop(ours))).await;
             let unknown = lookup("localhost:1").await;
             relent();
             let refused = refused.unwrap_err().to_string();
@@ -420,6 +422,7 @@ fn a_system_without_threads_is_an_error_only_if_there_is_none_at_all() {
                 "{unknown}"
             );
             assert_eq!(stats().threads, 0);
+            assert_eq!(Arc::strong_count(&token), 1, "it is not left for later");
 
             let (blocked, first) = Blocked::new();
             let first = spawn(to_thread(first));
