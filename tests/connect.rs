@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test panics when it fails")]
 
 mod common;
+#[path = "common/dropping.rs"]
+mod dropping;
 #[path = "common/loopback.rs"]
 mod loopback;
 
@@ -17,6 +19,7 @@ use selio::net::TcpStream;
 use selio::{stats, timeout};
 
 use crate::common::open_fds;
+use crate::dropping::drop_at_each_pending;
 use crate::loopback::{
     alive, listen, on_all_backends, on_each_backend, poll_once, refusing, turns,
 };
@@ -215,5 +218,25 @@ fn a_single_address_sets_no_timer() {
         let mut connect = pin!(TcpStream::connect(silent.addr));
         assert!(poll_once(&mut connect).await.is_none());
         assert_eq!(stats().timers, 0);
+    });
+}
+
+#[test]
+fn dropped_at_any_time_it_leaves_no_handle() {
+    on_each_backend(async || {
+        let pendings = drop_at_each_pending(
+            async || {
+                let before = open_fds();
+                (before, Silent::new(), listen().await)
+            },
+            async |(_, silent, (_, addr))| {
+                TcpStream::connect(&[silent.addr, *addr][..]).await.unwrap();
+            },
+            async |(before, silent, listener), _| {
+                drop((silent, listener));
+                assert_eq!(open_fds(), before);
+            },
+        );
+        assert!(pendings.await >= 1);
     });
 }

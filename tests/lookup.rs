@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test panics when it fails")]
 
 mod common;
+#[path = "common/dropping.rs"]
+mod dropping;
 #[path = "common/loopback.rs"]
 mod loopback;
 
@@ -15,6 +17,7 @@ use rustix::io::Errno;
 use selio::net::{TcpListener, TcpStream, lookup};
 use selio::stats;
 
+use crate::dropping::drop_at_each_pending;
 use crate::loopback::{alive, assert_error, listen, on_each_backend, poll_once, refusing};
 
 #[test]
@@ -150,4 +153,16 @@ fn outside_of_a_runtime_it_says_what_to_do() {
         message.starts_with("net::lookup at tests/lookup.rs:"),
         "{message}"
     );
+}
+
+#[test]
+fn dropped_at_any_time_it_leaves_its_threads_to_others() {
+    on_each_backend(async || {
+        let pendings = drop_at_each_pending(
+            async || (),
+            async |()| lookup("localhost:1").await.unwrap(),
+            async |(), _| assert!(!lookup("localhost:1").await.unwrap().is_empty()),
+        );
+        assert!(pendings.await <= 1, "0 if the thread was fast");
+    });
 }

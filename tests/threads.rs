@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test panics when it fails")]
 
 mod common;
+#[path = "common/dropping.rs"]
+mod dropping;
 #[path = "common/tasks.rs"]
 mod tasks;
 
@@ -19,6 +21,7 @@ use selio::net::lookup;
 use selio::{Builder, Runtime, sleep, spawn, stats, to_thread, yield_now};
 
 use crate::common::{deadline, open_fds};
+use crate::dropping::drop_at_each_pending;
 use crate::tasks::{
     OnDrop, Spy, in_a_process_of_its_own, on_a_runtime, on_each_runtime, panic_here, poll_once,
     poll_with, quietly,
@@ -45,7 +48,7 @@ impl Blocked {
     fn new() -> (Self, impl FnOnce() + Send + 'static) {
         let ((begin, has_begun), (go, gone)) = (channel(), channel());
         let call = move || {
-            begin.send(()).unwrap();
+            let _ = begin.send(());
             let _ = gone.recv();
         };
         (Self { has_begun, go }, call)
@@ -437,5 +440,31 @@ fn a_system_without_threads_is_an_error_only_if_there_is_none_at_all() {
             relent();
             assert_eq!((results.0.unwrap(), results.1), ((), 8));
         });
+    });
+}
+
+#[test]
+fn dropped_at_any_time_it_loses_neither_a_thread_nor_a_call() {
+    on_each_runtime(|runtime| {
+        let pendings = drop_at_each_pending(
+            async || {
+                let (blocked, call) = Blocked::new();
+                let let_go = spawn(async move {
+                    yield_now().await;
+                    let _ = blocked.go.send(());
+                });
+                (Some(call), let_go)
+            },
+            async |(call, _)| {
+                let call = call.take().unwrap();
+                to_thread(|| (call(), 7).1).await
+            },
+            async |(_, let_go), result| {
+                assert!(matches!(result, None | Some(7)));
+                let_go.await.unwrap();
+                assert_eq!(to_thread(|| 8).await, 8);
+            },
+        );
+        assert_eq!(runtime.block_on(pendings), 1);
     });
 }
