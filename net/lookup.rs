@@ -12,10 +12,10 @@ use crate::reactor::Reactor;
 ///
 /// A name is looked up by
 /// [getaddrinfo(3)](https://man7.org/linux/man-pages/man3/getaddrinfo.3.html) on a thread. Look-ups
-/// have threads of their own, so that a resolver that does not answer keeps no
-/// [`to_thread`](crate::to_thread) from running; nothing waits for them, neither the end of the
-/// runtime nor that of the process. Addresses that are none to look up, `"127.0.0.1:80"` or
-/// `"[::1]:80"`, come back at once.
+/// have threads of their own, as many as [`Builder::max_threads`](crate::Builder::max_threads)
+/// says, so that a resolver that does not answer keeps no [`to_thread`](crate::to_thread) from
+/// running; nothing waits for them, neither the end of the runtime nor that of the process.
+/// Addresses, as in `"127.0.0.1:80"` and `"[::1]:80"`, are not looked up: they come back at once.
 ///
 /// asyncio's counterpart is
 /// [`getaddrinfo`](https://docs.python.org/3/library/asyncio-eventloop.html#asyncio.loop.getaddrinfo).
