@@ -4,7 +4,7 @@
 
 #![allow(dead_code, reason = "no test uses all of it")]
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
@@ -48,6 +48,12 @@ impl Server {
         let address = line.trim().strip_prefix("listening on ");
         let address = address.unwrap_or_else(|| panic!("it says `{line}`"));
         address.parse().expect("an address, and nothing else")
+    }
+
+    /// Types a line, if its standard input is piped.
+    pub(crate) fn type_line(&mut self, line: &str) {
+        let input = self.child.stdin.as_mut().expect("it is piped");
+        writeln!(input, "{line}").expect("it reads");
     }
 
     pub(crate) fn id(&self) -> u32 {
