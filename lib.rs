@@ -18,6 +18,8 @@
 //!
 //! # From asyncio
 //!
+//! These are the first; [`guide::asyncio`] has every name.
+//!
 //! | asyncio | selio |
 //! |---|---|
 //! | `asyncio.run(main())` | [`run`]`(main())` |

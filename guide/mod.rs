@@ -19,7 +19,8 @@
 //! | [11](chapter_11) | How does one stop waiting? |
 //! | [12](chapter_12) | Where does asyncio do the same? |
 //!
-//! Beside them: a [comparison] of select, poll, epoll and kqueue, a [glossary], and [exercises].
+//! Beside them: a [comparison] of select, poll, epoll and kqueue, every public name of [asyncio] with
+//! its counterpart, a [glossary], and [exercises].
 
 /// A chapter for each of these, with its text.
 macro_rules! chapters {
@@ -45,4 +46,13 @@ chapters! {
     comparison "comparison.md"
     glossary "glossary.md"
     exercises "exercises.md"
+}
+
+pub mod asyncio {
+    #![doc = include_str!("asyncio.md")]
+    // Some rows are about what comes with the feature.
+    #![cfg_attr(not(feature = "signal"), allow(rustdoc::broken_intra_doc_links))]
+
+    #[allow(unused_imports, reason = "the links of the table begin here")]
+    use crate::*;
 }
