@@ -19,7 +19,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use loopback::{alive, ask, assert_error, echo, impatient, on_each_backend, poll_once, turns};
-use selio::net::{HandlerOutput, Server, ServerBuilder, TcpListener, TcpStream};
+use selio::net::{
+    HandlerOutput, Server, ServerBuilder, TcpListener, TcpStream, UnixListener, UnixStream,
+};
 use selio::{Runtime, spawn, stats};
 use tasks::{Ledger, Log, OnDrop, panic_here, quietly};
 
@@ -683,6 +685,45 @@ fn handlers_that_wait_for_the_end_do_not_wait_for_each_other() {
             assert_eq!(rest_of(client).await.unwrap(), b"bye");
         }
         server.wait_closed().await;
+    });
+}
+
+/// asyncio's `start_unix_server`: all of it comes through the same trait.
+#[test]
+fn unix_sockets_are_served_like_tcp() {
+    on_each_backend(async || {
+        let path = std::env::temp_dir().join(format!("selio-server-{}", std::process::id()));
+        let (log, builder) = reports();
+        let listener = UnixListener::bind(&path).unwrap();
+        let handle = async |stream: UnixStream| {
+            let mut buffer = [0; 16];
+            while let n @ 1.. = stream.read(&mut buffer).await? {
+                stream.write_all(&buffer[..n]).await?;
+            }
+            stream.write_all(b"bye").await?;
+            Err::<(), _>(io::Error::other("this is reported"))
+        };
+        let server = builder.serve([listener], handle).unwrap();
+        assert_eq!(server.local_addrs()[0].as_pathname(), Some(&*path));
+        let client = UnixStream::connect(&path).await.unwrap();
+        client.write_all(b"ping").await.unwrap();
+        let mut buffer = [0; 4];
+        client.read_exact(&mut buffer).await.unwrap();
+        assert_eq!(&buffer, b"ping");
+        server.close();
+        assert!(!path.exists(), "the path of a closed server is free");
+        server.close_clients();
+        client.read_exact(&mut buffer[..3]).await.unwrap();
+        assert_eq!(&buffer[..3], b"bye");
+        assert_eq!(client.read(&mut buffer).await.unwrap(), 0);
+        server.wait_closed().await;
+        let [said] = &log.take()[..] else { panic!() };
+        let name = format!("server {path:?} (pathname) (started at ");
+        assert!(said.starts_with(&name), "{said}");
+        assert!(
+            said.ends_with("the handler of (unnamed) failed: this is reported"),
+            "{said}"
+        );
     });
 }
 

@@ -37,6 +37,16 @@ impl<A: fmt::Debug> Connections<A> {
         closers.collect()
     }
 
+    fn insert(&self, connection: Connection<A>) -> usize {
+        let mut connections = self.0.borrow_mut();
+        if connections.len() == connections.capacity() {
+            // Doubling would cost each of many idle connections as much again.
+            let more = connections.len() / 8 + 16;
+            connections.reserve_exact(more);
+        }
+        connections.insert(connection)
+    }
+
     fn tasks(&self) -> Vec<TaskRef> {
         let connections = self.0.borrow();
         let handles = connections.iter().filter_map(|(_, it)| it.task.as_ref());
@@ -81,7 +91,7 @@ impl<L: Listener> State<L> {
             peer,
             task: None,
         };
-        let key = self.connections.0.borrow_mut().insert(connection);
+        let key = self.connections.insert(connection);
         let place = Place {
             state: Rc::clone(self),
             key,
