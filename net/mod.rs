@@ -14,6 +14,8 @@
 //! the selector instead of blocking the thread. Reading and writing take `&self`, so that one task
 //! can do both at once. No call gives `EINTR` back, and none raises `SIGPIPE` where the system knows a
 //! way without (it knows none for pipes and sendfile(2)).
+//!
+//! [`process`] and [`signal`] tell their own stories, and are made of sources too.
 
 mod addr;
 mod backlog;

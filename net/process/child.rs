@@ -9,7 +9,7 @@ use rustix::process::Pid;
 
 use super::communicate::Transcript;
 use super::orphans;
-use super::watched::Process;
+use super::reaper::Reaper;
 use crate::net::signal::SignalKind;
 use crate::net::{PipeReader, PipeWriter};
 use crate::reactor::Reactor;
@@ -62,7 +62,7 @@ pub struct Child {
     /// Its standard error, if that was set to [`piped`](std::process::Stdio::piped).
     pub stderr: Option<ChildStderr>,
     pub(super) transcript: Transcript,
-    process: Rc<Process>,
+    reaper: Rc<Reaper>,
     kill_on_drop: bool,
 }
 
@@ -72,13 +72,12 @@ impl Child {
         mut std: process::Child,
         kill_on_drop: bool,
     ) -> io::Result<Self> {
-        let process = Process::new(Rc::clone(&reactor), Pid::from_child(&std));
         let mut child = Self {
             stdin: None,
             stdout: None,
             stderr: None,
             transcript: Transcript::default(),
-            process: Rc::new(process),
+            reaper: Rc::new(Reaper::new(reactor, Pid::from_child(&std))),
             kill_on_drop: true, // If anything fails here, nobody would get to know of it.
         };
         child.stdin = std.stdin.take().map(PipeWriter::from_fd).transpose()?;
@@ -91,7 +90,7 @@ impl Child {
     /// The number of the process. Once it has ended, another one may get it.
     #[must_use]
     pub fn id(&self) -> u32 {
-        self.process.pid().as_raw_nonzero().get().cast_unsigned()
+        self.reaper.pid().as_raw_nonzero().get().cast_unsigned()
     }
 
     /// Closes its standard input, unless that was taken, and waits for its end. Any later call
@@ -129,7 +128,7 @@ impl Child {
     ///
     /// Nothing is lost.
     pub async fn exited(&self) -> io::Result<ExitStatus> {
-        self.process.wait().await
+        self.reaper.wait().await
     }
 
     /// The status, if the process has ended.
@@ -138,7 +137,7 @@ impl Child {
     ///
     /// Those of [`wait`](Self::wait).
     pub fn try_wait(&self) -> io::Result<Option<ExitStatus>> {
-        self.process.try_wait()
+        self.reaper.try_wait()
     }
 
     /// Kills it, with `SIGKILL`. [`wait`](Self::wait) then tells when it is gone. One that has ended
@@ -176,7 +175,7 @@ impl Child {
                 format!("Child::send_signal: {kind} has no name; those from 1 to 31 can be sent"),
             )
         })?;
-        self.process.send(signal)
+        self.reaper.send(signal)
     }
 }
 
@@ -186,14 +185,14 @@ impl Drop for Child {
             // What can fail here is to kill a process with the rights of another user.
             let _ = self.kill();
         }
-        orphans::leave(Rc::clone(&self.process));
+        orphans::leave(Rc::clone(&self.reaper));
     }
 }
 
 impl fmt::Debug for Child {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Child")
-            .field("process", &self.process)
+            .field("reaper", &self.reaper)
             .field("kill_on_drop", &self.kill_on_drop)
             .finish_non_exhaustive()
     }

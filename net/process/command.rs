@@ -12,7 +12,8 @@ use crate::reactor::Reactor;
 
 /// A process to be started: [`std::process::Command`], whose children are awaited.
 ///
-/// The methods are std's. What is not here can be had from [`as_std_mut`](Self::as_std_mut). asyncio's counterpart is
+/// The methods are std's. What is not here can be had from [`as_std_mut`](Self::as_std_mut).
+/// asyncio's counterpart is
 /// [`create_subprocess_exec`](https://docs.python.org/3/library/asyncio-subprocess.html#asyncio.create_subprocess_exec).
 ///
 /// # Examples
@@ -211,28 +212,24 @@ impl Command {
     /// written is lost. Where that matters, [`spawn`](Self::spawn) it and
     /// [`communicate`](Child::communicate).
     pub async fn output(&mut self) -> io::Result<Output> {
-        let [stdin, stdout, stderr] = self.is_set;
-        if !stdin {
-            self.std.stdin(Stdio::null());
-        }
-        if !stdout {
-            self.std.stdout(Stdio::piped());
-        }
-        if !stderr {
-            self.std.stderr(Stdio::piped());
-        }
+        self.default_streams([Stdio::null(), Stdio::piped(), Stdio::piped()]);
         let child = self.spawn();
-        // For the next time, the defaults of `spawn`.
-        if !stdin {
-            self.std.stdin(Stdio::inherit());
-        }
-        if !stdout {
-            self.std.stdout(Stdio::inherit());
-        }
-        if !stderr {
-            self.std.stderr(Stdio::inherit());
-        }
+        // Those of `spawn`, for the next time.
+        self.default_streams([Stdio::inherit(), Stdio::inherit(), Stdio::inherit()]);
         child?.communicate("").await
+    }
+
+    /// What those streams are that were not set.
+    fn default_streams(&mut self, [stdin, stdout, stderr]: [Stdio; 3]) {
+        if !self.is_set[0] {
+            self.std.stdin(stdin);
+        }
+        if !self.is_set[1] {
+            self.std.stdout(stdout);
+        }
+        if !self.is_set[2] {
+            self.std.stderr(stderr);
+        }
     }
 
     /// std's command, to look at.

@@ -3,9 +3,9 @@
 //! ```text
 //!   Command --spawn--> Child --- stdin, stdout, stderr: pipes, each a Source
 //!                        |
-//!                      Process: pid, status --- pidfd: a Source, readable once it has ended
+//!                      Reaper --- pidfd: a Source, readable once the process has ended
 //!                        |
-//!                        +-- dropped too early: a task waits for the end, and takes the status
+//!                        +-- a Child that is dropped too early leaves it to a task
 //! ```
 //!
 //! It stands among what people call because it is made of sources, timers and tasks: nothing below
@@ -24,8 +24,9 @@ mod child;
 mod command;
 mod communicate;
 mod orphans;
-mod watched;
+mod reaper;
+
+pub use std::process::{ExitStatus, Output, Stdio};
 
 pub use self::child::{Child, ChildStderr, ChildStdin, ChildStdout};
 pub use self::command::Command;
-pub use std::process::{ExitStatus, Output, Stdio};

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::process::{Pid, WaitOptions, waitpid};
 
-use super::watched::Process;
+use super::reaper::Reaper;
 use crate::executor::spawn_named;
 
 /// Those whose runtime has ended before them. Processes belong to the whole program, so this does
@@ -13,14 +13,14 @@ use crate::executor::spawn_named;
 static ORPHANS: Mutex<Vec<Pid>> = Mutex::new(Vec::new());
 
 /// Sees to it that a process which nobody holds any more is reaped: now if it has ended, by a task
-/// if it runs. Without a runtime to spawn it in, it becomes an orphan.
-pub(super) fn leave(process: Rc<Process>) {
+/// if it runs. Without a runtime to spawn that in, it becomes an orphan.
+pub(super) fn leave(reaper: Rc<Reaper>) {
     // An error: its status was taken by others, and there is nothing left to reap.
-    if let Ok(None) = process.try_wait()
-        && process.is_at_home()
+    if let Ok(None) = reaper.try_wait()
+        && reaper.is_at_home()
     {
-        let name = format!("reaper of process {}", process.pid());
-        spawn_named(name, async move { process.wait().await });
+        let name = format!("reaper of process {}", reaper.pid());
+        spawn_named(name, async move { reaper.wait().await });
     }
 }
 

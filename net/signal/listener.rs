@@ -61,12 +61,15 @@ impl Listener {
                 is_default,
             }
         });
-        let id = register(number, &line.is_default).map_err(|error| match error.kind() {
-            io::ErrorKind::InvalidInput => {
-                io::Error::new(error.kind(), format!("signal: there is no {kind}"))
+        let id = match register(number, &line.is_default) {
+            Ok(id) => id,
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+                lines.remove(&number);
+                let message = format!("signal: there is no {kind}");
+                return Err(io::Error::new(error.kind(), message));
             }
-            _ => error,
-        })?;
+            Err(error) => return Err(error),
+        };
         line.listeners += 1;
         if line.listeners == 1 {
             line.is_default.store(false, Ordering::SeqCst);

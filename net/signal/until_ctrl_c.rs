@@ -47,9 +47,10 @@ use crate::executor::Runtime;
 /// ```
 #[track_caller]
 pub fn run_until_ctrl_c<F: Future>(main: F) -> F::Output {
-    let runtime = Runtime::new();
-    let runtime = runtime.unwrap_or_else(|error| panic!("signal::run_until_ctrl_c: {error}"));
-    runtime.run_until_ctrl_c(main)
+    match Runtime::new() {
+        Ok(runtime) => runtime.run_until_ctrl_c(main),
+        Err(error) => panic!("signal::run_until_ctrl_c: {error}"),
+    }
 }
 
 impl Runtime {

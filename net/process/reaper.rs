@@ -1,4 +1,4 @@
-//! A process that was started, and its end.
+//! Who waits for the end of a process, takes its status, and sends it signals until then.
 
 use std::cell::Cell;
 use std::fmt;
@@ -19,9 +19,8 @@ use crate::reactor::{Reactor, Source, sleep};
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
 const LONGEST_PAUSE: Duration = Duration::from_millis(32);
 
-/// What is left of a process when its pipes are gone. Whoever drops the last of its owners before
-/// it has ended makes it an orphan.
-pub(super) struct Process {
+/// The reaper of one process. If it is dropped before it has seen the end, it leaves an orphan.
+pub(super) struct Reaper {
     pid: Pid,
     end: Cell<End>,
     /// Readable once the process has ended. `None`: this system has no pidfd, or there was no file
@@ -40,7 +39,7 @@ enum End {
     Taken,
 }
 
-impl Process {
+impl Reaper {
     pub(super) fn new(reactor: Rc<Reactor>, pid: Pid) -> Self {
         let pidfd = pidfd(pid).map(|fd| Source::register(Rc::clone(&reactor), fd));
         Self {
@@ -55,7 +54,7 @@ impl Process {
         self.pid
     }
 
-    /// Whether tasks that are spawned here and now could await it.
+    /// Whether a task that is spawned here and now could wait.
     pub(super) fn is_at_home(&self) -> bool {
         self.reactor.is_current()
     }
@@ -129,7 +128,7 @@ impl Process {
     }
 }
 
-impl Drop for Process {
+impl Drop for Reaper {
     fn drop(&mut self) {
         if let End::Unseen = self.end.get() {
             orphans::adopt(self.pid);
@@ -137,9 +136,9 @@ impl Drop for Process {
     }
 }
 
-impl fmt::Debug for Process {
+impl fmt::Debug for Reaper {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Process")
+        f.debug_struct("Reaper")
             .field("pid", &self.pid.as_raw_nonzero())
             .field("end", &self.end.get())
             .finish()
@@ -163,29 +162,24 @@ fn pidfd(_: Pid) -> Option<OwnedFd> {
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
-    use std::os::unix::process::ExitStatusExt;
+    use std::mem;
     use std::process::Command;
-    use std::rc::Rc;
-    use std::time::Duration;
 
-    use rustix::process::{Pid, Signal};
-
-    use super::Process;
+    use super::*;
     use crate::executor::{run, spawn, stats};
-    use crate::reactor::{Reactor, sleep};
 
     /// The pidfd of a process that a debugger watches does so, and tokio has panicked on it.
     #[test]
     fn a_pidfd_that_is_readable_too_early_is_no_end_and_makes_nobody_spin() {
         run(async {
-            let process = |command: &str, arguments: &[&str]| {
+            let reaper = |command: &str, arguments: &[&str]| {
                 let child = Command::new(command).args(arguments).spawn();
                 let pid = Pid::from_child(&child.expect("it can be started"));
-                Process::new(Reactor::expect_current("test"), pid)
+                Reaper::new(Reactor::expect_current("test"), pid)
             };
-            let mut ended = process("true", &[]);
-            let mut running = process("sleep", &["60"]);
-            std::mem::swap(&mut ended.pidfd, &mut running.pidfd);
+            let mut ended = reaper("true", &[]);
+            let mut running = reaper("sleep", &["60"]);
+            mem::swap(&mut ended.pidfd, &mut running.pidfd);
             let running = Rc::new(running);
             let waiting = spawn({
                 let running = Rc::clone(&running);
@@ -197,7 +191,7 @@ mod tests {
             sleep(Duration::from_millis(100)).await;
             assert!(!waiting.is_finished());
             assert!(stats().selects - before < 20);
-            super::kill_process(running.pid, Signal::TERM).expect("it is ours");
+            kill_process(running.pid, Signal::TERM).expect("it is ours");
             let status = waiting.await.expect("it does not panic");
             assert_eq!(status.expect("it has a status").signal(), Some(15));
         });
