@@ -146,7 +146,8 @@ where
 
 /// `std::thread_local!`: all threads of a model are one for the operating system.
 macro_rules! local {
-    ($(static $name:ident: $type:ty = const { $value:expr };)*) => {$(
+    ($($(#[$doc:meta])* static $name:ident: $type:ty = const { $value:expr };)*) => {$(
+        $(#[$doc])*
         static $name: $crate::sync::LocalKey<$type> = {
             loom::thread_local! { static LOCAL: $type = $value; }
             $crate::sync::LocalKey(&LOCAL)
