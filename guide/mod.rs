@@ -20,7 +20,9 @@
 //! | [12](chapter_12) | Where does asyncio do the same? |
 //!
 //! Beside them: a [comparison] of select, poll, epoll and kqueue, every public name of [asyncio] with
-//! its counterpart, a [glossary], and [exercises].
+//! its counterpart, a [glossary], and [exercises]. This is what all of it is about:
+//!
+#![doc = include_str!("pictures/await.svg")]
 
 /// A chapter for each of these, with its text.
 macro_rules! chapters {

@@ -227,6 +227,21 @@ fn the_system_calls_that_it_quotes_are_those_that_strace_sees() {
 }
 
 #[test]
+fn every_exercise_ends_with_the_test_that_its_solution_passes() {
+    let guide = guide();
+    let (_, text) = (guide.iter().find(|(name, _)| name == "exercises.md")).unwrap();
+    let (exercises, solutions) = text.split_once("\n---\n").unwrap();
+    let exercises: Vec<_> = exercises.split("\n## ").skip(1).collect();
+    let solutions: Vec<_> = solutions.split("\n## ").skip(1).collect();
+    assert_eq!(exercises.len(), solutions.len());
+    for (exercise, solution) in exercises.iter().zip(solutions) {
+        let (_, test) = exercise.trim_end().rsplit_once("```text\n").unwrap();
+        let test = test.strip_suffix("\n```").unwrap();
+        assert!(solution.contains(test), "{test}");
+    }
+}
+
+#[test]
 fn the_python_program_prints_what_the_rust_programs_do() {
     let guide = guide();
     let programs = blocks(&guide, "import asyncio");
