@@ -3,67 +3,23 @@
 #![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 
 mod common;
+#[path = "common/example.rs"]
+mod example;
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
-use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::io::{Read, Write};
+use std::net::{TcpStream, ToSocketAddrs};
+use std::process::Output;
 use std::time::Duration;
 
 use common::deadline;
+use example::{Server, example};
 use selio::selector::Backend;
-
-/// Cargo builds the examples beside the tests.
-fn example(name: &str) -> Command {
-    let mut path = std::env::current_exe().unwrap();
-    path.pop();
-    path.pop();
-    path.push("examples");
-    path.push(name);
-    let mut command = Command::new(path);
-    command.env_remove("SELIO_SELECTOR");
-    command
-}
-
-/// A server that is killed when the test is over.
-struct Server {
-    child: Child,
-    output: BufReader<ChildStdout>,
-}
-
-impl Server {
-    fn start(command: &mut Command) -> Self {
-        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
-        let output = BufReader::new(child.stdout.take().unwrap());
-        Self { child, output }
-    }
-
-    fn line(&mut self) -> String {
-        let mut line = String::new();
-        self.output.read_line(&mut line).unwrap();
-        line
-    }
-
-    /// The address in `listening on 127.0.0.1:5566 (epoll)`.
-    fn address(&mut self) -> String {
-        let line = self.line();
-        let words: Vec<_> = line.split_whitespace().collect();
-        assert_eq!(words[..2], ["listening", "on"], "{line}");
-        words[2].to_owned()
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
 
 fn stdout(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-fn assert_echoes(address: &str) {
+fn assert_echoes(address: impl ToSocketAddrs) {
     let mut stream = TcpStream::connect(address).unwrap();
     for message in ["hello\n", "world\n"] {
         stream.write_all(message.as_bytes()).unwrap();
@@ -85,7 +41,7 @@ fn echo_serves_on_every_selector_and_says_which() {
             assert!(line.ends_with(&format!("({backend})\n")), "{line}");
             let address = line.split_whitespace().nth(2).unwrap().to_owned();
             assert!(echo.line().starts_with("try: nc 127.0.0.1 "));
-            assert_echoes(&address);
+            assert_echoes(address);
         }
     });
 }
@@ -138,11 +94,8 @@ fn ctrl_c_ends_echo() {
         let mut echo = Server::start(example("echo").arg("127.0.0.1:0"));
         let address = echo.address();
         let _client = TcpStream::connect(address).unwrap();
-        let kill = Command::new("kill")
-            .args(["-INT", &echo.child.id().to_string()])
-            .status();
-        assert!(kill.unwrap().success());
-        assert!(!echo.child.wait().unwrap().success());
+        echo.signal("-INT");
+        assert!(!echo.wait());
     });
 }
 
@@ -150,7 +103,7 @@ fn ctrl_c_ends_echo() {
 fn multi_client_prints_the_transcript_of_the_select_page() {
     deadline(Duration::from_secs(30), || {
         let mut echo = Server::start(example("echo").arg("127.0.0.1:0"));
-        let address = echo.address();
+        let address = echo.address().to_string();
         let output = example("multi_client").arg(&address).output().unwrap();
         assert!(output.status.success(), "{output:?}");
         let text = stdout(&output);
@@ -241,18 +194,18 @@ fn selector_callbacks_echo_on_every_selector_even_to_a_slow_reader() {
                     .env("SELIO_SELECTOR", backend.name()),
             );
             let address = server.address();
-            assert_echoes(&address);
+            assert_echoes(address);
 
             // More than fits into the buffers of both sides: the server must keep what it cannot
             // send, and may not read on meanwhile.
-            let mut reader = TcpStream::connect(&address).unwrap();
+            let mut reader = TcpStream::connect(address).unwrap();
             let mut writer = reader.try_clone().unwrap();
             const LENGTH: usize = 8 << 20;
             let thread = std::thread::spawn(move || {
                 let bytes: Vec<u8> = (0..LENGTH).map(|i| (i % 251) as u8).collect();
                 writer.write_all(&bytes).unwrap();
             });
-            assert_echoes(&address); // Others are served meanwhile.
+            assert_echoes(address); // Others are served meanwhile.
             let mut bytes = vec![0; LENGTH];
             reader.read_exact(&mut bytes).unwrap();
             thread.join().unwrap();

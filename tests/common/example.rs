@@ -42,12 +42,12 @@ impl Server {
         line
     }
 
-    /// The address in `listening on 127.0.0.1:5566`.
+    /// The address in `listening on 127.0.0.1:5566`, after which more may be said.
     pub(crate) fn address(&mut self) -> SocketAddr {
         let line = self.line();
-        let address = line.trim().strip_prefix("listening on ");
-        let address = address.unwrap_or_else(|| panic!("it says `{line}`"));
-        address.parse().expect("an address, and nothing else")
+        let rest = line.strip_prefix("listening on ");
+        let address = rest.and_then(|it| it.split_whitespace().next()?.parse().ok());
+        address.unwrap_or_else(|| panic!("it says `{line}`"))
     }
 
     /// Types a line, if its standard input is piped.
