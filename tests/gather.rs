@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test panics when it fails")]
 
 mod common;
+#[path = "common/dropping.rs"]
+mod dropping;
 #[path = "common/tasks.rs"]
 mod tasks;
 
@@ -23,6 +25,7 @@ use selio::{
     try_gather, wait, yield_now,
 };
 
+use crate::dropping::drop_at_each_pending;
 use crate::tasks::{
     Ledger, Log, OnDrop, Spy, on_a_runtime, on_each_runtime, panic_here, panic_of, poll_once,
     poll_with, quietly,
@@ -719,5 +722,86 @@ fn a_race_in_a_loop_by_reference_takes_everybody_once() {
             order.push(turns);
         }
         assert_eq!(order, [0, 1, 1, 3, 5]);
+    });
+}
+
+// Dropped at each Pending
+
+/// Tasks that end with 1, 2 and 3, one after the other.
+async fn three_tasks() -> Vec<JoinHandle<u32>> {
+    turns([1, 2, 3])
+}
+
+/// Each of the results is there once, given or still to be had.
+async fn assert_all(tasks: Vec<JoinHandle<u32>>, given: Vec<u32>) {
+    let left = gather(tasks).await.into_iter().map(Result::unwrap);
+    let mut all: Vec<_> = left.chain(given).collect();
+    all.sort_unstable();
+    assert_eq!(all, [1, 2, 3]);
+}
+
+#[test]
+fn a_wait_that_is_dropped_at_any_pending_loses_no_result() {
+    inside(async || {
+        for first_completed in [false, true] {
+            let pendings = drop_at_each_pending(
+                three_tasks,
+                async |tasks| match first_completed {
+                    true => wait(tasks).first_completed().await,
+                    false => wait(tasks).timeout(Duration::from_secs(3600)).await,
+                },
+                async |tasks, done| {
+                    let done = gather(done.into_iter().flatten()).await;
+                    assert_all(tasks, done.into_iter().map(Result::unwrap).collect()).await;
+                },
+            );
+            assert!(pendings.await >= if first_completed { 1 } else { 2 });
+        }
+    });
+}
+
+#[test]
+fn an_as_completed_that_is_dropped_at_any_pending_loses_no_result() {
+    inside(async || {
+        let pendings = drop_at_each_pending(
+            async || as_completed(three_tasks().await),
+            async |completed| completed.next().await.unwrap().unwrap(),
+            async |completed, given| {
+                let left = completed.map(Result::unwrap).collect::<Vec<_>>();
+                let all: Vec<_> = given.into_iter().chain(left.await).collect();
+                assert_eq!(all, [1, 2, 3]);
+            },
+        );
+        assert_eq!(pendings.await, 1);
+    });
+}
+
+#[test]
+fn a_gather_or_a_race_of_references_that_is_dropped_at_any_pending_leaves_its_tasks() {
+    inside(async || {
+        let pendings = drop_at_each_pending(
+            three_tasks,
+            async |tasks| {
+                let results = gather(tasks.iter_mut()).await;
+                tasks.clear();
+                results.into_iter().map(Result::unwrap).collect()
+            },
+            async |tasks, given| {
+                let unfinished = tasks.into_iter().filter(|task| !task.is_finished());
+                let left = gather(unfinished).await;
+                assert!(given.is_none_or(|given: Vec<_>| given == [1, 2, 3] && left.is_empty()));
+            },
+        );
+        assert!(pendings.await >= 2);
+        let pendings = drop_at_each_pending(
+            three_tasks,
+            async |tasks| {
+                let first = race(tasks.iter_mut()).await.unwrap();
+                drop(tasks.remove(0));
+                vec![first]
+            },
+            async |tasks, given| assert_all(tasks, given.unwrap_or_default()).await,
+        );
+        assert_eq!(pendings.await, 1);
     });
 }

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test panics when it fails")]
 
 mod common;
+#[path = "common/dropping.rs"]
+mod dropping;
 #[path = "common/tasks.rs"]
 mod tasks;
 
@@ -21,6 +23,7 @@ use selio::{
 };
 
 use crate::common::Random;
+use crate::dropping::drop_at_each_pending;
 use crate::tasks::{Entry, Ledger, Log, OnDrop, on_a_runtime, panic_of, poll_once, quietly};
 
 type Words = Log<&'static str>;
@@ -864,5 +867,32 @@ fn a_failure_among_ten_thousand_tasks_leaves_none() {
         assert_eq!(messages(failed.await), ["no"]);
         assert_eq!((stats().tasks, stats().timers), (0, 0));
         assert_eq!(ledger.alive(), 0);
+    });
+}
+
+#[test]
+fn a_group_that_is_dropped_at_any_pending_leaves_nothing_behind() {
+    inside(async || {
+        let pendings = drop_at_each_pending(
+            async || Ledger::new(),
+            async |ledger| {
+                TaskGroup::scope(async |group| {
+                    for i in 0..3 {
+                        let entry = ledger.entry();
+                        group.spawn(async move {
+                            let _entry = entry;
+                            sleep(Duration::from_micros(i)).await;
+                            ok(())
+                        });
+                    }
+                    turns(2).await;
+                    Ok(())
+                })
+                .await
+                .unwrap();
+            },
+            async |ledger, _| assert_eq!((ledger.alive(), ledger.dropped()), (0, 3)),
+        );
+        assert!(pendings.await >= 3);
     });
 }

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test panics when it fails")]
 
 mod common;
+#[path = "common/dropping.rs"]
+mod dropping;
 #[path = "common/tasks.rs"]
 mod tasks;
 
@@ -16,6 +18,7 @@ use std::time::{Duration, Instant};
 
 use selio::{Deadline, Elapsed, gather, sleep, spawn, stats, timeout, timeout_at, yield_now};
 
+use crate::dropping::drop_at_each_pending;
 use crate::tasks::{Ledger, Spy, on_a_runtime, panic_of, poll_once, poll_with};
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -285,4 +288,25 @@ fn a_scope_that_waits_outside_of_a_runtime_is_refused_at_the_line_of_the_caller(
         panic.message.contains(&format!("{}:{line}", file!())),
         "{panic:?}"
     );
+}
+
+#[test]
+fn a_scope_that_is_dropped_at_any_pending_leaves_no_timer_and_no_place_in_its_deadline() {
+    inside(async || {
+        let pendings = drop_at_each_pending(
+            async || Deadline::after(HOUR),
+            async |deadline| {
+                let moving = deadline.scope(async {
+                    yield_now().await;
+                    deadline.reschedule_after(SOON);
+                    pending::<()>().await;
+                });
+                moving.await.unwrap_err();
+            },
+            async |deadline, ended| {
+                assert_eq!((stats().timers, deadline.expired()), (0, ended.is_some()));
+            },
+        );
+        assert!(pendings.await >= 2);
+    });
 }
