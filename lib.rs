@@ -35,6 +35,7 @@
 //! | `run_coroutine_threadsafe` | [`Handle::spawn`] |
 //! | `loop.getaddrinfo` | [`net::lookup`] |
 //! | `loop.sock_accept`, `sock_recv`, `sock_sendall` | [`net::TcpListener`], [`net::TcpStream`] |
+//! | `open_connection`, `StreamReader`, `StreamWriter` | [`open_connection`], [`StreamReader`], [`StreamWriter`] |
 //! | `Server` | [`Server`] |
 //! | `create_datagram_endpoint`, `sock_recvfrom`, `sock_sendto` | [`net::UdpSocket`] |
 //! | `start_unix_server`, `open_unix_connection` | [`net::UnixListener`], [`net::UnixStream`] |
@@ -57,6 +58,10 @@ pub use executor::{
     JoinHandle, Race, RemoteHandle, Runtime, Stats, TaskGroup, TaskLocal, Timeout, TryGather, Wait,
     YieldNow, as_completed, gather, race, run, spawn, spawn_named, stats, timeout, timeout_at,
     to_thread, try_gather, wait, yield_now,
+};
+pub use net::stream::{
+    IncompleteReadError, IntoStreams, LimitOverrunError, StreamReader, StreamWriter,
+    open_connection,
 };
 pub use net::{Server, process, signal};
 pub use reactor::{

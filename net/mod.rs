@@ -20,6 +20,7 @@
 mod addr;
 mod backlog;
 mod backoff;
+mod bell;
 mod bytes;
 mod closer;
 mod datagram;
@@ -38,6 +39,7 @@ pub mod signal;
 mod socket;
 mod split;
 mod stdio;
+pub(crate) mod stream;
 mod tcp;
 mod udp;
 mod unix;

@@ -5,6 +5,7 @@ use std::io::{self, IoSlice};
 use std::net::{Shutdown, SocketAddr};
 use std::os::fd::{AsFd, OwnedFd};
 
+use rustix::buffer::spare_capacity;
 use rustix::io::Errno;
 use rustix::net::{
     self as sys, AddressFamily, RecvFlags, SendAncillaryBuffer, SendFlags, SocketType,
@@ -80,6 +81,17 @@ fn prepare(socket: &OwnedFd) -> io::Result<()> {
 pub(super) fn recv<T: AsFd>(source: &Source<T>, buffer: &mut [u8]) -> io::Result<usize> {
     let room = buffer.len();
     let (n, _) = sys::recv(source, buffer, RecvFlags::empty())?;
+    if 0 < n && n < room {
+        source.set_drained();
+    }
+    Ok(n)
+}
+
+/// The same into what room a vector has left, which it must have.
+#[inline]
+pub(super) fn recv_more<T: AsFd>(source: &Source<T>, memory: &mut Vec<u8>) -> io::Result<usize> {
+    let room = memory.capacity() - memory.len();
+    let (n, _) = sys::recv(source, spare_capacity(memory), RecvFlags::empty())?;
     if 0 < n && n < room {
         source.set_drained();
     }

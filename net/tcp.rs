@@ -74,12 +74,20 @@ impl TcpStream {
     /// Nothing is left behind: a connection on its way is given up.
     #[track_caller]
     pub fn connect(addr: impl ToAddrs) -> impl Future<Output = io::Result<Self>> {
-        const CALL: &str = "TcpStream::connect";
+        Self::connect_for("TcpStream::connect", addr)
+    }
+
+    /// [`connect`](Self::connect) on behalf of another call.
+    #[track_caller]
+    pub(super) fn connect_for(
+        call: &'static str,
+        addr: impl ToAddrs,
+    ) -> impl Future<Output = io::Result<Self>> {
         let (target, site) = (addr.to_target(), Location::caller());
         async move {
-            Reactor::expect_current_at(CALL, site);
-            let addrs = resolve(CALL, target, site).await?;
-            first_to_answer(CALL, addrs, Self::connect_to).await
+            Reactor::expect_current_at(call, site);
+            let addrs = resolve(call, target, site).await?;
+            first_to_answer(call, addrs, Self::connect_to).await
         }
     }
 

@@ -115,6 +115,16 @@ impl<T> Source<T> {
         self.io
     }
 
+    /// Gives the handle another type. It stays the same handle, for who waits for it and for who
+    /// has a loan.
+    pub(crate) fn map<U>(self, change: impl FnOnce(T) -> U) -> Source<U> {
+        let Self { registered, io } = self;
+        Source {
+            registered,
+            io: change(io),
+        }
+    }
+
     /// Waits until reading would not have to wait: there are bytes, a connection to accept, the end
     /// of the stream, or an error.
     ///

@@ -13,7 +13,6 @@
 //! affair of the server, which costs nothing while messages come and go.
 
 mod acceptor;
-mod bell;
 mod builder;
 mod connections;
 mod error;
@@ -28,12 +27,12 @@ use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use self::bell::Bell;
 pub use self::builder::ServerBuilder;
 use self::connections::Connections;
 pub use self::error::{HandlerOutput, ServerError, ServerErrorKind};
 pub use self::listener::Listener;
 use super::TcpListener;
+use super::bell::Bell;
 use crate::executor::{JoinHandle, TaskId, timeout, yield_now};
 
 /// A server that listens, and runs a handler for each of its connections.

@@ -6,6 +6,9 @@ use std::task::{Context, Poll, Waker};
 
 use crate::reactor::wake_all;
 
+/// The number of those who have none.
+const STRANGER: u64 = 0;
+
 /// Rung for all who wait. Who comes later waits for the next time.
 #[derive(Default)]
 pub(super) struct Bell {
@@ -20,6 +23,17 @@ impl Bell {
         self.rings.set(self.rings.get() + 1);
         let waiting = self.waiting.take();
         wake_all(&mut waiting.into_iter().map(|(_, waker)| waker).collect());
+    }
+
+    /// Wakes this one too at the next ring: for who comes through a `poll` function, and cannot keep
+    /// a [`Listening`].
+    pub(super) fn wake_later(&self, waker: &Waker) {
+        let waker = waker.clone();
+        let mut waiting = self.waiting.borrow_mut();
+        let is_same = |(it, old): &(u64, Waker)| *it == STRANGER && old.will_wake(&waker);
+        if !waiting.iter().any(is_same) {
+            waiting.push((STRANGER, waker));
+        }
     }
 
     pub(super) fn listener(&self) -> Listening<'_> {
