@@ -31,6 +31,7 @@
 //! | `as_completed`, `wait` | [`as_completed`], [`wait`], [`race`] |
 //! | `sleep`, `sleep(0)` | [`sleep`], [`yield_now`] |
 //! | `timeout`, `timeout_at`, `wait_for` | [`timeout`], [`timeout_at`]; to move it, [`Deadline`] |
+//! | `Lock`, `Event`, `Condition`, `Semaphore`, `Barrier`, `Queue` | [`sync`] |
 //! | `to_thread(f)` | [`to_thread`]`(f)` |
 //! | `run_coroutine_threadsafe` | [`Handle::spawn`] |
 //! | `loop.getaddrinfo` | [`net::lookup`] |
@@ -56,8 +57,8 @@ mod reactor;
 pub use executor::{
     AsCompleted, Builder, Deadline, Elapsed, Failure, Gather, GroupError, Handle, JoinError,
     JoinHandle, Race, RemoteHandle, Runtime, Stats, TaskGroup, TaskLocal, Timeout, TryGather, Wait,
-    YieldNow, as_completed, gather, race, run, spawn, spawn_named, stats, timeout, timeout_at,
-    to_thread, try_gather, wait, yield_now,
+    YieldNow, as_completed, gather, race, run, spawn, spawn_named, stats, sync, timeout,
+    timeout_at, to_thread, try_gather, wait, yield_now,
 };
 pub use net::stream::{
     IncompleteReadError, IntoStreams, LimitOverrunError, StreamReader, StreamWriter,

@@ -42,6 +42,7 @@ mod slot;
 mod spawn;
 mod stats;
 mod structured;
+pub mod sync;
 mod task;
 mod task_local;
 mod task_ref;
