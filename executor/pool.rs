@@ -23,8 +23,8 @@ use super::task::{contain, swallow};
 /// How long a thread waits for another job.
 const IDLE: Duration = Duration::from_secs(5);
 
-/// What a thread is wanted for. Each has a pool of its own: look-ups that wait for a resolver which
-/// is down do not keep calls from running, nor the other way round.
+/// What a thread is wanted for. Each has a pool of its own: look-ups that wait for a resolver that
+/// is down do not keep calls from running, nor do calls that block keep names from being found.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Work {
     Call,
@@ -178,12 +178,13 @@ impl Pool {
         let mut state = pool.lock();
         state.threads -= 1;
         state.idle -= 1;
-        if state.threads > 0 {
+        let is_deserted = state.threads == 0;
+        let job = is_deserted.then(|| state.jobs.remove(&number)).flatten();
+        drop(state);
+        if job.is_none() {
             return Ok(());
         }
-        let job = state.jobs.remove(&number);
-        drop(state);
-        drop(job);
+        drop(job); // Not while the pool is locked: destructors may call it.
         let problem = format!("cannot start a thread: {error}");
         Err(io::Error::new(error.kind(), problem))
     }

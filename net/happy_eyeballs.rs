@@ -2,7 +2,7 @@
 //!
 //! As [RFC 8305](https://www.rfc-editor.org/rfc/rfc8305) has it, the families take turns, and each
 //! attempt has a head start of 250 ms before the next one joins it; one that fails makes way at
-//! once. A network whose IPv6 leads nowhere so costs a quarter of a second instead of two minutes.
+//! once. A network whose IPv6 leads nowhere then costs a quarter of a second, and not two minutes.
 //!
 //! What the RFC says about asking for the addresses of both families at once is not here:
 //! getaddrinfo(3) has waited for both when it returns.
