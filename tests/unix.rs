@@ -781,6 +781,33 @@ fn a_datagram_longer_than_the_buffer_is_reported() {
     });
 }
 
+/// Linux lets a path have 108 bytes, without room for the NUL that ends it.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_sender_with_the_longest_path_of_all_is_no_trouble() {
+    use rustix::net::SocketAddrUnix;
+    on_each_backend(async || {
+        let directory = Directory::new();
+        let room = 108 - directory.0.as_os_str().len() - 1;
+        let longest = directory.path(&"x".repeat(room));
+        let path = directory.path("s");
+        let server = UnixDatagram::bind(&path).unwrap();
+        let client = net::UnixDatagram::unbound().unwrap();
+        rustix::net::bind(&client, &SocketAddrUnix::new(&*longest).unwrap()).unwrap();
+        client.send_to(b"one", &path).unwrap();
+        client.send_to(b"two", &path).unwrap();
+        let mut buffer = [0; 8];
+        let received = server.recv_msg(&mut buffer).await.unwrap();
+        assert_eq!(received.length, 3);
+        assert!(received.from.is_unnamed());
+        let (n, from) = server.recv_from(&mut buffer).await.unwrap();
+        assert_eq!((n, from.as_pathname()), (3, Some(&*longest)));
+        // What has no room in an address of std can be named, but not be answered.
+        let answer = server.send_to(b"x", &from).await;
+        assert!(answer.is_ok() || answer.unwrap_err().kind() == ErrorKind::InvalidInput);
+    });
+}
+
 #[test]
 fn who_sends_datagrams_waits_until_there_is_room() {
     on_each_backend(async || {
