@@ -23,8 +23,8 @@ use super::bytes::{self, retry};
 use crate::reactor::{Direction, Reactor, Source};
 
 /// How much is written at once. When poll(2) says that there is room in a pipe, there is room for
-/// as much: POSIX wants `PIPE_BUF` to be at least 512, Linux has 4,096.
-const CHUNK: usize = 512;
+/// as much: 4,096 bytes on Linux, 512 elsewhere.
+const CHUNK: usize = rustix::pipe::PIPE_BUF;
 
 /// Standard input, awaited.
 ///
@@ -192,7 +192,8 @@ pub struct Stdout {
 pub type Stderr = Stdout;
 
 impl Stdout {
-    /// Waits until there is room, and writes as much as surely fits into it: at most 512 bytes.
+    /// Waits until there is room, and writes as much as surely fits into it: at most 512 bytes
+    /// (`PIPE_BUF`; 4,096 on Linux).
     ///
     /// # Errors
     ///
@@ -239,7 +240,7 @@ impl Stdout {
         self.source.writable().await
     }
 
-    /// Writes what there is room for, without waiting: at most 512 bytes.
+    /// Writes what there is room for, without waiting. See [`write`](Self::write).
     ///
     /// # Errors
     ///

@@ -325,13 +325,35 @@ fn what_is_no_pipe_is_refused_by_name() {
 }
 
 #[test]
-fn the_wrong_end_of_a_pipe_fails_without_waiting() {
+fn the_wrong_end_of_a_pipe_is_refused_by_name() {
     on_each_backend(async || {
         let (reader, writer) = io::pipe().unwrap();
-        let not_a_writer = PipeWriter::from_fd(reader).unwrap();
-        let not_a_reader = PipeReader::from_fd(writer).unwrap();
-        assert!(not_a_writer.write(b"x").await.is_err());
-        assert!(not_a_reader.read(&mut [0]).await.is_err());
+        let (kind, problem) = (ErrorKind::InvalidInput, "is the other end of a pipe");
+        let parts: [&dyn std::fmt::Display; 2] = [&"PipeWriter::from_fd", &problem];
+        assert_error(PipeWriter::from_fd(reader), kind, &parts);
+        let parts: [&dyn std::fmt::Display; 2] = [&"PipeReader::from_fd", &problem];
+        assert_error(PipeReader::from_fd(writer), kind, &parts);
+    });
+}
+
+/// A named pipe may be open for both.
+#[test]
+fn a_named_pipe_is_a_pipe() {
+    on_each_backend(async || {
+        let path = std::env::temp_dir().join(format!("selio-fifo-{}", std::process::id()));
+        assert!(
+            Command::new("mkfifo")
+                .arg(&path)
+                .status()
+                .unwrap()
+                .success()
+        );
+        let both = File::options().read(true).write(true).open(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        let writer = PipeWriter::from_fd(both.try_clone().unwrap()).unwrap();
+        let reader = PipeReader::from_fd(both).unwrap();
+        writer.write_all(b"ping").await.unwrap();
+        assert_eq!(reader.read(&mut [0; 8]).await.unwrap(), 4);
     });
 }
 

@@ -33,15 +33,15 @@ impl BoundPath {
         socket: impl AsFd,
         addr: &SocketAddr,
     ) -> io::Result<Option<Self>> {
+        let path = addr.as_pathname().map(std::path::absolute).transpose()?;
         let bind = || Ok(rustix::net::bind(&socket, &wire(addr)?)?);
         bind().map_err(|error| explain(call, addr, explain_in_use(error, addr)))?;
-        let Some(path) = addr.as_pathname() else {
-            return Ok(None);
-        };
-        Ok(Some(Self {
-            path: std::path::absolute(path)?,
-            identity: identity(path)?,
-            owner: Some(process::id()),
+        Ok(path.and_then(|path| {
+            Some(Self {
+                identity: identity(&path).ok()?, // It may have been removed already.
+                path,
+                owner: Some(process::id()),
+            })
         }))
     }
 
