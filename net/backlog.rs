@@ -122,7 +122,7 @@ fn is_of_the_connection(error: &io::Error) -> bool {
     ) || error.kind() == io::ErrorKind::ConnectionAborted
 }
 
-fn is_exhausted(error: &io::Error) -> bool {
+pub(super) fn is_exhausted(error: &io::Error) -> bool {
     is_one_of(
         error,
         &[Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM],

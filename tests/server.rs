@@ -215,6 +215,7 @@ fn a_handler_that_panics_ends_its_own_connection_and_is_reported_once() {
             "{said}"
         );
         assert!(said.ends_with("panicked: no such command"), "{said}");
+        assert_eq!(stats().panics, 0, "the runtime has nothing to add");
     });
 }
 

@@ -16,7 +16,8 @@ use crate::net::Closer;
 pub(super) struct Connections<A>(RefCell<Slab<Connection<A>>>);
 
 struct Connection<A> {
-    peer: A,
+    /// For a report; taken when there is one.
+    peer: Option<A>,
     closer: Option<Closer>,
     /// Its handler, until that has ended and its end is looked after.
     task: Option<JoinHandle<()>>,
@@ -61,9 +62,10 @@ impl<A: fmt::Debug> Connections<A> {
         handles.any(|it| it.task() == current).then_some(current)
     }
 
-    /// The name of the peer, for a report.
-    fn peer(&self, key: usize) -> String {
-        format!("{:?}", self.0.borrow()[key].peer)
+    /// The name of the peer.
+    fn take_peer(&self, key: usize) -> String {
+        let peer = self.0.borrow_mut()[key].peer.take();
+        peer.map_or_else(String::new, |peer| format!("{peer:?}"))
     }
 
     fn set_task(&self, key: usize, task: Option<JoinHandle<()>>) {
@@ -88,7 +90,7 @@ impl<L: Listener> State<L> {
     {
         let connection = Connection {
             closer: L::closer(&stream),
-            peer,
+            peer: Some(peer),
             task: None,
         };
         let key = self.connections.insert(connection);
@@ -100,7 +102,7 @@ impl<L: Listener> State<L> {
         let task = spawn_at(self.site, async move {
             let place = place;
             if let Err(error) = handle_client(stream).await.into_result() {
-                let peer = place.state.connections.peer(key);
+                let peer = place.state.connections.take_peer(key);
                 place.state.report(ServerErrorKind::Handler { peer, error });
             }
         });
@@ -110,8 +112,7 @@ impl<L: Listener> State<L> {
     /// Cancels the handlers but one. How many there were.
     pub(super) fn abort(&self, except: Option<&TaskRef>) -> usize {
         let mut tasks = self.connections.tasks();
-        // What the first one drops may have ended the second one.
-        tasks.retain(|task| Some(task) != except && !task.is_finished());
+        tasks.retain(|task| Some(task) != except);
         tasks.iter().for_each(TaskRef::cancel);
         tasks.len()
     }
@@ -156,7 +157,7 @@ impl<L: Listener> Place<L> {
         if let Err(error) = task.await
             && error.is_panic()
         {
-            let peer = self.state.connections.peer(self.key);
+            let peer = self.state.connections.take_peer(self.key);
             self.state.report(ServerErrorKind::Panic { peer, error });
         }
     }

@@ -6,6 +6,7 @@ use std::fmt;
 use std::io::{self, Write};
 use std::panic::Location;
 
+use super::super::backlog::is_exhausted;
 use crate::executor::JoinError;
 
 /// What a handler may return: nothing, or a `Result` whose error becomes text.
@@ -102,11 +103,14 @@ impl fmt::Display for ServerError {
                 write!(f, "the handler of {peer} failed: {error}")
             }
             ServerErrorKind::Panic { peer, error } => write!(f, "the handler of {peer}: {error}"),
-            ServerErrorKind::Accept { error } => write!(
+            ServerErrorKind::Accept { error } if is_exhausted(error) => write!(
                 f,
                 "accept: {error}; clients wait until a connection is closed: raise the limit of \
                  file descriptors (`ulimit -n`), or set `ServerBuilder::max_connections` below it"
             ),
+            ServerErrorKind::Accept { error } => {
+                write!(f, "accept: {error}; it is tried again from time to time")
+            }
         }
     }
 }

@@ -74,6 +74,7 @@ use crate::executor::{JoinHandle, TaskId, timeout, yield_now};
 /// })
 /// # }
 /// ```
+#[must_use = "dropping a server closes it"]
 pub struct Server<L: Listener = TcpListener> {
     state: Rc<State<L>>,
 }
@@ -112,7 +113,7 @@ impl<L: Listener> Server<L> {
     /// # use std::time::Duration;
     /// # async fn a_line() {}
     /// # async fn example(server: Server) {
-    /// futures_lite::future::or(server.serve_forever(), a_line()).await;
+    /// selio::race((server.serve_forever(), a_line())).await;
     /// server.shutdown(Duration::from_secs(10)).await;
     /// # }
     /// ```
