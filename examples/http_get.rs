@@ -1,4 +1,4 @@
-//! Gets a page by HTTP, with nothing but a socket: all that goes over the wire stands here.
+//! Gets a page by HTTP, by hand: all that goes over the wire stands here.
 //!
 //! ```text
 //! cargo run --release --example http_get -- http://example.com/
@@ -15,27 +15,24 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use futures_lite::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
-use selio::net::TcpStream;
-use selio::timeout;
-
-type Reader = BufReader<TcpStream>;
+use selio::{StreamReader, open_connection, timeout};
 
 /// How long the server may keep silent.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What no header, and no number in front of a chunk, is longer than.
-const MAX_LINE: u64 = 16 * 1024;
+/// How much of the body is written to stdout at once.
+const CHUNK: u64 = 64 * 1024;
 
 async fn get(url: &Url) -> io::Result<()> {
-    let stream = timeout(PATIENCE, TcpStream::connect((url.host.as_str(), url.port))).await??;
+    let connect = open_connection((url.host.as_str(), url.port));
+    let (mut reader, writer) = timeout(PATIENCE, connect).await??;
     let Url {
         authority, path, ..
     } = url;
     let request = format!("GET {path} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).await?;
+    writer.write(request.as_bytes());
+    writer.drain().await?;
 
-    let mut reader = BufReader::new(stream);
     let mut body = Body::UntilTheEnd;
     let status = line(&mut reader).await?;
     if !status.starts_with("HTTP/1.") {
@@ -82,38 +79,29 @@ impl Body {
     }
 }
 
-/// The next line, without its end.
-async fn line(reader: &mut Reader) -> io::Result<String> {
-    let mut line = Vec::new();
-    let mut limited = reader.take(MAX_LINE);
-    timeout(PATIENCE, limited.read_until(b'\n', &mut line)).await??;
-    if line.pop() != Some(b'\n') {
-        return Err(match line.len() as u64 + 1 {
-            MAX_LINE => io::Error::other(format!("a line of more than {MAX_LINE} bytes")),
-            _ => io::ErrorKind::UnexpectedEof.into(),
-        });
-    }
-    Ok(String::from_utf8_lossy(&line).trim_end().to_owned())
+/// The next line, without its end. The reader has a limit for its length.
+async fn line(reader: &mut StreamReader) -> io::Result<String> {
+    let line = timeout(PATIENCE, reader.read_until(b"\n")).await??;
+    Ok(String::from_utf8_lossy(line).trim_end().to_owned())
 }
 
 /// Writes at most so many bytes of the body to stdout. How many there were.
-async fn copy(reader: &mut Reader, length: u64) -> io::Result<u64> {
+async fn copy(reader: &mut StreamReader, length: u64) -> io::Result<u64> {
     let mut left = length;
     while left > 0 {
-        let bytes = timeout(PATIENCE, reader.fill_buf()).await??;
-        let n = bytes.len().min(usize::try_from(left).unwrap_or(usize::MAX));
-        if n == 0 {
+        let chunk = reader.read_chunk(left.min(CHUNK) as usize);
+        let chunk = timeout(PATIENCE, chunk).await??;
+        if chunk.is_empty() {
             break;
         }
-        io::stdout().write_all(&bytes[..n])?;
-        reader.consume(n);
-        left -= n as u64;
+        io::stdout().write_all(chunk)?;
+        left -= chunk.len() as u64;
     }
     io::stdout().flush()?;
     Ok(length - left)
 }
 
-async fn copy_exactly(reader: &mut Reader, length: u64) -> io::Result<()> {
+async fn copy_exactly(reader: &mut StreamReader, length: u64) -> io::Result<()> {
     match copy(reader, length).await? {
         n if n == length => Ok(()),
         n => Err(io::Error::other(format!(
@@ -123,7 +111,7 @@ async fn copy_exactly(reader: &mut Reader, length: u64) -> io::Result<()> {
 }
 
 /// Pieces, each after its length in hexadecimal; the last one is empty.
-async fn copy_chunks(reader: &mut Reader) -> io::Result<()> {
+async fn copy_chunks(reader: &mut StreamReader) -> io::Result<()> {
     loop {
         let line = line(reader).await?;
         let length = line.split(';').next().unwrap_or_default().trim();
