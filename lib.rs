@@ -16,6 +16,8 @@
 //! The one rule: **calls go down, only wakers come up.** A part may use those below it, never one
 //! above. This file is the only one that names all of them.
 //!
+//! How all this works, from a blocking read to `await`, is told in the [`guide`].
+//!
 //! # From asyncio
 //!
 //! These are the first; [`guide::asyncio`] has every name.
