@@ -43,6 +43,7 @@ const HUP: i32 = SignalKind::SIGHUP.as_raw();
 const INT: i32 = SignalKind::SIGINT.as_raw();
 const USR1: i32 = SignalKind::SIGUSR1.as_raw();
 const USR2: i32 = SignalKind::SIGUSR2.as_raw();
+const STOP: i32 = SignalKind::SIGSTOP.as_raw();
 const TERM: i32 = SignalKind::SIGTERM.as_raw();
 
 /// Whether nothing has come.
@@ -288,32 +289,34 @@ fn children_get_nothing_of_it() {
 
 #[test]
 fn what_cannot_be_listened_to_is_refused_with_a_reason() {
-    let _turn = turn();
-    let runtime = Runtime::new().unwrap();
-    runtime.block_on(async {
-        let fds = open_fds();
-        for (number, reason) in [
-            (9, "signal: SIGKILL cannot be listened to: "),
-            (19, "signal: SIGSTOP cannot be listened to: "),
-            (4, "signal: signal 4 cannot be listened to: "),
-            (8, "signal: signal 8 cannot be listened to: "),
-            (11, "signal: signal 11 cannot be listened to: "),
-            (0, "signal: there is no signal 0"),
-            (65, "signal: there is no signal 65"),
-            (-1, "signal: there is no signal -1"),
-            (i32::MAX, "signal: there is no signal 2147483647"),
-            (i32::MIN, "signal: there is no signal -2147483648"),
-        ] {
-            for _ in 0..2 {
-                let error = signal(number).unwrap_err();
-                assert_eq!(error.kind(), ErrorKind::InvalidInput, "{number}");
-                assert!(error.to_string().starts_with(reason), "{error}");
+    let name = "what_cannot_be_listened_to_is_refused_with_a_reason";
+    in_a_process_of_its_own(name, || {
+        Runtime::new().unwrap().block_on(async {
+            let fds = open_fds();
+            for (number, reason) in [
+                (9, "signal: SIGKILL cannot be listened to: "),
+                (STOP, "signal: SIGSTOP cannot be listened to: "),
+                (4, "signal: signal 4 cannot be listened to: "),
+                (8, "signal: signal 8 cannot be listened to: "),
+                (11, "signal: signal 11 cannot be listened to: "),
+                (0, "signal: there is no signal 0"),
+                (65, "signal: there is no signal 65"),
+                (-1, "signal: there is no signal -1"),
+                (i32::MAX, "signal: there is no signal 2147483647"),
+                (i32::MIN, "signal: there is no signal -2147483648"),
+            ] {
+                for _ in 0..2 {
+                    let error = signal(number).unwrap_err();
+                    assert_eq!(error.kind(), ErrorKind::InvalidInput, "{number}");
+                    assert!(error.to_string().starts_with(reason), "{error}");
+                }
             }
-        }
-        assert_eq!(open_fds(), fds);
+            assert_eq!(open_fds(), fds);
+        });
     });
 }
 
+#[cfg(target_os = "linux")]
 #[test]
 fn real_time_signals_can_be_listened_to() {
     on_each_runtime(|runtime| {
