@@ -47,6 +47,9 @@ async fn echo_stream(stream: TcpStream, counts: Rc<Counts>) -> io::Result<()> {
 }
 
 /// A socket for datagrams has messages and senders, but no end: one task serves everybody.
+///
+/// Anybody can forge a sender, and make two such echoes answer each other for ever: this is not for
+/// the open internet.
 async fn echo_datagrams(socket: UdpSocket, counts: Rc<Counts>) {
     let mut buffer = [0; 2048];
     loop {

@@ -1,4 +1,4 @@
-//! What people call: TCP, Unix sockets, UDP and pipes.
+//! What people call: TCP, Unix sockets, UDP, pipes and standard input.
 //!
 //! ```text
 //!   TcpListener --accept--> TcpStream --split--> ReadHalf, WriteHalf      UdpSocket

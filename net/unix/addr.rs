@@ -6,8 +6,10 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use crate::net::explain;
 use rustix::net::{SocketAddrAny, SocketAddrUnix};
+
+use super::abstract_name;
+use crate::net::explain;
 
 /// What a Unix socket can be bound to, or connected to: a path, an abstract name, or an address
 /// that came from another socket.
@@ -63,7 +65,7 @@ impl<T: ToAddress + ?Sized> ToAddress for &T {
 fn from_path(path: &Path) -> io::Result<SocketAddr> {
     match path.as_os_str().as_bytes() {
         [] => Err(invalid("the path is empty; give one, as in /tmp/echo.sock")),
-        [0, name @ ..] => from_abstract_name(name),
+        [0, name @ ..] => abstract_name::from_name(name),
         bytes if bytes.contains(&0) => Err(invalid(
             "there is a NUL in the path; only abstract names may have some, and they begin with one",
         )),
@@ -77,60 +79,13 @@ fn from_path(path: &Path) -> io::Result<SocketAddr> {
     }
 }
 
-#[cfg(any(target_os = "linux", target_os = "android"))]
-fn from_abstract_name(name: &[u8]) -> io::Result<SocketAddr> {
-    #[cfg(target_os = "android")]
-    use std::os::android::net::SocketAddrExt;
-    #[cfg(target_os = "linux")]
-    use std::os::linux::net::SocketAddrExt;
-    SocketAddr::from_abstract_name(name).map_err(|_| {
-        let length = name.len();
-        invalid(&format!(
-            "the abstract name has {length} bytes, and the system takes 107 at most; use a shorter \
-             one"
-        ))
-    })
-}
-
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn from_abstract_name(_: &[u8]) -> io::Result<SocketAddr> {
-    Err(io::Error::new(
-        io::ErrorKind::Unsupported,
-        "only Linux has abstract names, which begin with a NUL; use a path",
-    ))
-}
-
-#[cfg(any(target_os = "linux", target_os = "android"))]
-fn abstract_name(addr: &SocketAddr) -> Option<&[u8]> {
-    #[cfg(target_os = "android")]
-    use std::os::android::net::SocketAddrExt;
-    #[cfg(target_os = "linux")]
-    use std::os::linux::net::SocketAddrExt;
-    addr.as_abstract_name()
-}
-
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn abstract_name(_: &SocketAddr) -> Option<&[u8]> {
-    None
-}
-
 /// The address, as the system calls take it.
 pub(super) fn wire(addr: &SocketAddr) -> io::Result<SocketAddrUnix> {
-    Ok(match (addr.as_pathname(), abstract_name(addr)) {
+    Ok(match (addr.as_pathname(), abstract_name::name_of(addr)) {
         (Some(path), _) => SocketAddrUnix::new(path)?,
-        (None, Some(name)) => abstract_address(name)?,
+        (None, Some(name)) => abstract_name::wire(name)?,
         (None, None) => return Err(io::ErrorKind::InvalidInput.into()),
     })
-}
-
-#[cfg(any(target_os = "linux", target_os = "android"))]
-fn abstract_address(name: &[u8]) -> rustix::io::Result<SocketAddrUnix> {
-    SocketAddrUnix::new_abstract_name(name)
-}
-
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn abstract_address(_: &[u8]) -> rustix::io::Result<SocketAddrUnix> {
-    Err(rustix::io::Errno::AFNOSUPPORT)
 }
 
 /// The address that a system call gave. One that std cannot hold counts as one without a name.
@@ -140,25 +95,15 @@ pub(super) fn from_wire(addr: Option<SocketAddrAny>) -> io::Result<SocketAddr> {
     let addr = addr.filter(|addr| addr.addr_len() <= 110);
     let addr = addr.map(SocketAddrUnix::try_from).transpose()?;
     let path = addr.as_ref().and_then(SocketAddrUnix::path_bytes);
-    match addr.as_ref().and_then(|addr| abstract_name_of(addr)) {
-        Some(name) => from_abstract_name(name),
+    match addr.as_ref().and_then(abstract_name::name_on_wire) {
+        Some(name) => abstract_name::from_name(name),
         None => SocketAddr::from_pathname(OsStr::from_bytes(path.unwrap_or_default())),
     }
 }
 
-#[cfg(any(target_os = "linux", target_os = "android"))]
-fn abstract_name_of(addr: &SocketAddrUnix) -> Option<&[u8]> {
-    addr.abstract_name()
-}
-
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn abstract_name_of(_: &SocketAddrUnix) -> Option<&[u8]> {
-    None
-}
-
 /// The error of a call that was about an address, which it names.
 pub(super) fn explain(call: &str, addr: &SocketAddr, error: io::Error) -> io::Error {
-    let name = match (addr.as_pathname(), abstract_name(addr)) {
+    let name = match (addr.as_pathname(), abstract_name::name_of(addr)) {
         (Some(path), _) => path.display().to_string(),
         (None, Some(name)) => format!("\\0{}", name.escape_ascii()),
         (None, None) => "without a name".to_owned(),

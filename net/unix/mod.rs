@@ -10,6 +10,7 @@
 //! system, and refuses one that exists, whatever it is. Dropping what was bound removes the path, if
 //! it is still the same one. See [unix(7)](https://man7.org/linux/man-pages/man7/unix.7.html).
 
+mod abstract_name;
 mod addr;
 mod bound_path;
 mod datagram;

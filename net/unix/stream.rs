@@ -148,6 +148,9 @@ impl UnixStream {
 
     /// Makes a stream of a connection that is non-blocking already.
     pub(super) fn register(reactor: Rc<Reactor>, stream: net::UnixStream) -> Self {
+        // What std has made there still raises it. This can fail only if the peer is gone already.
+        #[cfg(target_vendor = "apple")]
+        let _ = sys::sockopt::set_socket_nosigpipe(&stream, true);
         Self {
             source: Source::register(reactor, stream),
         }
