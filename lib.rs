@@ -74,7 +74,12 @@ pub use reactor::{
 
 /// Who runs: tasks as others see them.
 pub mod task {
-    pub use crate::executor::{TaskId, TaskRef, all_tasks, current};
+    pub use crate::executor::{Dump, TaskId, TaskRef, all_tasks, current, dump};
+}
+
+/// What happens in a runtime, for those who want to watch it live.
+pub mod trace {
+    pub use crate::reactor::{By, Event, Observer};
 }
 
 #[cfg(any(doc, doctest))]

@@ -48,7 +48,7 @@ use super::{Executor, TaskId};
 pub struct JoinHandle<T> {
     pub(super) executor: Rc<Executor>,
     pub(super) label: Label,
-    pub(super) slot: u32,
+    pub(super) key: TaskKey,
     pub(super) is_taken: bool,
     pub(super) output: PhantomData<T>,
 }
@@ -57,23 +57,19 @@ pub struct JoinHandle<T> {
 impl<T> Unpin for JoinHandle<T> {}
 
 impl<T> JoinHandle<T> {
-    pub(super) fn key(&self) -> TaskKey {
-        TaskKey::new(self.slot, self.label.id)
-    }
-
     /// Ends the task. Its future is dropped before this returns; a task that cancels itself is
     /// dropped as soon as its current poll has returned, unless that poll ends it.
     ///
     /// The handle then gives a [`JoinError`] that [is cancelled](JoinError::is_cancelled). A task
     /// that has ended is left as it is.
     pub fn cancel(&self) {
-        self.executor.cancel_from_anywhere(self.key());
+        self.executor.cancel_from_anywhere(self.key);
     }
 
     /// Whether the task has ended: awaiting the handle would not wait.
     #[must_use]
     pub fn is_finished(&self) -> bool {
-        self.executor.has_ended(self.key())
+        self.executor.has_ended(self.key)
     }
 
     /// The number of the task.
@@ -91,7 +87,7 @@ impl<T> JoinHandle<T> {
     /// The task as others see it: what may be cloned, and given to who is to cancel it.
     #[must_use]
     pub fn task(&self) -> TaskRef {
-        TaskRef::new(&self.executor, self.slot, self.label.clone())
+        TaskRef::new(&self.executor, self.key, self.label.clone())
     }
 
     #[track_caller]
@@ -114,7 +110,7 @@ impl<T> JoinHandle<T> {
             let outcome = outcome_of(slot.task.as_mut()?)?;
             Some(look(outcome.as_ref()?))
         };
-        self.executor.slot(self.key(), peek)?
+        self.executor.slot(self.key, peek)?
     }
 
     fn error(&self, panic: Option<Payload>) -> JoinError {
@@ -136,7 +132,7 @@ impl<T: 'static> Future for JoinHandle<T> {
             "JoinHandle of {} was awaited again after it had given its result",
             self.label
         );
-        let task = match self.executor.poll_ended(self.key(), cx) {
+        let task = match self.executor.poll_ended(self.key, cx) {
             Poll::Ready(task) => task,
             Poll::Pending => {
                 self.refuse_elsewhere();
@@ -157,7 +153,7 @@ impl<T: 'static> Future for JoinHandle<T> {
 impl<T> Drop for JoinHandle<T> {
     fn drop(&mut self) {
         if !self.is_taken {
-            self.executor.detach(self.key());
+            self.executor.detach(self.key);
         }
     }
 }

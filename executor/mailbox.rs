@@ -13,6 +13,8 @@ use crate::reactor::selector::Notifier;
 pub(super) struct Mailbox {
     pub(super) inbox: Inbox<Message>,
     notifier: Notifier,
+    /// Whether anybody wants to know who wakes whom.
+    pub(super) is_observed: bool,
     /// How often the notifier had to be used.
     pub(super) notifies: AtomicU64,
 }
@@ -21,17 +23,28 @@ pub(super) struct Mailbox {
 type Spawn = Box<dyn FnOnce(&Rc<Executor>) + Send>;
 
 pub(super) enum Message {
-    Wake(Arc<TaskWaker>),
+    /// Whom to wake, and the thread that does so, if anybody wants to know.
+    Wake(Arc<TaskWaker>, Option<Box<str>>),
     Spawn(Spawn),
 }
 
 impl Mailbox {
-    pub(super) fn new(notifier: Notifier) -> Self {
+    pub(super) fn new(notifier: Notifier, is_observed: bool) -> Self {
         Self {
             inbox: Inbox::new(),
             notifier,
+            is_observed,
             notifies: AtomicU64::new(0),
         }
+    }
+
+    /// Wakes a task from another thread.
+    pub(super) fn wake(&self, waker: Arc<TaskWaker>) {
+        let thread = self.is_observed.then(|| {
+            let thread = std::thread::current();
+            thread.name().unwrap_or("a thread without a name").into()
+        });
+        self.send(Message::Wake(waker, thread));
     }
 
     /// Delivers a message, unless the executor is gone: then it is dropped here.

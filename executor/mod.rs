@@ -29,7 +29,10 @@
 //!                                                                the slot is free
 //! ```
 
+mod builder;
 mod current;
+mod debug;
+mod dump;
 mod handle;
 mod inbox;
 mod join;
@@ -46,6 +49,7 @@ pub mod sync;
 mod task;
 mod task_local;
 mod task_ref;
+mod tell;
 mod timeout;
 mod to_thread;
 mod waker;
@@ -64,19 +68,22 @@ use std::task::{Context, Poll, Waker};
 
 use slab::Slab;
 
+use self::debug::Debug;
 use self::mailbox::{Mailbox, Message};
 use self::pool::Threads;
 use self::slot::{Joiner, Slot, TaskKey};
-use self::task::{BoxedTask, Task, Wakers, contain, swallow};
+use self::task::{BoxedTask, Task, Wakers, contain, id_of_generation, next_id, swallow};
 use self::task_ref::Label;
 use self::waker::TaskWaker;
 use crate::reactor::{Reactor, count};
 
+pub use self::builder::Builder;
+pub use self::dump::{Dump, dump};
 pub use self::handle::Handle;
 pub use self::join::{JoinError, JoinHandle};
 pub(crate) use self::pool::{Work, on_thread};
 pub use self::remote::RemoteHandle;
-pub use self::runtime::{Builder, Runtime, run};
+pub use self::runtime::{Runtime, run};
 pub(crate) use self::spawn::spawn_at;
 pub use self::spawn::{spawn, spawn_named};
 pub use self::stats::{Stats, stats};
@@ -84,12 +91,12 @@ pub use self::structured::{
     AsCompleted, Deadline, Failure, Gather, GroupError, Race, TaskGroup, TryGather, Wait,
     as_completed, gather, race, try_gather, wait,
 };
-pub use self::task::TaskId;
 pub use self::task_local::TaskLocal;
 pub use self::task_ref::{TaskRef, all_tasks, current};
 pub use self::timeout::{Elapsed, Timeout, timeout, timeout_at};
 pub use self::to_thread::to_thread;
 pub use self::yield_now::{YieldNow, yield_now};
+pub use crate::reactor::TaskId;
 
 /// How many wakers of ended tasks are kept for the next ones.
 const SPARE_WAKERS: usize = 1024;
@@ -110,6 +117,8 @@ pub(crate) struct Executor {
     /// The waker of the future that `block_on` runs, which is no task.
     main: Arc<TaskWaker>,
     is_main_ready: Cell<bool>,
+    /// Whether anybody wants to know what happens here.
+    is_observed: bool,
     /// Who is being polled, and what its waker points to.
     polled: Cell<Option<(TaskKey, NonNull<()>)>>,
     mailbox: Arc<Mailbox>,
@@ -119,19 +128,26 @@ pub(crate) struct Executor {
     /// The panics of tasks that nobody awaited, if they are to end `block_on`.
     unhandled: Option<Cell<Option<task::Payload>>>,
     panics: Cell<u64>,
+    debug: Option<Rc<Debug>>,
     turns: Cell<u64>,
     polls: Cell<u64>,
 }
 
 impl Executor {
-    fn new(reactor: Rc<Reactor>, threads: Threads, ends_on_panic: bool) -> Rc<Self> {
-        let mailbox = Arc::new(Mailbox::new(reactor.notifier()));
+    fn new(
+        reactor: Rc<Reactor>,
+        threads: Threads,
+        ends_on_panic: bool,
+        debug: Option<Rc<Debug>>,
+    ) -> Rc<Self> {
+        let mailbox = Arc::new(Mailbox::new(reactor.notifier(), reactor.is_observed()));
         Rc::new(Self {
             tasks: RefCell::default(),
             alive: Cell::new(0),
             parked: Cell::default(),
             main: Arc::new(TaskWaker::new(TaskKey::MAIN, Arc::clone(&mailbox))),
             is_main_ready: Cell::new(false),
+            is_observed: reactor.is_observed(),
             polled: Cell::new(None),
             mailbox,
             spare_wakers: RefCell::default(),
@@ -139,6 +155,7 @@ impl Executor {
             threads,
             unhandled: ends_on_panic.then(Cell::default),
             panics: Cell::new(0),
+            debug,
             turns: Cell::new(0),
             polls: Cell::new(0),
         })
@@ -153,16 +170,16 @@ impl Executor {
     where
         F: Future + 'static,
     {
-        let id = TaskId::next();
+        let id = next_id();
         let task: BoxedTask = match task_local::is_bound() {
             false => Box::pin(Task::new(future)),
             true => Box::pin(Task::new(task_local::inherit(future))),
         };
-        let slot = self.insert(id, task, name.clone(), site);
+        let key = self.insert(id, task, name.clone(), site);
         JoinHandle {
             executor: Rc::clone(self),
             label: Label { id, name, site },
-            slot,
+            key,
             is_taken: false,
             output: PhantomData,
         }
@@ -174,21 +191,30 @@ impl Executor {
         task: BoxedTask,
         name: Option<Rc<String>>,
         site: &'static Location<'static>,
-    ) -> u32 {
+    ) -> TaskKey {
         let mut tasks = self.tasks.borrow_mut();
         if tasks.len() == tasks.capacity() {
             // Doubling would cost an idle server's connections up to a slot each.
             let more = tasks.len() / 8 + 64;
             tasks.reserve_exact(more);
         }
+        let parent = self
+            .polled
+            .get()
+            .map_or(TaskKey::MAIN, |(parent, _)| parent);
+        if self.is_observed {
+            self.tell_spawn(id, parent, name.as_deref(), site);
+        }
         let entry = tasks.vacant_entry();
-        let key = TaskKey::new(entry.key() as u32, id);
+        let key = TaskKey::new(entry.key() as u32, id.0 as u32);
         entry.insert(Slot {
             task: Some(task),
             joiner: Joiner::NOBODY,
             site,
             name,
-            generation: key.generation,
+            generation: key.generation(),
+            parent: parent.generation(),
+            polls: 0,
             is_cancelled: false,
             is_detached: false,
             has_ended: false,
@@ -196,7 +222,7 @@ impl Executor {
         });
         self.alive.update(|alive| alive + 1);
         run_queue::push(key);
-        key.slot
+        key
     }
 
     /// The wakers for a task that is polled for the first time: those of an ended one, if there are
@@ -236,7 +262,11 @@ impl Executor {
         };
         self.reactor.renew_budget();
         count(&self.polls, 1);
-        let poll = contain(|| task.as_mut().run(self, key));
+        let poll = if self.is_observed {
+            self.run_observed(key, &mut task)
+        } else {
+            contain(|| task.as_mut().run(self, key))
+        };
         self.polled.set(None);
         match poll {
             Ok(Poll::Pending) => self.put_back(key, task),
@@ -250,6 +280,7 @@ impl Executor {
     fn take(&self, key: TaskKey) -> Option<BoxedTask> {
         self.slot(key, |slot| {
             slot.is_woken = false;
+            slot.polls = slot.polls.wrapping_add(1);
             slot.task.take_if(|_| !slot.has_ended)
         })?
     }
@@ -286,7 +317,11 @@ impl Executor {
 
     /// Drops the future of a task that has no result.
     fn abandon(&self, key: TaskKey, mut task: BoxedTask, panic: Option<task::Payload>) {
+        let is_cancelled = panic.is_none();
         task.as_mut().abandon(self, panic);
+        if self.is_observed && is_cancelled {
+            self.tell_cancel(key);
+        }
         self.retire(key, task);
     }
 
@@ -294,9 +329,9 @@ impl Executor {
     fn retire(&self, key: TaskKey, task: BoxedTask) {
         self.alive.update(|alive| alive - 1);
         let mut tasks = self.tasks.borrow_mut();
-        let slot = &mut tasks[key.slot as usize];
+        let slot = &mut tasks[key.slot()];
         if slot.is_detached {
-            let slot = tasks.remove(key.slot as usize);
+            let slot = tasks.remove(key.slot());
             drop(tasks);
             self.discard(task, slot);
         } else {
@@ -304,7 +339,7 @@ impl Executor {
             slot.task = Some(task);
             let joiner = mem::replace(&mut slot.joiner, Joiner::NOBODY);
             drop(tasks);
-            self.wake(joiner);
+            self.wake(joiner, key);
         }
     }
 
@@ -322,20 +357,21 @@ impl Executor {
         (polled.as_ptr().cast_const() == waker.data()).then_some(key)
     }
 
-    fn wake(&self, joiner: Joiner) {
-        match joiner {
-            Joiner::Task(TaskKey::MAIN) => {
-                if self.main.queue() {
-                    run_queue::push(TaskKey::MAIN);
-                }
-            }
+    /// Wakes who has awaited a task that has ended.
+    fn wake(&self, joiner: Joiner, ended: TaskKey) {
+        let (key, is_new) = match joiner {
+            Joiner::Task(TaskKey::MAIN) => (TaskKey::MAIN, self.main.queue()),
             Joiner::Task(key) => {
                 let was_woken = self.slot(key, |slot| mem::replace(&mut slot.is_woken, true));
-                if was_woken == Some(false) {
-                    run_queue::push(key);
-                }
+                (key, was_woken == Some(false))
             }
-            Joiner::Future(waker) => swallow(|| waker.wake()),
+            Joiner::Future(waker) => return swallow(|| waker.wake()),
+        };
+        if is_new {
+            run_queue::push(key);
+            if self.is_observed {
+                self.tell_wake_by(key, ended);
+            }
         }
     }
 
@@ -355,7 +391,7 @@ impl Executor {
 
     fn label(&self, slot: &Slot) -> Label {
         Label {
-            id: TaskId::of_generation(slot.generation),
+            id: id_of_generation(slot.generation),
             name: slot.name.clone(),
             site: slot.site,
         }
@@ -364,7 +400,7 @@ impl Executor {
     /// `None`: it is no task, or there is none any more.
     fn task_ref(self: &Rc<Self>, key: TaskKey) -> Option<TaskRef> {
         let label = self.slot(key, |slot| self.label(slot))?;
-        Some(TaskRef::new(self, key.slot, label))
+        Some(TaskRef::new(self, key, label))
     }
 
     /// Keeps the wakers of an ended task for another one. Two references are those in our hand:
@@ -388,11 +424,11 @@ impl Executor {
     #[inline]
     fn poll_ended(&self, key: TaskKey, cx: &Context<'_>) -> Poll<Option<BoxedTask>> {
         let mut tasks = self.tasks.borrow_mut();
-        let Some(slot) = tasks.get_mut(key.slot as usize) else {
+        let Some(slot) = tasks.get_mut(key.slot()) else {
             return Poll::Ready(None);
         };
         if slot.has_ended {
-            let Slot { task, joiner, .. } = tasks.remove(key.slot as usize);
+            let Slot { task, joiner, .. } = tasks.remove(key.slot());
             drop(tasks);
             drop(joiner);
             return Poll::Ready(task);
@@ -400,6 +436,10 @@ impl Executor {
         match (self.polled_with(cx.waker()), &mut slot.joiner) {
             (Some(task), Joiner::Task(joiner)) => {
                 *joiner = task;
+                drop(tasks);
+                if self.is_observed {
+                    self.tell_join(key);
+                }
                 Poll::Pending
             }
             _ => {
@@ -442,12 +482,12 @@ impl Executor {
     /// Nobody will ask for the outcome of this task. If it is there already, it is dropped.
     fn detach(&self, key: TaskKey) {
         let mut tasks = self.tasks.borrow_mut();
-        let Some(slot) = tasks.get_mut(key.slot as usize) else {
+        let Some(slot) = tasks.get_mut(key.slot()) else {
             return;
         };
         slot.is_detached = true;
         let joiner = mem::replace(&mut slot.joiner, Joiner::NOBODY);
-        let ended = slot.has_ended.then(|| tasks.remove(key.slot as usize));
+        let ended = slot.has_ended.then(|| tasks.remove(key.slot()));
         drop(tasks);
         drop(joiner);
         if let Some(mut slot) = ended
@@ -459,8 +499,8 @@ impl Executor {
 
     fn slot<R>(&self, key: TaskKey, with: impl FnOnce(&mut Slot) -> R) -> Option<R> {
         let mut tasks = self.tasks.borrow_mut();
-        let slot = tasks.get_mut(key.slot as usize)?;
-        (slot.generation == key.generation).then(|| with(slot))
+        let slot = tasks.get_mut(key.slot())?;
+        (slot.generation == key.generation()).then(|| with(slot))
     }
 
     /// Takes in what other threads have left in the mailbox.
@@ -471,10 +511,11 @@ impl Executor {
                 break;
             };
             match message {
-                Message::Wake(waker) => {
+                Message::Wake(waker, thread) => {
                     waker.receive();
                     if waker.queue() {
                         run_queue::push(waker.key());
+                        self.tell_foreign_wake(waker.key(), thread);
                     }
                 }
                 Message::Spawn(spawn) => spawn(self),
@@ -505,7 +546,7 @@ impl Executor {
                     slot.has_ended = true;
                     mem::replace(&mut slot.joiner, Joiner::NOBODY)
                 });
-                joiner.into_iter().for_each(|joiner| self.wake(joiner));
+                joiner.into_iter().for_each(|joiner| self.wake(joiner, key));
             }
             assert!(
                 std::thread::panicking(),
@@ -529,10 +570,7 @@ impl Executor {
     fn keys(&self, are_meant: impl Fn(&Slot) -> bool) -> Vec<TaskKey> {
         let tasks = self.tasks.borrow();
         let meant = tasks.iter().filter(|(_, slot)| are_meant(slot));
-        let key = |(slot, &Slot { generation, .. })| TaskKey {
-            slot: slot as u32,
-            generation,
-        };
+        let key = |(slot, &Slot { generation, .. })| TaskKey::new(slot as u32, generation);
         meant.map(key).collect()
     }
 

@@ -8,18 +8,25 @@ use std::cell::{Cell, RefCell};
 use std::mem;
 use std::sync::Arc;
 
+use super::Executor;
 use super::mailbox::Mailbox;
 use super::slot::TaskKey;
 
 thread_local! {
     static QUEUE: RunQueue = const {
-        RunQueue { owner: Cell::new(0), keys: RefCell::new(Vec::new()) }
+        RunQueue {
+            owner: Cell::new(0),
+            is_observed: Cell::new(false),
+            keys: RefCell::new(Vec::new()),
+        }
     };
 }
 
 struct RunQueue {
     /// The address of the mailbox of the runtime that runs on this thread; 0 if none does.
     owner: Cell<usize>,
+    /// Whether anybody wants to know who wakes whom.
+    is_observed: Cell<bool>,
     keys: RefCell<Vec<TaskKey>>,
 }
 
@@ -32,10 +39,19 @@ pub(super) fn push_if_here(mailbox: &Arc<Mailbox>, key: impl FnOnce() -> Option<
             let is_here = queue.owner.get() == address(mailbox);
             if is_here && let Some(key) = key() {
                 queue.keys.borrow_mut().push(key);
+                if queue.is_observed.get() {
+                    tell_wake(key);
+                }
             }
             is_here
         })
         .unwrap_or(false) // The thread is about to end.
+}
+
+#[cold]
+#[inline(never)]
+fn tell_wake(key: TaskKey) {
+    Executor::with_current(|executor| executor.tell_wake(key));
 }
 
 /// Queues a key of the runtime that runs on this thread.
@@ -51,6 +67,13 @@ pub(super) fn is_empty() -> bool {
         .unwrap_or(true)
 }
 
+/// Who is queued on this thread.
+pub(super) fn keys() -> Vec<TaskKey> {
+    QUEUE
+        .try_with(|queue| queue.keys.borrow().clone())
+        .unwrap_or_default()
+}
+
 /// Exchanges the queue for another one.
 #[inline]
 pub(super) fn swap(keys: &mut Vec<TaskKey>) {
@@ -61,13 +84,17 @@ pub(super) fn swap(keys: &mut Vec<TaskKey>) {
 #[derive(Default)]
 pub(super) struct Displaced {
     owner: usize,
+    is_observed: bool,
     keys: Vec<TaskKey>,
 }
 
 /// Makes these keys the queue of the thread, and the runtime of this mailbox its owner.
 pub(super) fn enter(mailbox: &Arc<Mailbox>, keys: Vec<TaskKey>) -> Displaced {
-    let owner = address(mailbox);
-    exchange(Displaced { owner, keys })
+    exchange(Displaced {
+        owner: address(mailbox),
+        is_observed: mailbox.is_observed,
+        keys,
+    })
 }
 
 /// Puts the former queue in its place again, and gives the keys of the current one back.
@@ -79,6 +106,7 @@ fn exchange(new: Displaced) -> Displaced {
     // At the exit of the thread there may be no queue any more, and nothing will run.
     let exchange = |queue: &RunQueue| Displaced {
         owner: queue.owner.replace(new.owner),
+        is_observed: queue.is_observed.replace(new.is_observed),
         keys: queue.keys.replace(new.keys),
     };
     QUEUE.try_with(exchange).unwrap_or_default()

@@ -10,11 +10,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use super::pool::Threads;
 use super::slot::TaskKey;
-use super::{Executor, Handle, Stats};
-use crate::reactor::selector::{Backend, Selector};
-use crate::reactor::{Monotonic, Reactor, count};
+use super::{Builder, Executor, Handle, Stats};
+use crate::reactor::count;
+use crate::reactor::selector::Backend;
 
 /// While tasks stay ready, sockets, timers and other threads are looked after once in this many
 /// polls. It is a prime: no multiple of anything that programs like to do in rounds.
@@ -44,93 +43,6 @@ pub fn run<F: Future>(main: F) -> F::Output {
     match Runtime::new() {
         Ok(runtime) => runtime.block_on(main),
         Err(error) => panic!("selio::run: {error}"),
-    }
-}
-
-/// Makes a [`Runtime`] that differs from the default one.
-///
-/// # Examples
-///
-/// ```
-/// use selio::{Builder, selector::Backend};
-///
-/// let runtime = Builder::new().backend(Backend::Poll).build()?;
-/// assert_eq!(runtime.backend(), Backend::Poll);
-/// # Ok::<(), std::io::Error>(())
-/// ```
-#[derive(Clone, Debug, Default)]
-pub struct Builder {
-    backend: Option<Backend>,
-    ends_on_panic: bool,
-    max_threads: Option<usize>,
-}
-
-impl Builder {
-    /// Starts with the defaults.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Chooses the selector. By default it is the one that the environment variable
-    /// `SELIO_SELECTOR` names, else the best one of the platform.
-    #[must_use]
-    pub fn backend(mut self, backend: Backend) -> Self {
-        self.backend = Some(backend);
-        self
-    }
-
-    /// Whether the panic of a task that nobody awaits ends [`Runtime::block_on`], which then panics
-    /// in its turn. By default it is told on stderr, and counted in [`Stats::panics`]; the others go
-    /// on.
-    ///
-    /// # Examples
-    ///
-    /// ```should_panic
-    /// let runtime = selio::Builder::new().end_on_panic(true).build().unwrap();
-    /// runtime.block_on(async {
-    ///     selio::spawn(async { panic!("nobody would have noticed") });
-    ///     std::future::pending::<()>().await;
-    /// });
-    /// ```
-    #[must_use]
-    pub fn end_on_panic(mut self, ends_on_panic: bool) -> Self {
-        self.ends_on_panic = ends_on_panic;
-        self
-    }
-
-    /// Says how many threads [`to_thread`](crate::to_thread) may use. Look-ups of names may use as
-    /// many of their own. By default, it is 4 more than the machine has processors, and at most 32.
-    ///
-    /// # Panics
-    ///
-    /// If it is 0: nothing would ever be called.
-    #[must_use]
-    #[track_caller]
-    pub fn max_threads(mut self, threads: usize) -> Self {
-        assert!(
-            threads > 0,
-            "Builder::max_threads: with no thread, nothing would ever be called; give at least 1"
-        );
-        self.max_threads = Some(threads);
-        self
-    }
-
-    /// Makes the runtime.
-    ///
-    /// # Errors
-    ///
-    /// The selector is unknown or not available on this platform (the message lists those that
-    /// are), or the process has no file descriptor left.
-    pub fn build(self) -> io::Result<Runtime> {
-        let selector = match self.backend {
-            Some(backend) => Selector::with_backend(backend)?,
-            None => Selector::new()?,
-        };
-        let reactor = Reactor::new(selector, Box::new(Monotonic));
-        Ok(Runtime {
-            executor: Executor::new(reactor, Threads::new(self.max_threads), self.ends_on_panic),
-        })
     }
 }
 
@@ -165,6 +77,10 @@ pub struct Runtime {
 }
 
 impl Runtime {
+    pub(super) fn of(executor: Rc<Executor>) -> Self {
+        Self { executor }
+    }
+
     /// A runtime with the defaults of [`Builder`].
     ///
     /// # Errors
@@ -202,8 +118,15 @@ impl Runtime {
                 self.executor.main.unqueue();
                 self.executor.reactor.renew_budget();
                 self.executor.set_polled(TaskKey::MAIN, &waker);
+                if self.executor.is_observed {
+                    self.executor.tell_poll(TaskKey::MAIN);
+                }
                 let poll = main.as_mut().poll(&mut cx);
                 self.executor.polled.set(None);
+                if self.executor.is_observed {
+                    let is_ready = poll.is_ready();
+                    self.executor.tell_end_of_poll(TaskKey::MAIN, is_ready);
+                }
                 if let Poll::Ready(output) = poll {
                     return output;
                 }

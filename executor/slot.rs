@@ -1,11 +1,11 @@
-//! What the executor knows of a task, apart from its future: a slot of at most 64 bytes.
+//! What the executor knows of a task, apart from its future: a slot of 64 bytes.
 
 use std::panic::Location;
 use std::rc::Rc;
 use std::task::Waker;
 
-use super::TaskId;
-use super::task::BoxedTask;
+use super::task::{BoxedTask, id_of_generation};
+use crate::reactor::TaskId;
 
 pub(super) struct Slot {
     /// Taken out while the task is polled or dropped.
@@ -15,6 +15,9 @@ pub(super) struct Slot {
     pub(super) site: &'static Location<'static>,
     pub(super) name: Option<Rc<String>>,
     pub(super) generation: u32,
+    /// The generation of the task that spawned it.
+    pub(super) parent: u32,
+    pub(super) polls: u32,
     /// It has to end after its current poll.
     pub(super) is_cancelled: bool,
     /// Its handle is gone: nobody will ask for its outcome.
@@ -23,6 +26,13 @@ pub(super) struct Slot {
     pub(super) has_ended: bool,
     /// It is in the ready queue because a task that it awaits has ended.
     pub(super) is_woken: bool,
+}
+
+impl Slot {
+    /// Its waker, if it has been polled and is not being polled.
+    pub(super) fn waker(&self) -> Option<&Waker> {
+        self.task.as_ref()?.as_ref().waker()
+    }
 }
 
 /// Who awaits the handle of a task.
@@ -39,40 +49,45 @@ impl Joiner {
 
 /// Names a slot for the life of its task and its handle: a wake that comes too late finds another
 /// generation there and does nothing.
+///
+/// The upper half is the number of the slot, the lower half the generation: the lower half of the
+/// task's number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct TaskKey {
-    pub(super) slot: u32,
-    /// The lower half of the task's number.
-    pub(super) generation: u32,
-}
+pub(super) struct TaskKey(u64);
 
 impl TaskKey {
     /// The future that `block_on` runs.
-    pub(super) const MAIN: Self = Self {
-        slot: u32::MAX,
-        generation: 0,
-    };
+    pub(super) const MAIN: Self = Self((u32::MAX as u64) << 32);
 
-    const NOBODY: Self = Self {
-        slot: u32::MAX,
-        generation: 1,
-    };
+    const NOBODY: Self = Self(u64::MAX);
 
-    pub(super) fn new(slot: u32, TaskId(id): TaskId) -> Self {
-        Self {
-            slot,
-            generation: id as u32,
-        }
+    pub(super) fn new(slot: u32, generation: u32) -> Self {
+        Self(u64::from(slot) << 32 | u64::from(generation))
+    }
+
+    pub(super) fn slot(self) -> usize {
+        (self.0 >> 32) as usize
+    }
+
+    pub(super) fn generation(self) -> u32 {
+        self.0 as u32
+    }
+
+    /// The number of the task of this generation; 0 is that of the future of `block_on`.
+    pub(super) fn parent(generation: u32) -> Option<TaskId> {
+        (generation != Self::MAIN.generation()).then(|| id_of_generation(generation))
+    }
+
+    /// The number of this task, if it is one that exists.
+    pub(super) fn id(self) -> Option<TaskId> {
+        (self != Self::MAIN).then(|| id_of_generation(self.generation()))
     }
 
     pub(super) fn into_u64(self) -> u64 {
-        u64::from(self.slot) << 32 | u64::from(self.generation)
+        self.0
     }
 
     pub(super) fn from_u64(key: u64) -> Self {
-        Self {
-            slot: (key >> 32) as u32,
-            generation: key as u32,
-        }
+        Self(key)
     }
 }

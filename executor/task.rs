@@ -2,7 +2,6 @@
 
 use std::any::Any;
 use std::cell::Cell;
-use std::fmt;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -14,45 +13,25 @@ use pin_project_lite::pin_project;
 use super::Executor;
 use super::slot::TaskKey;
 use super::waker::TaskWaker;
-
-/// The number of a task. No two tasks of one thread ever have the same.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TaskId(pub(super) u64);
-
-impl TaskId {
-    /// One more than the last one of this thread.
-    pub(super) fn next() -> Self {
-        LAST.with(|last| {
-            last.set(last.get() + 1);
-            Self(last.get())
-        })
-    }
-
-    fn last() -> Self {
-        Self(LAST.with(Cell::get))
-    }
-
-    /// The number of a task that exists, from its lower half.
-    pub(super) fn of_generation(generation: u32) -> Self {
-        let Self(last) = Self::last();
-        Self(last - u64::from((last as u32).wrapping_sub(generation)))
-    }
-}
+use crate::reactor::TaskId;
 
 thread_local! {
+    /// The number of the last task that was made on this thread.
     static LAST: Cell<u64> = const { Cell::new(0) };
 }
 
-impl fmt::Display for TaskId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
+/// A number that no other task of this thread has.
+pub(super) fn next_id() -> TaskId {
+    LAST.with(|last| {
+        last.set(last.get() + 1);
+        TaskId(last.get())
+    })
 }
 
-impl fmt::Debug for TaskId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "TaskId({})", self.0)
-    }
+/// The number of a task that exists, from its lower half.
+pub(super) fn id_of_generation(generation: u32) -> TaskId {
+    let last = LAST.with(Cell::get);
+    TaskId(last - u64::from((last as u32).wrapping_sub(generation)))
 }
 
 /// What a panic leaves behind.
@@ -125,6 +104,9 @@ pub(super) trait Run {
 
     /// What it has panicked with, if it has.
     fn take_panic(self: Pin<&mut Self>) -> Option<Payload>;
+
+    /// Its waker, once it was polled.
+    fn waker(self: Pin<&Self>) -> Option<&Waker>;
 }
 
 impl<F> Run for Task<F>
@@ -166,6 +148,11 @@ where
             StageProjection::Running { .. } => None,
             StageProjection::Ended { outcome } => Some(outcome),
         }
+    }
+
+    fn waker(self: Pin<&Self>) -> Option<&Waker> {
+        let wakers = self.project_ref().wakers.as_ref()?;
+        Some(&wakers.waker)
     }
 
     fn take_panic(self: Pin<&mut Self>) -> Option<Payload> {

@@ -68,15 +68,15 @@ pub fn all_tasks() -> Vec<TaskRef> {
 #[derive(Clone)]
 pub struct TaskRef {
     executor: Weak<Executor>,
-    slot: u32,
+    key: TaskKey,
     label: Label,
 }
 
 impl TaskRef {
-    pub(super) fn new(executor: &Rc<Executor>, slot: u32, label: Label) -> Self {
+    pub(super) fn new(executor: &Rc<Executor>, key: TaskKey, label: Label) -> Self {
         Self {
             executor: Rc::downgrade(executor),
-            slot,
+            key,
             label,
         }
     }
@@ -102,7 +102,7 @@ impl TaskRef {
     /// Ends the task, as [`JoinHandle::cancel`](crate::JoinHandle::cancel) does.
     pub fn cancel(&self) {
         if let Some(executor) = self.executor.upgrade() {
-            executor.cancel_from_anywhere(self.key());
+            executor.cancel_from_anywhere(self.key);
         }
     }
 
@@ -110,11 +110,7 @@ impl TaskRef {
     #[must_use]
     pub fn is_finished(&self) -> bool {
         let executor = self.executor.upgrade();
-        executor.is_none_or(|executor| executor.has_ended(self.key()))
-    }
-
-    fn key(&self) -> TaskKey {
-        TaskKey::new(self.slot, self.label.id)
+        executor.is_none_or(|executor| executor.has_ended(self.key))
     }
 }
 

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::Wake;
 
 use super::inbox::Posted;
-use super::mailbox::{Mailbox, Message};
+use super::mailbox::Mailbox;
 use super::run_queue;
 use super::slot::TaskKey;
 
@@ -79,13 +79,13 @@ impl Wake for TaskWaker {
     fn wake(self: Arc<Self>) {
         if !self.wake_locally() && self.posted.post() {
             let mailbox = Arc::clone(&self.mailbox);
-            mailbox.send(Message::Wake(self));
+            mailbox.wake(self);
         }
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
         if !self.wake_locally() && self.posted.post() {
-            self.mailbox.send(Message::Wake(Arc::clone(self)));
+            self.mailbox.wake(Arc::clone(self));
         }
     }
 }

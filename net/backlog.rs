@@ -43,6 +43,7 @@ impl<L: Listen> Backlog<L> {
         }
     }
 
+    #[track_caller]
     pub(super) fn accept(&self) -> Accept<'_, L> {
         Accept {
             backlog: self,

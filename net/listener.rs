@@ -129,8 +129,9 @@ impl TcpListener {
     /// # Cancel safety
     ///
     /// Nothing is lost: a connection that was not returned is there for the next call.
-    pub async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
-        self.backlog.accept().await
+    #[track_caller]
+    pub fn accept(&self) -> impl Future<Output = io::Result<(TcpStream, SocketAddr)>> {
+        self.backlog.accept()
     }
 
     /// [`accept`](Self::accept) for those who pause by themselves after an error.
@@ -139,6 +140,7 @@ impl TcpListener {
     }
 
     /// The connections, as a stream that never ends.
+    #[track_caller]
     pub fn incoming(&self) -> Incoming<'_> {
         Incoming(self.backlog.accept())
     }

@@ -162,6 +162,7 @@ impl TcpStream {
     /// # Cancel safety
     ///
     /// Nothing is lost: bytes that were not returned are there for the next read.
+    #[track_caller]
     pub fn read(&self, buffer: &mut [u8]) -> impl Future<Output = io::Result<usize>> {
         let mut waiter = self.source.waiter(Direction::Read);
         poll_fn(move |cx| match buffer {
@@ -237,6 +238,7 @@ impl TcpStream {
     /// # Cancel safety
     ///
     /// If it does not return, nothing was written.
+    #[track_caller]
     pub fn write(&self, bytes: &[u8]) -> impl Future<Output = io::Result<usize>> {
         let mut waiter = self.source.waiter(Direction::Write);
         poll_fn(move |cx| match bytes {
@@ -277,6 +279,7 @@ impl TcpStream {
     ///
     /// None: a part may have been written, and nobody knows how much. Where that matters, call
     /// [`write`](Self::write) in a loop.
+    #[track_caller]
     pub fn write_all(&self, mut bytes: &[u8]) -> impl Future<Output = io::Result<()>> {
         let mut waiter = self.source.waiter(Direction::Write);
         poll_fn(move |cx| bytes::poll_write_all(&mut waiter, cx, &mut bytes, socket::send))
@@ -291,8 +294,9 @@ impl TcpStream {
     /// # Cancel safety
     ///
     /// Nothing is lost.
-    pub async fn readable(&self) -> io::Result<()> {
-        self.source.readable().await
+    #[track_caller]
+    pub fn readable(&self) -> impl Future<Output = io::Result<()>> {
+        self.source.readable()
     }
 
     /// Waits until [`try_write`](Self::try_write) is worth a try. See [`Source::writable`].
@@ -304,8 +308,9 @@ impl TcpStream {
     /// # Cancel safety
     ///
     /// Nothing is lost.
-    pub async fn writable(&self) -> io::Result<()> {
-        self.source.writable().await
+    #[track_caller]
+    pub fn writable(&self) -> impl Future<Output = io::Result<()>> {
+        self.source.writable()
     }
 
     /// Reads what is there, without waiting.

@@ -33,6 +33,7 @@
 //! and is then left alone: neither bytes that nobody reads nor a hang-up can make it spin.
 
 mod loan;
+mod observer;
 pub mod selector;
 mod source;
 mod time;
@@ -55,6 +56,7 @@ use self::waiters::{Enrolled, Ticket};
 use self::watch::Watch;
 
 pub(crate) use self::loan::Loan;
+pub use self::observer::{By, Event, Observer, TaskId};
 pub(crate) use self::source::Waiter;
 pub use self::source::{Direction, Source};
 pub(crate) use self::time::{Call, now};
@@ -72,6 +74,7 @@ pub(crate) struct Reactor {
     selector: RefCell<Selector<Rc<Watch>>>,
     timers: RefCell<TimerQueue>,
     clock: Box<dyn Clock>,
+    observer: Option<Rc<dyn Observer>>,
     /// Whether its runtime runs on this thread: otherwise whoever waits would wait for ever.
     is_current: Cell<bool>,
     budget: Cell<u32>,
@@ -91,6 +94,13 @@ pub(crate) struct Counters {
     pub(crate) arms: Cell<u64>,
     pub(crate) disarms: Cell<u64>,
     pub(crate) sources: Cell<usize>,
+}
+
+/// What somebody waits for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Wait {
+    Handle { fd: RawFd, direction: Direction },
+    Timer { deadline: Instant },
 }
 
 /// Adds to a counter.
@@ -113,11 +123,16 @@ impl Clock for Monotonic {
 }
 
 impl Reactor {
-    pub(crate) fn new(selector: Selector<Rc<Watch>>, clock: Box<dyn Clock>) -> Rc<Self> {
+    pub(crate) fn new(
+        selector: Selector<Rc<Watch>>,
+        clock: Box<dyn Clock>,
+        observer: Option<Rc<dyn Observer>>,
+    ) -> Rc<Self> {
         Rc::new(Self {
             timers: RefCell::new(TimerQueue::new(clock.now())),
             selector: RefCell::new(selector),
             clock,
+            observer,
             is_current: Cell::new(false),
             budget: Cell::new(BUDGET),
             is_overdue: Cell::new(false),
@@ -161,12 +176,28 @@ impl Reactor {
         }
         let mut unwanted = Vec::new();
         let mut events = 0;
+        let since = self.is_observed().then(|| self.clock.now());
         let result = selector.select_each(timeout, |event| {
             events += 1;
+            let (fd, readable, writable) = (event.key.fd, event.readable, event.writable);
+            self.observe(move || Event::Ready {
+                fd,
+                readable,
+                writable,
+            });
             if let Some(interest) = event.key.dispatch(event, woken) {
                 unwanted.push((Rc::clone(event.key), interest));
             }
         });
+        if let Some(since) = since {
+            let backend = selector.backend();
+            self.observe(move || Event::Selected {
+                backend,
+                timeout,
+                since,
+                events,
+            });
+        }
         drop(selector);
         count(&self.counters.selects, 1);
         count(&self.counters.events, events);
@@ -190,6 +221,8 @@ impl Reactor {
         }
         watch.armed.set(Some(interest));
         count(&self.counters.arms, 1);
+        let fd = watch.fd;
+        self.observe(move || Event::Armed { fd, interest });
         Ok(())
     }
 
@@ -209,12 +242,18 @@ impl Reactor {
             None => selector.deregister(fd),
         };
         count(&self.counters.disarms, 1);
+        let (fd, interest) = (watch.fd, watch.armed.get());
+        self.observe(move || Event::Disarmed { fd, interest });
     }
 
     fn expire(&self, woken: &mut Vec<Waker>) {
         let mut timers = self.timers.borrow_mut();
         if !timers.is_empty() {
+            let before = woken.len();
             timers.expire(self.clock.now(), woken);
+            for _ in before..woken.len() {
+                self.observe(move || Event::TimerFired);
+            }
         }
     }
 
@@ -258,6 +297,16 @@ impl Reactor {
             self.arm(watch, direction.interest())?;
         }
         let waker = waker.clone();
+        let first = watch.waiters(direction).enrol_first(ticket, waker);
+        if let Err(waker) = first {
+            self.wait_among_others(watch, direction, ticket, waker);
+        }
+        Ok(())
+    }
+
+    /// Somebody waits for the same already.
+    #[cold]
+    fn wait_among_others(&self, watch: &Watch, direction: Direction, ticket: Ticket, waker: Waker) {
         let look = self.counters.selects.get();
         let enrolled = watch.waiters(direction).enrol(ticket, waker, look);
         match enrolled {
@@ -265,7 +314,6 @@ impl Reactor {
             Enrolled::Again(superfluous) => drop(superfluous),
             Enrolled::InsteadOf(mut displaced) => wake_all(&mut displaced),
         }
-        Ok(())
     }
 
     /// A ticket that nobody else who waits has.
@@ -309,6 +357,28 @@ impl Reactor {
         self.is_current.get()
     }
 
+    /// Tells the observer, if there is one.
+    #[inline]
+    pub(crate) fn observe<'a>(&self, event: impl FnOnce() -> Event<'a>) {
+        if self.is_observed() {
+            self.tell(event);
+        }
+    }
+
+    // Apart, so that who is not observed pays for the comparison only.
+    #[cold]
+    #[inline(never)]
+    fn tell<'a>(&self, event: impl FnOnce() -> Event<'a>) {
+        if let Some(observer) = &self.observer {
+            observer.event(&event());
+        }
+    }
+
+    #[inline]
+    pub(crate) fn is_observed(&self) -> bool {
+        self.observer.is_some()
+    }
+
     pub(crate) fn now(&self) -> Instant {
         self.clock.now()
     }
@@ -319,6 +389,21 @@ impl Reactor {
 
     pub(crate) fn notifier(&self) -> Notifier {
         self.selector.borrow().notifier()
+    }
+
+    /// Calls `each` with the waker of everybody who waits here, and what for.
+    pub(crate) fn each_wait(&self, mut each: impl FnMut(&Waker, Wait)) {
+        for registration in self.selector.borrow().registrations() {
+            let watch = registration.key;
+            for direction in [Direction::Read, Direction::Write] {
+                let fd = watch.fd;
+                let wait = Wait::Handle { fd, direction };
+                watch.waiters(direction).each(|waker| each(waker, wait));
+            }
+        }
+        self.timers
+            .borrow()
+            .each(|deadline, waker| each(waker, Wait::Timer { deadline }));
     }
 
     pub(crate) fn timers(&self) -> usize {

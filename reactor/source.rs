@@ -2,15 +2,16 @@
 
 use std::cell::RefMut;
 use std::fmt;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
+use std::panic::Location;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use super::selector::Interest;
 use super::waiters::{Ticket, Waiters};
-use super::{Loan, Reactor, Watch};
+use super::{Event, Loan, Reactor, Watch};
 
 /// What a task waits for: to read, or to write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -137,8 +138,9 @@ impl<T> Source<T> {
     /// # Cancel safety
     ///
     /// Nothing is lost: it only waits.
-    pub async fn readable(&self) -> io::Result<()> {
-        self.ready(Direction::Read).await
+    #[track_caller]
+    pub fn readable(&self) -> impl Future<Output = io::Result<()>> {
+        self.ready(Direction::Read)
     }
 
     /// Waits until writing would not have to wait: there is room, a connection was established, or
@@ -151,8 +153,9 @@ impl<T> Source<T> {
     /// # Cancel safety
     ///
     /// Nothing is lost: it only waits.
-    pub async fn writable(&self) -> io::Result<()> {
-        self.ready(Direction::Write).await
+    #[track_caller]
+    pub fn writable(&self) -> impl Future<Output = io::Result<()>> {
+        self.ready(Direction::Write)
     }
 
     /// Tries `op`, and if it would block, arranges that the task is woken when it is worth another
@@ -166,13 +169,15 @@ impl<T> Source<T> {
     /// # Errors
     ///
     /// Those of `op`; and as for [`readable`](Self::readable).
+    #[track_caller]
     pub fn poll_io<R>(
         &self,
         cx: &mut Context<'_>,
         direction: Direction,
         op: impl FnMut(&T) -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
-        self.poll_ticketed(cx, direction, |_| Ticket::NONE, op)
+        let site = Location::caller();
+        self.poll_ticketed(cx, direction, |_| Ticket::NONE, site, op)
     }
 
     fn poll_ticketed<R>(
@@ -180,6 +185,7 @@ impl<T> Source<T> {
         cx: &mut Context<'_>,
         direction: Direction,
         ticket: impl FnOnce(&Reactor) -> Ticket,
+        site: &'static Location<'static>,
         mut op: impl FnMut(&T) -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
         let watch = self.watch();
@@ -199,32 +205,39 @@ impl<T> Source<T> {
                 }
             }
         }
+        if reactor.is_observed() {
+            tell_would_block(watch, direction, site);
+        }
         reactor.wait_for(watch, direction, ticket(reactor), cx.waker())?;
         Poll::Pending
     }
 
     /// A waiter that leaves no waker behind when it is dropped.
+    #[track_caller]
     pub(crate) fn waiter(&self, direction: Direction) -> Waiter<'_, T> {
         Waiter {
             source: self,
             direction,
             ticket: None,
+            site: Location::caller(),
         }
     }
 
     /// A future of [`poll_io`](Self::poll_io) that leaves no waker behind when it is dropped.
-    pub(crate) async fn io<R>(
+    #[track_caller]
+    pub(crate) fn io<R>(
         &self,
         direction: Direction,
         mut op: impl FnMut(&T) -> io::Result<R>,
-    ) -> io::Result<R> {
+    ) -> impl Future<Output = io::Result<R>> {
         let mut waiter = self.waiter(direction);
-        poll_fn(|cx| waiter.poll_io(cx, &mut op)).await
+        poll_fn(move |cx| waiter.poll_io(cx, &mut op))
     }
 
-    async fn ready(&self, direction: Direction) -> io::Result<()> {
+    #[track_caller]
+    fn ready(&self, direction: Direction) -> impl Future<Output = io::Result<()>> {
         let mut waiter = self.waiter(direction);
-        poll_fn(|cx| waiter.poll_ready(cx)).await
+        poll_fn(move |cx| waiter.poll_ready(cx))
     }
 
     /// The reactor that watches it.
@@ -245,6 +258,15 @@ impl<T> Source<T> {
     fn watch(&self) -> &Rc<Watch> {
         &self.registered.0
     }
+}
+
+#[cold]
+fn tell_would_block(watch: &Watch, direction: Direction, site: &'static Location<'static>) {
+    watch.reactor().observe(|| Event::WouldBlock {
+        fd: watch.fd,
+        direction,
+        site,
+    });
 }
 
 impl<T: AsFd> AsFd for Source<T> {
@@ -271,6 +293,8 @@ pub(crate) struct Waiter<'a, T> {
     direction: Direction,
     /// Drawn when there is something to wait for.
     ticket: Option<Ticket>,
+    /// The line that waits, for those who watch.
+    site: &'static Location<'static>,
 }
 
 impl<'a, T> Waiter<'a, T> {
@@ -285,7 +309,8 @@ impl<'a, T> Waiter<'a, T> {
         op: impl FnMut(&T) -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
         let ticket = |reactor: &Reactor| *self.ticket.get_or_insert_with(|| reactor.ticket());
-        self.source.poll_ticketed(cx, self.direction, ticket, op)
+        self.source
+            .poll_ticketed(cx, self.direction, ticket, self.site, op)
     }
 
     /// Waits for an event, without trying anything.
@@ -300,6 +325,9 @@ impl<'a, T> Waiter<'a, T> {
             return Poll::Ready(Ok(()));
         }
         let ticket = *self.ticket.get_or_insert_with(|| reactor.ticket());
+        if reactor.is_observed() {
+            tell_would_block(watch, self.direction, self.site);
+        }
         reactor.wait_for(watch, self.direction, ticket, cx.waker())?;
         Poll::Pending
     }

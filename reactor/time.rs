@@ -11,8 +11,8 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use super::Reactor;
 use super::timer::TimerKey;
+use super::{Event, Reactor};
 
 /// Waits until `duration` has passed since this call.
 ///
@@ -155,7 +155,10 @@ impl Future for Sleep {
         match &self.state {
             State::Waiting(timer) => ready!(timer.poll(cx)),
             State::Until(deadline) => {
-                let timer = Queued::new(self.expect_reactor(), *deadline, cx);
+                let reactor = self.expect_reactor();
+                let (deadline, site) = (*deadline, self.site);
+                reactor.observe(move || Event::TimerSet { deadline, site });
+                let timer = Queued::new(reactor, deadline, cx);
                 self.state = State::Waiting(timer);
                 return Poll::Pending;
             }

@@ -86,6 +86,17 @@ impl TimerQueue {
         }
     }
 
+    /// Calls `each` with the deadline and the waker of each timer that has not expired.
+    pub(super) fn each(&self, mut each: impl FnMut(Instant, &Waker)) {
+        for node in &self.heap {
+            if let Timer::Waiting { waker, .. } = &self.timers[node.timer as usize]
+                && let Some(deadline) = self.instant(node.deadline)
+            {
+                each(deadline, waker);
+            }
+        }
+    }
+
     fn instant(&self, nanos: u64) -> Option<Instant> {
         self.origin.checked_add(Duration::from_nanos(nanos))
     }

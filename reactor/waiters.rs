@@ -50,21 +50,21 @@ pub(super) enum Waiters {
 }
 
 impl Waiters {
-    /// Adds a waiter, or gives one that is here already its new waker. `look` counts how often the
-    /// selector was asked.
+    /// Adds the only waiter. Gives the waker back if there are others.
     #[inline]
-    pub(super) fn enrol(&mut self, ticket: Ticket, waker: Waker, look: u64) -> Enrolled {
+    pub(super) fn enrol_first(&mut self, ticket: Ticket, waker: Waker) -> Result<(), Waker> {
         match self {
             Self::Nobody => {
                 *self = Self::One(ticket, waker);
-                Enrolled::New
+                Ok(())
             }
-            _ => self.enrol_among_others(ticket, waker, look),
+            _ => Err(waker),
         }
     }
 
-    #[cold]
-    fn enrol_among_others(&mut self, ticket: Ticket, waker: Waker, look: u64) -> Enrolled {
+    /// Adds a waiter, or gives one that is here already its new waker. `look` counts how often the
+    /// selector was asked.
+    pub(super) fn enrol(&mut self, ticket: Ticket, waker: Waker, look: u64) -> Enrolled {
         let here = self.iter_mut().find(|(other, old)| {
             **other == ticket && (ticket != Ticket::NONE || old.will_wake(&waker))
         });
@@ -140,6 +140,11 @@ impl Waiters {
         if let Self::Many(crowd) = mem::take(self) {
             woken.extend(crowd.all.into_iter().map(|(_, waker)| waker));
         }
+    }
+
+    /// Calls `each` with the waker of each waiter.
+    pub(super) fn each(&mut self, mut each: impl FnMut(&Waker)) {
+        self.iter_mut().for_each(|(_, waker)| each(waker));
     }
 
     fn iter_mut(&mut self) -> impl Iterator<Item = (&mut Ticket, &mut Waker)> {

@@ -141,7 +141,7 @@ impl End {
     fn of<T>(task: &JoinHandle<T>) -> Self {
         Self {
             executor: Rc::clone(&task.executor),
-            key: task.key(),
+            key: task.key,
         }
     }
 }

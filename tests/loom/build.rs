@@ -15,7 +15,9 @@ use mutants::{Edit, MUTANTS, Mutant, VARIANTS};
 /// The files of `executor` that are copied: those that make up the loop and the ways into it from
 /// other threads. What stands upon them is left out of `mod.rs` too.
 const CORE: &[&str] = &[
+    "builder",
     "current",
+    "debug",
     "handle",
     "inbox",
     "join",
@@ -31,6 +33,7 @@ const CORE: &[&str] = &[
     "task",
     "task_local",
     "task_ref",
+    "tell",
     "to_thread",
     "waker",
     "yield_now",
@@ -58,7 +61,13 @@ const IN_THE_HANDS_OF_LOOM: &[(&str, &str)] = &[
 fn main() {
     let here = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"));
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it"));
-    for input in ["../../executor", "models", "mutants.rs", "stats.rs"] {
+    for input in [
+        "../../executor",
+        "models",
+        "mutants.rs",
+        "builder.rs",
+        "stats.rs",
+    ] {
         println!("cargo::rerun-if-changed={}", here.join(input).display());
     }
 
@@ -112,7 +121,7 @@ fn variant(name: &str, edits: &[Edit], here: &Path, out: &Path) -> String {
         let file_name = format!("{core}.rs");
         let path = here.join("../../executor").join(&file_name);
         let path = match file_name.as_str() {
-            "stats.rs" => here.join("stats.rs"),
+            "builder.rs" | "stats.rs" => here.join(&file_name),
             _ => path,
         };
         let mut text = fs::read_to_string(path).expect("it can be read");

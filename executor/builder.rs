@@ -1,0 +1,174 @@
+//! How a runtime is to be.
+
+use std::env;
+use std::fmt;
+use std::io;
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::debug::Debug;
+use super::pool::Threads;
+use super::{Executor, Runtime};
+use crate::reactor::selector::{Backend, Selector};
+use crate::reactor::{Event, Monotonic, Observer, Reactor};
+
+/// Makes a [`Runtime`] that differs from the default one.
+///
+/// # Examples
+///
+/// ```
+/// use selio::{Builder, selector::Backend};
+///
+/// let runtime = Builder::new().backend(Backend::Poll).build()?;
+/// assert_eq!(runtime.backend(), Backend::Poll);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Clone, Default)]
+pub struct Builder {
+    backend: Option<Backend>,
+    ends_on_panic: bool,
+    max_threads: Option<usize>,
+    debug: Option<bool>,
+    slow_poll: Option<Duration>,
+    observers: Vec<Rc<dyn Observer>>,
+}
+
+/// How long a poll may take in debug mode before it is reported, as in asyncio.
+const SLOW_POLL: Duration = Duration::from_millis(100);
+
+impl Builder {
+    /// Starts with the defaults.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Chooses the selector. By default it is the one that the environment variable
+    /// `SELIO_SELECTOR` names, else the best one of the platform.
+    #[must_use]
+    pub fn backend(mut self, backend: Backend) -> Self {
+        self.backend = Some(backend);
+        self
+    }
+
+    /// Whether the panic of a task that nobody awaits ends [`Runtime::block_on`], which then panics
+    /// in its turn. By default it is told on stderr, and counted in [`Stats::panics`]; the others go
+    /// on.
+    ///
+    /// # Examples
+    ///
+    /// ```should_panic
+    /// let runtime = selio::Builder::new().end_on_panic(true).build().unwrap();
+    /// runtime.block_on(async {
+    ///     selio::spawn(async { panic!("nobody would have noticed") });
+    ///     std::future::pending::<()>().await;
+    /// });
+    /// ```
+    #[must_use]
+    pub fn end_on_panic(mut self, ends_on_panic: bool) -> Self {
+        self.ends_on_panic = ends_on_panic;
+        self
+    }
+
+    /// Says how many threads [`to_thread`](crate::to_thread) may use. Look-ups of names may use as
+    /// many of their own. By default, it is 4 more than the machine has processors, and at most 32.
+    ///
+    /// # Panics
+    ///
+    /// If it is 0: nothing would ever be called.
+    #[must_use]
+    #[track_caller]
+    pub fn max_threads(mut self, threads: usize) -> Self {
+        assert!(
+            threads > 0,
+            "Builder::max_threads: with no thread, nothing would ever be called; give at least 1"
+        );
+        self.max_threads = Some(threads);
+        self
+    }
+
+    /// Whether to write down what every task does, for [`task::dump`](crate::task::dump), and to
+    /// report on stderr who has held the thread for too long. By default it is done if the
+    /// environment variable `SELIO_DEBUG` is `1`, and in debug builds unless it is `0`.
+    ///
+    /// asyncio's counterpart is its
+    /// [debug mode](https://docs.python.org/3/library/asyncio-dev.html#debug-mode).
+    #[must_use]
+    pub fn debug(mut self, is_wanted: bool) -> Self {
+        self.debug = Some(is_wanted);
+        self
+    }
+
+    /// How long a poll may take in debug mode before it is reported: 100 ms by default.
+    /// [`Duration::MAX`] is never.
+    #[must_use]
+    pub fn slow_poll(mut self, limit: Duration) -> Self {
+        self.slow_poll = Some(limit);
+        self
+    }
+
+    /// Tells this observer what happens in the runtime. There may be several.
+    #[must_use]
+    pub fn observer(mut self, observer: impl Observer + 'static) -> Self {
+        self.observers.push(Rc::new(observer));
+        self
+    }
+
+    /// Makes the runtime.
+    ///
+    /// # Errors
+    ///
+    /// The selector is unknown or not available on this platform (the message lists those that
+    /// are), or the process has no file descriptor left.
+    pub fn build(self) -> io::Result<Runtime> {
+        let selector = match self.backend {
+            Some(backend) => Selector::with_backend(backend)?,
+            None => Selector::new()?,
+        };
+        let is_debug = self.debug.unwrap_or_else(is_debug_by_default);
+        let debug = is_debug.then(|| Rc::new(Debug::new(self.slow_poll.unwrap_or(SLOW_POLL))));
+        let mut observers = self.observers;
+        observers.extend(debug.clone().map(|debug| debug as Rc<dyn Observer>));
+        let reactor = Reactor::new(selector, Box::new(Monotonic), several(observers));
+        let threads = Threads::new(self.max_threads);
+        let executor = Executor::new(reactor, threads, self.ends_on_panic, debug);
+        Ok(Runtime::of(executor))
+    }
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("backend", &self.backend)
+            .field("end_on_panic", &self.ends_on_panic)
+            .field("max_threads", &self.max_threads)
+            .field("debug", &self.debug)
+            .field("slow_poll", &self.slow_poll)
+            .field("observers", &self.observers.len())
+            .finish()
+    }
+}
+
+fn is_debug_by_default() -> bool {
+    match env::var_os("SELIO_DEBUG") {
+        Some(value) if value == "1" => true,
+        Some(value) if value == "0" => false,
+        _ => cfg!(debug_assertions),
+    }
+}
+
+/// One observer that tells all of these.
+fn several(mut observers: Vec<Rc<dyn Observer>>) -> Option<Rc<dyn Observer>> {
+    struct Several(Vec<Rc<dyn Observer>>);
+
+    impl Observer for Several {
+        fn event(&self, event: &Event<'_>) {
+            self.0.iter().for_each(|observer| observer.event(event));
+        }
+    }
+
+    match observers.len() {
+        0 | 1 => observers.pop(),
+        _ => Some(Rc::new(Several(observers))),
+    }
+}

@@ -1,0 +1,113 @@
+//! Debug mode: what every task does, written down, and slow polls reported.
+//!
+//! It is an observer like any other, which the dump of the tasks asks. asyncio's counterpart is its
+//! [debug mode](https://docs.python.org/3/library/asyncio-dev.html#debug-mode).
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::panic::Location;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use super::task::swallow;
+use super::task_ref::Label;
+use crate::reactor::{Event, Observer, TaskId};
+
+/// What is written down about each task; that of `None` is the future that `block_on` runs.
+pub(super) struct Debug {
+    records: RefCell<HashMap<Option<TaskId>, Record>>,
+    polled: Cell<Option<TaskId>>,
+    began: Cell<Instant>,
+    /// How long a poll may take before it is reported.
+    slow_poll: Duration,
+}
+
+#[derive(Clone, Default)]
+pub(super) struct Record {
+    label: Option<Label>,
+    /// Since when it waits.
+    pub(super) since: Option<Instant>,
+    /// The line that awaits.
+    pub(super) last_await: Option<&'static Location<'static>>,
+    /// The locks, queues and other things of `sync` that it waits for, and who holds them.
+    pub(super) locks: Vec<(&'static str, Option<TaskId>)>,
+}
+
+impl Debug {
+    pub(super) fn new(slow_poll: Duration) -> Self {
+        Self {
+            records: RefCell::default(),
+            polled: Cell::new(None),
+            began: Cell::new(Instant::now()),
+            slow_poll,
+        }
+    }
+
+    pub(super) fn record(&self, task: Option<TaskId>) -> Record {
+        let records = self.records.borrow();
+        records.get(&task).cloned().unwrap_or_default()
+    }
+
+    fn update(&self, task: Option<TaskId>, update: impl FnOnce(&mut Record)) {
+        update(self.records.borrow_mut().entry(task).or_default());
+    }
+
+    /// The line where the task that is being polled has begun to wait.
+    fn awaits(&self, site: &'static Location<'static>) {
+        self.update(self.polled.get(), |record| record.last_await = Some(site));
+    }
+
+    fn poll_has_ended(&self, task: Option<TaskId>) {
+        let now = Instant::now();
+        let took = now.saturating_duration_since(self.began.get());
+        self.update(task, |record| record.since = Some(now));
+        if took >= self.slow_poll {
+            let Record {
+                label, last_await, ..
+            } = self.record(task);
+            let who = label.map_or("the main future".to_owned(), |label| label.to_string());
+            let place = match last_await {
+                Some(site) => format!("; its last await: {site}"),
+                None => String::new(),
+            };
+            swallow(|| {
+                eprintln!(
+                    "selio: {who} has held the thread for {took:.0?}, and nobody else could run{place}"
+                );
+            });
+        }
+    }
+}
+
+impl Observer for Debug {
+    fn event(&self, event: &Event<'_>) {
+        match *event {
+            Event::Spawned {
+                task, name, site, ..
+            } => self.update(Some(task), |record| {
+                let name = name.map(|name| Rc::new(name.to_owned()));
+                let id = task;
+                record.label = Some(Label { id, name, site });
+            }),
+            Event::PollBegins { task } => {
+                self.update(task, |record| {
+                    record.since = None;
+                    record.locks.clear();
+                });
+                self.polled.set(task);
+                self.began.set(Instant::now());
+            }
+            Event::PollEnds { task, .. } => self.poll_has_ended(task),
+            Event::WouldBlock { site, .. } | Event::TimerSet { site, .. } => self.awaits(site),
+            Event::Waits { what, holder, site } => {
+                self.awaits(site);
+                let lock = (what, holder);
+                self.update(self.polled.get(), |record| record.locks.push(lock));
+            }
+            Event::Done { task, .. } | Event::Cancelled { task } => {
+                self.records.borrow_mut().remove(&Some(task));
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! A picture of all tasks: who waits for what.
+//!
+//! The tasks know nothing of it. Whoever waits has left its waker where it waits: in the reactor, or
+//! with the task that it awaits; the dump looks there for the wakers of the tasks.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::rc::Rc;
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+use super::debug::Record;
+use super::slot::{Joiner, Slot, TaskKey};
+use super::task_ref::Label;
+use super::{Executor, run_queue};
+use crate::reactor::{Direction, TaskId, Wait};
+
+/// Who waits for what in the current runtime. Outside of a runtime, there is nobody.
+///
+/// [`Display`](fmt::Display) draws the tree of the tasks, each below the one that spawned it. What
+/// only debug mode writes down is left out without it: since when a task waits, and for which lock
+/// or queue. See [`Builder::debug`](crate::Builder::debug).
+///
+/// # Examples
+///
+/// ```
+/// selio::run(async {
+///     selio::spawn_named("idle", std::future::pending::<()>());
+///     selio::yield_now().await;
+///     println!("{}", selio::task::dump());
+/// });
+/// ```
+#[must_use]
+pub fn dump() -> Dump {
+    let dump = Executor::with_current(|executor| executor.dump());
+    dump.unwrap_or(Dump {
+        main: None,
+        tasks: Vec::new(),
+    })
+}
+
+/// The tasks of a runtime at one moment: from [`dump`].
+pub struct Dump {
+    main: Option<Entry>,
+    tasks: Vec<Entry>,
+}
+
+struct Entry {
+    label: Option<Label>,
+    parent: Option<TaskId>,
+    polls: Option<u32>,
+    state: State,
+    since: Option<Duration>,
+}
+
+enum State {
+    Running,
+    Ready,
+    Waiting(Vec<String>),
+}
+
+impl Executor {
+    /// The picture of this moment.
+    pub(super) fn dump(self: &Rc<Self>) -> Dump {
+        let now = self.reactor.now();
+        let waits = self.waits(now);
+        let of = |address: *const ()| waits.get(&address).cloned().unwrap_or_default();
+        let polled = self.polled.get().map(|(key, _)| key);
+        let ready = run_queue::keys();
+
+        let tasks = self.tasks.borrow();
+        let mut entries: Vec<_> = tasks
+            .iter()
+            .filter(|(_, slot)| !slot.has_ended)
+            .map(|(place, slot)| {
+                let key = TaskKey::new(place as u32, slot.generation);
+                let label = self.label(slot);
+                let record = self.record(key);
+                let mut waits = slot.waker().map_or_else(Vec::new, |waker| of(waker.data()));
+                waits.extend(self.joins(key, &tasks));
+                let state = if polled == Some(key) {
+                    State::Running
+                } else if ready.contains(&key) {
+                    State::Ready
+                } else {
+                    State::Waiting(self.with_locks(waits, &record))
+                };
+                Entry {
+                    parent: TaskKey::parent(slot.parent),
+                    label: Some(label),
+                    polls: Some(slot.polls),
+                    state,
+                    since: since(&record, now),
+                }
+            })
+            .collect();
+        entries.sort_by_key(|entry| entry.label.as_ref().map(|label| label.id));
+
+        let record = self.record(TaskKey::MAIN);
+        let mut waits = of(std::sync::Arc::as_ptr(&self.main).cast());
+        waits.extend(self.joins(TaskKey::MAIN, &tasks));
+        let state = if polled == Some(TaskKey::MAIN) {
+            State::Running
+        } else if self.is_main_ready.get() || ready.contains(&TaskKey::MAIN) {
+            State::Ready
+        } else {
+            State::Waiting(self.with_locks(waits, &record))
+        };
+        let main = Entry {
+            label: None,
+            parent: None,
+            polls: None,
+            state,
+            since: since(&record, now),
+        };
+        Dump {
+            main: Some(main),
+            tasks: entries,
+        }
+    }
+
+    /// What is waited for in the reactor, by where the waker of who waits points to.
+    fn waits(&self, now: Instant) -> HashMap<*const (), Vec<String>> {
+        let mut waits = HashMap::<_, Vec<_>>::new();
+        self.reactor.each_wait(|waker: &Waker, wait| {
+            let wait = match wait {
+                Wait::Handle { fd, direction } => match direction {
+                    Direction::Read => format!("to read fd {fd}"),
+                    Direction::Write => format!("to write fd {fd}"),
+                },
+                Wait::Timer { deadline } => {
+                    let left = deadline.saturating_duration_since(now);
+                    format!("for a timer, {left:.1?} from now")
+                }
+            };
+            waits.entry(waker.data()).or_default().push(wait);
+        });
+        waits
+    }
+
+    /// Which tasks this one awaits.
+    fn joins(&self, key: TaskKey, tasks: &slab::Slab<Slot>) -> Vec<String> {
+        let awaited = tasks.iter().filter(|(_, slot)| {
+            matches!(&slot.joiner, Joiner::Task(joiner) if *joiner == key && !slot.has_ended)
+        });
+        awaited
+            .map(|(_, slot)| format!("for {} to end", self.label(slot).name()))
+            .collect()
+    }
+
+    fn record(&self, key: TaskKey) -> Record {
+        let debug = self.debug.as_ref();
+        debug.map_or_else(Record::default, |debug| debug.record(key.id()))
+    }
+
+    fn with_locks(&self, mut waits: Vec<String>, record: &Record) -> Vec<String> {
+        waits.extend(record.locks.iter().map(|(what, holder)| match holder {
+            Some(holder) => format!("for a {what}, held by task {holder}"),
+            None => format!("for a {what}"),
+        }));
+        if let Some(site) = record.last_await
+            && !waits.is_empty()
+        {
+            waits.push(format!("at {site}"));
+        }
+        waits
+    }
+}
+
+fn since(record: &Record, now: Instant) -> Option<Duration> {
+    Some(now.saturating_duration_since(record.since?))
+}
+
+impl Dump {
+    fn children(&self, of: Option<TaskId>) -> impl Iterator<Item = &Entry> {
+        let is_alive = |id: TaskId| {
+            let is_it = |entry: &Entry| entry.label.as_ref().is_some_and(|label| label.id == id);
+            self.tasks.iter().any(is_it)
+        };
+        // The children of one that has ended are shown as those of main.
+        let above = move |entry: &Entry| entry.parent.filter(|parent| is_alive(*parent));
+        self.tasks.iter().filter(move |entry| above(entry) == of)
+    }
+
+    fn draw(&self, of: Option<TaskId>, indent: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut children = self.children(of).peekable();
+        while let Some(child) = children.next() {
+            let (branch, below) = match children.peek() {
+                Some(_) => ("├─ ", "│  "),
+                None => ("└─ ", "   "),
+            };
+            write!(f, "\n{indent}{branch}{child}")?;
+            let id = child.label.as_ref().map(|label| label.id);
+            self.draw(id, &format!("{indent}{below}"), f)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Dump {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.main {
+            None => f.write_str("no runtime runs on this thread"),
+            Some(main) => {
+                main.fmt(f)?;
+                self.draw(None, "", f)
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Dump {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Display for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.label {
+            Some(label) => label.fmt(f)?,
+            None => f.write_str("main")?,
+        }
+        match &self.state {
+            State::Running => f.write_str(": runs")?,
+            State::Ready => f.write_str(": is ready")?,
+            State::Waiting(waits) if waits.is_empty() => f.write_str(": waits")?,
+            State::Waiting(waits) => write!(f, ": waits {}", waits.join(", "))?,
+        }
+        if let Some(since) = self.since {
+            write!(f, ", since {since:.1?}")?;
+        }
+        match self.polls {
+            Some(1) => f.write_str("; 1 poll"),
+            Some(polls) => write!(f, "; {polls} polls"),
+            None => Ok(()),
+        }
+    }
+}

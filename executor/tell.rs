@@ -1,0 +1,102 @@
+//! What the executor tells an observer.
+//!
+//! Apart from the code that it tells of, and never inlined there: who is not observed pays for one
+//! comparison.
+
+use std::panic::Location;
+use std::task::Poll;
+
+use super::Executor;
+use super::slot::TaskKey;
+use super::task::{BoxedTask, Payload, contain};
+use crate::reactor::{By, Event, TaskId};
+
+impl Executor {
+    #[cold]
+    pub(super) fn tell_spawn(
+        &self,
+        task: TaskId,
+        parent: TaskKey,
+        name: Option<&String>,
+        site: &'static Location<'static>,
+    ) {
+        self.reactor.observe(|| Event::Spawned {
+            task,
+            parent: parent.id(),
+            name: name.map(String::as_str),
+            site,
+        });
+    }
+
+    /// Polls a task.
+    #[cold]
+    pub(super) fn run_observed(
+        &self,
+        key: TaskKey,
+        task: &mut BoxedTask,
+    ) -> Result<Poll<()>, Payload> {
+        self.tell_poll(key);
+        let poll = contain(|| task.as_mut().run(self, key));
+        let is_ready = !matches!(poll, Ok(Poll::Pending));
+        self.tell_end_of_poll(key, is_ready);
+        if let Some(task) = key.id().filter(|_| is_ready) {
+            let has_panicked = poll.is_err();
+            self.reactor.observe(|| Event::Done { task, has_panicked });
+        }
+        poll
+    }
+
+    #[cold]
+    pub(super) fn tell_poll(&self, key: TaskKey) {
+        let task = key.id();
+        self.reactor.observe(|| Event::PollBegins { task });
+    }
+
+    #[cold]
+    pub(super) fn tell_end_of_poll(&self, key: TaskKey, is_ready: bool) {
+        let task = key.id();
+        self.reactor.observe(|| Event::PollEnds { task, is_ready });
+    }
+
+    #[cold]
+    pub(super) fn tell_cancel(&self, key: TaskKey) {
+        if let Some(task) = key.id() {
+            self.reactor.observe(|| Event::Cancelled { task });
+        }
+    }
+
+    /// The task that is being polled waits for another one to end.
+    #[cold]
+    pub(super) fn tell_join(&self, key: TaskKey) {
+        if let Some(task) = key.id() {
+            self.reactor.observe(|| Event::Joins { task });
+        }
+    }
+
+    /// A waker was called on this thread.
+    pub(super) fn tell_wake(&self, key: TaskKey) {
+        let by = match self.polled.get() {
+            None => By::Reactor,
+            Some((waking, _)) => waking.id().map_or(By::Main, By::Task),
+        };
+        self.tell_woken(key, by);
+    }
+
+    /// A task has ended that this one has awaited.
+    #[cold]
+    pub(super) fn tell_wake_by(&self, key: TaskKey, ended: TaskKey) {
+        self.tell_woken(key, ended.id().map_or(By::Main, By::Task));
+    }
+
+    /// A waker was called on another thread.
+    pub(super) fn tell_foreign_wake(&self, key: TaskKey, thread: Option<Box<str>>) {
+        if let Some(thread) = thread {
+            self.tell_woken(key, By::Thread(&thread));
+        }
+    }
+
+    fn tell_woken(&self, key: TaskKey, by: By<'_>) {
+        let task = key.id();
+        self.reactor.observe(|| Event::Woken { task, by });
+    }
+}

@@ -1,0 +1,154 @@
+//! Claims about debug mode and the dump of the tasks.
+
+#![allow(clippy::unwrap_used, reason = "a test panics when it fails")]
+
+mod common;
+
+use std::future::pending;
+use std::os::fd::AsRawFd;
+use std::process::Stdio;
+use std::thread;
+use std::time::Duration;
+
+use common::{child, deadline, each_backend, is_child};
+use selio::net::{TcpListener, TcpStream};
+use selio::{Builder, run, sleep, spawn_named, task, yield_now};
+
+const SOON: Duration = Duration::from_secs(20);
+
+/// The line of the dump that begins with this name, without what its branches are drawn with.
+fn line_of(dump: &str, name: &str) -> String {
+    let lines = dump
+        .lines()
+        .map(|line| line.trim_start_matches(['│', '├', '└', '─', ' ']));
+    let mut lines = lines.filter(|line| line.starts_with(name));
+    lines
+        .next()
+        .unwrap_or_else(|| panic!("{name} is not in {dump}"))
+        .to_owned()
+}
+
+#[test]
+fn a_dump_tells_what_each_task_waits_for() {
+    each_backend(|backend| {
+        for is_debug in [true, false] {
+            let runtime = Builder::new().backend(backend).debug(is_debug).build();
+            runtime.unwrap().block_on(async {
+                let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+                let client = TcpStream::connect(listener.local_addr().unwrap()).await;
+                let client = client.unwrap();
+                let fd = client.as_raw_fd();
+                spawn_named("reader", async move { client.read(&mut [0; 8]).await });
+                spawn_named("sleeper", sleep(Duration::from_secs(100)));
+                let lost = spawn_named("lost", pending::<()>());
+                spawn_named("joiner", lost);
+                yield_now().await;
+                yield_now().await;
+                spawn_named("ready", async {});
+
+                let dump = task::dump().to_string();
+                assert!(dump.starts_with("main: runs"), "{dump}");
+                let reader = line_of(&dump, "reader");
+                let place = format!("reader (spawned at {}:", file!());
+                assert!(reader.starts_with(&place), "{dump}");
+                assert!(
+                    reader.contains(&format!(": waits to read fd {fd}")),
+                    "{dump}"
+                );
+                assert!(reader.ends_with("; 1 poll"), "{dump}");
+                assert_eq!(reader.contains(", since "), is_debug, "{dump}");
+                assert!(
+                    line_of(&dump, "sleeper").contains(": waits for a timer, "),
+                    "{dump}"
+                );
+                assert!(
+                    line_of(&dump, "joiner").contains(": waits for lost to end"),
+                    "{dump}"
+                );
+                assert!(line_of(&dump, "lost").contains(": waits"), "{dump}");
+                assert!(
+                    line_of(&dump, "ready").contains(": is ready; 0 polls"),
+                    "{dump}"
+                );
+            });
+        }
+    });
+}
+
+#[test]
+fn a_dump_draws_children_below_their_parents_and_orphans_below_main() {
+    deadline(SOON, || {
+        run(async {
+            let parent = spawn_named("parent", async {
+                spawn_named("child", pending::<()>());
+                spawn_named("brother", async {
+                    spawn_named("grandchild", pending::<()>());
+                    pending::<()>().await;
+                });
+                pending::<()>().await;
+            });
+            for _ in 0..4 {
+                yield_now().await;
+            }
+            let shape = || {
+                let dump = task::dump().to_string();
+                let name = |line: &str| line.split(" (").next().unwrap().to_owned();
+                dump.lines().skip(1).map(name).collect::<Vec<_>>()
+            };
+            assert_eq!(
+                shape(),
+                [
+                    "└─ parent",
+                    "   ├─ child",
+                    "   └─ brother",
+                    "      └─ grandchild"
+                ]
+            );
+            parent.cancel();
+            assert_eq!(shape(), ["├─ child", "└─ brother", "   └─ grandchild"]);
+        });
+        assert_eq!(task::dump().to_string(), "no runtime runs on this thread");
+    });
+}
+
+#[test]
+fn a_poll_that_holds_the_thread_is_reported_with_its_name_its_place_and_its_last_await() {
+    let test =
+        "a_poll_that_holds_the_thread_is_reported_with_its_name_its_place_and_its_last_await";
+    if !is_child() {
+        let output = child(test).stdout(Stdio::null()).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        let told: Vec<_> = stderr
+            .lines()
+            .filter(|line| line.starts_with("selio: "))
+            .collect();
+        assert_eq!(told.len(), 1, "{stderr}");
+        let place = format!("selio: greedy (spawned at {}:", file!());
+        assert!(told[0].starts_with(&place), "{stderr}");
+        assert!(told[0].contains(" has held the thread for "), "{stderr}");
+        assert!(
+            told[0].contains(&format!("; its last await: {}:", file!())),
+            "{stderr}"
+        );
+        return;
+    }
+    deadline(SOON, || {
+        let limit = Duration::from_millis(300);
+        let runtime = Builder::new().debug(true).slow_poll(limit).build().unwrap();
+        runtime.block_on(async {
+            let greedy = spawn_named("greedy", async {
+                sleep(Duration::from_millis(1)).await;
+                thread::sleep(Duration::from_millis(400)); // what a task must not do
+                yield_now().await;
+            });
+            greedy.await.unwrap();
+            // A long wait is none.
+            sleep(Duration::from_millis(400)).await;
+        });
+        let silent = Builder::new().debug(true).slow_poll(Duration::MAX).build();
+        silent.unwrap().block_on(async {
+            thread::sleep(Duration::from_millis(400));
+        });
+    });
+}

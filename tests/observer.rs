@@ -1,0 +1,196 @@
+//! Claims about what an observer is told, and in which order.
+
+#![allow(clippy::unwrap_used, reason = "a test panics when it fails")]
+
+mod common;
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use common::each_backend;
+use selio::net::{TcpListener, TcpStream};
+use selio::selector::Backend;
+use selio::task::TaskId;
+use selio::trace::{By, Event, Observer};
+use selio::{Builder, Direction, Handle, Runtime, sleep, spawn, spawn_named, yield_now};
+
+/// Writes down what it is told, in words.
+#[derive(Clone, Default)]
+struct Scribe(Rc<RefCell<Vec<String>>>);
+
+impl Observer for Scribe {
+    fn event(&self, event: &Event<'_>) {
+        let who = |task: &Option<TaskId>| task.map_or("main".to_owned(), |id| format!("{id:?}"));
+        let line = match event {
+            Event::Spawned {
+                task,
+                parent,
+                name,
+                site,
+            } => format!(
+                "spawned {task:?} {} by {} at {}",
+                name.unwrap_or("?"),
+                who(parent),
+                site.line()
+            ),
+            Event::PollBegins { task } => format!("poll {}", who(task)),
+            Event::PollEnds { task, is_ready } => format!("polled {} {is_ready}", who(task)),
+            Event::Done { task, has_panicked } => format!("done {task:?} {has_panicked}"),
+            Event::Cancelled { task } => format!("cancelled {task:?}"),
+            Event::Woken { task, by } => match by {
+                By::Task(id) => format!("woken {} by {id:?}", who(task)),
+                By::Main => format!("woken {} by main", who(task)),
+                By::Reactor => format!("woken {} by reactor", who(task)),
+                By::Thread(name) => format!("woken {} by thread {name}", who(task)),
+                _ => unreachable!("there are no others yet"),
+            },
+            Event::Joins { task } => format!("joins {task:?}"),
+            Event::WouldBlock {
+                fd,
+                direction,
+                site,
+            } => {
+                // The end of connecting is awaited by a line of selio's.
+                let is_of_the_user = *direction == Direction::Write || site.file() == file!();
+                assert!(is_of_the_user, "{site}");
+                format!("would block fd {fd} {direction:?} at {}", site.line())
+            }
+            Event::Armed { fd, .. } => format!("armed fd {fd}"),
+            Event::Disarmed { fd, .. } => format!("disarmed fd {fd}"),
+            Event::Selected {
+                backend, events, ..
+            } => format!("selected {backend} {events}"),
+            Event::Ready { fd, readable, .. } => format!("ready fd {fd} {readable}"),
+            Event::TimerSet { site, .. } => format!("timer at {}", site.line()),
+            Event::TimerFired => "timer fired".to_owned(),
+            _ => unreachable!("there are no others yet"),
+        };
+        self.0.borrow_mut().push(line);
+    }
+}
+
+impl Scribe {
+    fn watch(&self, backend: Backend) -> Runtime {
+        let builder = Builder::new().backend(backend);
+        builder.observer(self.clone()).build().unwrap()
+    }
+
+    /// Asserts that these lines were told, in this order, whatever else was told in between. One
+    /// that ends with a space is the beginning of a line.
+    fn assert_told(&self, expected: &[String]) {
+        let told = self.0.borrow();
+        let mut rest = told.iter();
+        for line in expected {
+            assert!(
+                rest.any(|other| other == line || line.ends_with(' ') && other.starts_with(line)),
+                "`{line}` was not told in time: {told:#?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn one_read_is_told_from_would_block_to_done_in_order() {
+    each_backend(|backend| {
+        let scribe = Scribe::default();
+        let runtime = scribe.watch(backend);
+        let (id, fd, line) = runtime.block_on(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let client = TcpStream::connect(listener.local_addr().unwrap()).await;
+            let client = client.unwrap();
+            let (server, _) = listener.accept().await.unwrap();
+            let fd = std::os::fd::AsRawFd::as_raw_fd(&server);
+            let reader = spawn_named("reader", async move {
+                let mut buffer = [0; 16];
+                let n = server.read(&mut buffer).await;
+                assert_eq!(n.unwrap(), 4);
+                line!() - 2
+            });
+            let id = reader.id();
+            yield_now().await;
+            yield_now().await;
+            client.write_all(b"ping").await.unwrap();
+            (id, fd, reader.await.unwrap())
+        });
+        scribe.assert_told(&[
+            format!("poll {id:?}"),
+            format!("would block fd {fd} {:?} at {line}", Direction::Read),
+            format!("armed fd {fd}"),
+            format!("polled {id:?} false"),
+            "joins ".to_owned() + &format!("{id:?}"),
+            format!("ready fd {fd} true"),
+            format!("selected {backend} "),
+            format!("woken {id:?} by reactor"),
+            format!("poll {id:?}"),
+            format!("polled {id:?} true"),
+            format!("done {id:?} false"),
+            format!("woken main by {id:?}"),
+        ]);
+    });
+}
+
+#[test]
+fn spawns_wakes_timers_cancels_and_panics_are_told_with_who_did_it() {
+    each_backend(|backend| {
+        let scribe = Scribe::default();
+        let runtime = scribe.watch(backend);
+        let (parent, child, sleeper, line) = runtime.block_on(async {
+            let parent = spawn_named("parent", async {
+                let line = line!() + 1;
+                let child = spawn_named("child", async { panic!("told") });
+                let id = child.id();
+                assert!(child.await.unwrap_err().is_panic());
+                (id, line)
+            });
+            let id = parent.id();
+            let (child, line) = parent.await.unwrap();
+            sleep(Duration::from_millis(1)).await;
+            let sleeper = spawn(sleep(Duration::from_secs(100)));
+            yield_now().await;
+            sleeper.cancel();
+            (id, child, sleeper.id(), line)
+        });
+        scribe.assert_told(&[
+            format!("spawned {child:?} child by {parent:?} at {line}"),
+            format!("joins {child:?}"),
+            format!("polled {child:?} true"),
+            format!("done {child:?} true"),
+            format!("woken {parent:?} by {child:?}"),
+            format!("done {parent:?} false"),
+            format!("woken main by {parent:?}"),
+            "timer fired".to_owned(),
+            "woken main by reactor".to_owned(),
+            "woken main by main".to_owned(), // yield_now
+            format!("cancelled {sleeper:?}"),
+        ]);
+    });
+}
+
+#[test]
+fn a_wake_from_another_thread_is_told_with_its_name() {
+    each_backend(|backend| {
+        let scribe = Scribe::default();
+        let runtime = scribe.watch(backend);
+        runtime.block_on(async {
+            let (give, take) = mpsc::channel::<Handle>();
+            let helper = thread::Builder::new().name("helper".to_owned());
+            let (send, receive) = async_channel::bounded(1);
+            let helper = helper.spawn(move || {
+                take.recv().unwrap();
+                send.send_blocking(7).unwrap();
+            });
+            give.send(Handle::current()).unwrap();
+            let receiver = spawn(async move { receive.recv().await });
+            assert_eq!(receiver.await.unwrap(), Ok(7));
+            helper.unwrap().join().unwrap();
+        });
+        let told = scribe.0.borrow();
+        let is_told = told.iter().any(|line| line.ends_with(" by thread helper"));
+        // The task may have found the message at its first poll, before it had to wait.
+        let has_waited = told.iter().any(|line| line.ends_with(" false"));
+        assert!(is_told || !has_waited, "{told:#?}");
+    });
+}
