@@ -15,7 +15,7 @@ use selio::net::{TcpListener, TcpStream};
 use selio::selector::Backend;
 use selio::task::TaskId;
 use selio::trace::{By, Event, Observer};
-use selio::{Builder, Direction, Handle, Runtime, sleep, spawn, spawn_named, yield_now};
+use selio::{Builder, Direction, Runtime, sleep, spawn, spawn_named, yield_now};
 
 /// Writes down what it is told, in words.
 #[derive(Clone, Default)]
@@ -174,23 +174,26 @@ fn a_wake_from_another_thread_is_told_with_its_name() {
     each_backend(|backend| {
         let scribe = Scribe::default();
         let runtime = scribe.watch(backend);
-        runtime.block_on(async {
-            let (give, take) = mpsc::channel::<Handle>();
-            let helper = thread::Builder::new().name("helper".to_owned());
-            let (send, receive) = async_channel::bounded(1);
-            let helper = helper.spawn(move || {
-                take.recv().unwrap();
-                send.send_blocking(7).unwrap();
-            });
-            give.send(Handle::current()).unwrap();
-            let receiver = spawn(async move { receive.recv().await });
-            assert_eq!(receiver.await.unwrap(), Ok(7));
-            helper.unwrap().join().unwrap();
+        let (send, receive) = async_channel::bounded(1);
+        let (begin, has_begun) = mpsc::channel();
+        let helper = thread::Builder::new().name("helper".to_owned());
+        let helper = helper.spawn(move || {
+            has_begun.recv().unwrap();
+            send.send_blocking(7).unwrap();
         });
-        let told = scribe.0.borrow();
-        let is_told = told.iter().any(|line| line.ends_with(" by thread helper"));
-        // The task may have found the message at its first poll, before it had to wait.
-        let has_waited = told.iter().any(|line| line.ends_with(" false"));
-        assert!(is_told || !has_waited, "{told:#?}");
+        let id = runtime.block_on(async {
+            let receiver = spawn(async move { receive.recv().await });
+            let id = receiver.id();
+            yield_now().await;
+            begin.send(()).unwrap(); // The task has begun to wait.
+            assert_eq!(receiver.await.unwrap(), Ok(7));
+            id
+        });
+        helper.unwrap().join().unwrap();
+        scribe.assert_told(&[
+            format!("polled {id:?} false"),
+            format!("woken {id:?} by thread helper"),
+            format!("done {id:?} false"),
+        ]);
     });
 }

@@ -8,15 +8,24 @@ use crate::reactor::Reactor;
 use crate::reactor::selector::Selector;
 
 #[derive(Clone, Debug, Default)]
-pub struct Builder;
+pub struct Builder {
+    max_threads: Option<usize>,
+}
 
 impl Builder {
     pub fn new() -> Self {
-        Self
+        Self::default()
+    }
+
+    pub fn max_threads(self, threads: usize) -> Self {
+        Self {
+            max_threads: Some(threads),
+        }
     }
 
     pub fn build(self) -> io::Result<Runtime> {
         let reactor = Reactor::new(Selector::new()?);
-        Ok(Runtime::of(Executor::new(reactor, Threads::new(None), false, None)))
+        let threads = Threads::new(self.max_threads);
+        Ok(Runtime::of(Executor::new(reactor, threads, false, None)))
     }
 }
