@@ -170,7 +170,8 @@ pin_project! {
     impl<F> PinnedDrop for Scope<F> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
-            let _entered = enter(this.bindings);
+            let was_polled = this.bindings.is_some();
+            let _entered = was_polled.then(|| enter(this.bindings));
             this.future.set(None);
         }
     }

@@ -23,15 +23,13 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
-use std::panic::{Location, resume_unwind};
-use std::pin::Pin;
+use std::panic::Location;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
-
-use pin_project_lite::pin_project;
+use std::task::Waker;
 
 use super::group_error::{Failure, GroupError};
-use crate::executor::task::{Payload, contain};
+use super::members::{Child, Scope};
+use crate::executor::task::Payload;
 use crate::executor::{Executor, JoinError, JoinHandle, TaskRef};
 
 /// A way into a scope whose tasks end together: see [`scope`](Self::scope).
@@ -39,22 +37,22 @@ use crate::executor::{Executor, JoinError, JoinHandle, TaskRef};
 /// Clones belong to the same group. A task that is given one may spawn siblings.
 pub struct TaskGroup<E>(Rc<Group<E>>);
 
-struct Group<E> {
+pub(super) struct Group<E> {
     /// The tasks that have not ended, in the order in which they were spawned.
     tasks: RefCell<BTreeMap<u64, TaskRef>>,
     spawned: Cell<u64>,
-    failures: RefCell<Vec<Failure<E>>>,
-    phase: Cell<Phase>,
+    pub(super) failures: RefCell<Vec<Failure<E>>>,
+    pub(super) phase: Cell<Phase>,
     /// The body has ended: the scope is over with the last task.
-    is_joining: Cell<bool>,
+    pub(super) is_joining: Cell<bool>,
     /// The tasks are being cancelled further up the stack, those that are spawned meanwhile too.
     is_cancelling: Cell<bool>,
     /// Who awaits the scope.
-    waker: Cell<Option<Waker>>,
+    pub(super) waker: Cell<Option<Waker>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Phase {
+pub(super) enum Phase {
     Open,
     Failed,
     Closed,
@@ -63,6 +61,9 @@ enum Phase {
 impl<E: 'static> TaskGroup<E> {
     /// Runs `body`, which may spawn tasks into the group that it is given, and waits until all of them
     /// have ended, and all that these have spawned.
+    ///
+    /// All members give a `Result` with the same type of error, which is best named where the body
+    /// ends: `io::Result::Ok(())`.
     ///
     /// The first member that fails, a task or the body, cancels all the others. What
     /// [`spawn`](Self::spawn) returns need not be awaited: an error or a panic reaches the group in any
@@ -126,11 +127,7 @@ impl<E: 'static> TaskGroup<E> {
             is_cancelling: Cell::new(false),
             waker: Cell::new(None),
         });
-        Scope {
-            body: Some(body(Self(Rc::clone(&group)))),
-            output: None,
-            group,
-        }
+        Scope::new(body(Self(Rc::clone(&group))), group)
     }
 
     /// Starts a task in the group. An `Err` or a panic of it fails the group, and the handle then says
@@ -204,11 +201,7 @@ impl<E: 'static> TaskGroup<E> {
     {
         let number = self.0.spawned.get();
         self.0.spawned.set(number + 1);
-        let child = Child {
-            future: Some(future),
-            group: Rc::clone(&self.0),
-            number,
-        };
+        let child = Child::new(future, Rc::clone(&self.0), number);
         let task = executor.spawn(child, name, site);
         self.0.tasks.borrow_mut().insert(number, task.task());
         if self.0.phase.get() != Phase::Open {
@@ -219,7 +212,7 @@ impl<E: 'static> TaskGroup<E> {
 }
 
 impl<E> Group<E> {
-    fn fail(&self, failure: Failure<E>) {
+    pub(super) fn fail(&self, failure: Failure<E>) {
         if self.phase.get() == Phase::Closed {
             return; // Nobody is there to be told.
         }
@@ -231,7 +224,7 @@ impl<E> Group<E> {
 
     /// Cancels the tasks in the order in which they were spawned, also those that their destructors
     /// spawn.
-    fn cancel_all(&self) {
+    pub(super) fn cancel_all(&self) {
         if self.is_cancelling.replace(true) {
             return;
         }
@@ -250,7 +243,7 @@ impl<E> Group<E> {
     }
 
     /// A task has ended, and its future was dropped.
-    fn remove(&self, number: u64) {
+    pub(super) fn remove(&self, number: u64) {
         let mut tasks = self.tasks.borrow_mut();
         tasks.remove(&number);
         let is_last = tasks.is_empty();
@@ -266,12 +259,12 @@ impl<E> Group<E> {
         }
     }
 
-    fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.tasks.borrow().is_empty()
     }
 
     /// Tells who awaits the group of the panic of a task. If nobody does any more, it comes back.
-    fn report(&self, number: u64, panic: Payload) -> Result<(), Payload> {
+    pub(super) fn report(&self, number: u64, panic: Payload) -> Result<(), Payload> {
         if self.phase.get() == Phase::Closed {
             return Err(panic);
         }
@@ -294,110 +287,5 @@ impl<E> fmt::Debug for TaskGroup<E> {
             .field("phase", &self.0.phase.get())
             .field("tasks", &tasks.values().collect::<Vec<_>>())
             .finish()
-    }
-}
-
-pin_project! {
-    /// The future of a scope.
-    struct Scope<B, T, E> {
-        #[pin]
-        body: Option<B>,
-        // What the body gave, until the last task has ended.
-        output: Option<T>,
-        group: Rc<Group<E>>,
-    }
-
-    impl<B, T, E> PinnedDrop for Scope<B, T, E> {
-        fn drop(this: Pin<&mut Self>) {
-            let group = &this.group;
-            group.phase.set(Phase::Closed);
-            group.cancel_all();
-        }
-    }
-}
-
-impl<B, T, E> Future for Scope<B, T, E>
-where
-    B: Future<Output = Result<T, E>>,
-{
-    type Output = Result<T, GroupError<E>>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut this = self.project();
-        let group = &**this.group;
-        drop(group.waker.replace(Some(cx.waker().clone())));
-        if let Some(body) = this.body.as_mut().as_pin_mut() {
-            let has_failed = || group.phase.get() == Phase::Failed;
-            let result = match has_failed() {
-                true => Poll::Pending,
-                false => body.poll(cx),
-            };
-            if result.is_pending() && !has_failed() {
-                return Poll::Pending;
-            }
-            this.body.set(None);
-            group.is_joining.set(true);
-            match result {
-                Poll::Pending => {}
-                Poll::Ready(Ok(output)) => *this.output = Some(output),
-                Poll::Ready(Err(error)) => group.fail(Failure::Error(error)),
-            }
-        }
-        if !group.is_empty() {
-            return Poll::Pending;
-        }
-        group.phase.set(Phase::Closed);
-        let failures = group.failures.take();
-        Poll::Ready(match this.output.take() {
-            Some(output) if failures.is_empty() => Ok(output),
-            _ => Err(GroupError::new(failures)),
-        })
-    }
-}
-
-pin_project! {
-    /// What a task of a group runs.
-    struct Child<F, E> {
-        #[pin]
-        future: Option<F>,
-        group: Rc<Group<E>>,
-        // Which of its tasks this is.
-        number: u64,
-    }
-
-    impl<F, E> PinnedDrop for Child<F, E> {
-        fn drop(this: Pin<&mut Self>) {
-            let mut this = this.project();
-            let dropped = contain(|| this.future.set(None));
-            let result = dropped.or_else(|panic| this.group.report(*this.number, panic));
-            this.group.remove(*this.number);
-            if let Err(panic) = result {
-                resume_unwind(panic);
-            }
-        }
-    }
-}
-
-impl<F, T, E> Future for Child<F, E>
-where
-    F: Future<Output = Result<T, E>>,
-{
-    type Output = T;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
-        let this = self.project();
-        let future = this.future.as_pin_mut().expect("it is there until the end");
-        match contain(|| future.poll(cx)) {
-            Ok(Poll::Pending) => {}
-            Ok(Poll::Ready(Ok(output))) => return Poll::Ready(output),
-            Ok(Poll::Ready(Err(error))) => this.group.fail(Failure::Error(error)),
-            Err(panic) => {
-                if let Err(panic) = this.group.report(*this.number, panic) {
-                    resume_unwind(panic);
-                }
-            }
-        }
-        // The failure has cancelled this task too: it is dropped as soon as this returns.
-        Poll::Pending
     }
 }

@@ -17,6 +17,7 @@ mod deadline;
 mod gather;
 mod group;
 mod group_error;
+mod members;
 mod race;
 mod tuple;
 mod wait;
