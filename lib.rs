@@ -39,9 +39,9 @@
 //! | `loop.getaddrinfo` | [`net::lookup`] |
 //! | `loop.sock_accept`, `sock_recv`, `sock_sendall` | [`net::TcpListener`], [`net::TcpStream`] |
 //! | `open_connection`, `StreamReader`, `StreamWriter` | [`open_connection`], [`StreamReader`], [`StreamWriter`] |
-//! | `Server` | [`Server`] |
+//! | `start_server`, `Server` | [`start_server`], [`Server`] |
 //! | `create_datagram_endpoint`, `sock_recvfrom`, `sock_sendto` | [`net::UdpSocket`] |
-//! | `start_unix_server`, `open_unix_connection` | [`net::UnixListener`], [`net::UnixStream`] |
+//! | `start_unix_server`, `open_unix_connection` | [`ServerBuilder::serve_streams`](net::ServerBuilder::serve_streams) with a [`net::UnixListener`]; [`net::UnixStream`] |
 //! | `connect_read_pipe`, `connect_write_pipe` | [`net::PipeReader`], [`net::PipeWriter`]; [`net::stdin`], [`net::stdout`] |
 //! | `create_subprocess_exec`, `create_subprocess_shell` | [`process::Command`] |
 //! | `loop.add_signal_handler`, `Runner` at Ctrl-C | [`signal`], with the cargo feature `signal` |
@@ -66,7 +66,7 @@ pub use net::stream::{
     IncompleteReadError, IntoStreams, LimitOverrunError, StreamReader, StreamWriter,
     open_connection,
 };
-pub use net::{Server, process, signal};
+pub use net::{Server, process, signal, start_server};
 pub use reactor::{
     Direction, Interval, MissedTicks, Sleep, Source, interval, interval_at, selector, sleep,
     sleep_until,

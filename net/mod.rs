@@ -51,7 +51,7 @@ pub use self::listener::{Incoming, TcpListener, TcpListenerBuilder};
 pub use self::lookup::lookup;
 pub use self::pipe::{PipeReader, PipeWriter, pipe};
 pub use self::server::{
-    HandlerOutput, Listener, Server, ServerBuilder, ServerError, ServerErrorKind,
+    HandlerOutput, Listener, Server, ServerBuilder, ServerError, ServerErrorKind, start_server,
 };
 pub use self::split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};
 pub use self::stdio::{Stderr, Stdin, Stdout, stderr, stdin, stdout};

@@ -1,11 +1,14 @@
 //! Starts servers.
 
 use std::fmt;
+use std::future::Future;
 use std::io;
 use std::panic::Location;
 
 use super::error::{HandlerOutput, ServerError};
 use super::{Listener, Server, State};
+use crate::net::stream::{IntoStreams, StreamReader, StreamWriter, until_sent};
+use crate::net::{TcpListener, ToAddrs};
 use crate::reactor::Reactor;
 
 /// Starts a [`Server`] with options.
@@ -106,20 +109,158 @@ impl ServerBuilder {
     {
         let site = Location::caller();
         Reactor::expect_current("ServerBuilder::serve");
-        let state = State::new(
-            self.name,
-            site,
-            listeners,
-            self.max_connections,
-            self.on_error,
-        )?;
+        self.serve_for(site, listeners, handle_client)
+    }
+
+    /// The same for a handler of streams, as [`start_server`] has it. A connection is open until its
+    /// handler has ended and what it has written is sent.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`serve`](Self::serve).
+    ///
+    /// # Panics
+    ///
+    /// Outside of a runtime.
+    ///
+    /// # Examples
+    ///
+    /// asyncio's `start_unix_server`:
+    ///
+    /// ```
+    /// use selio::{Server, StreamReader, StreamWriter, net::UnixListener};
+    ///
+    /// async fn handle_client(mut reader: StreamReader, writer: StreamWriter) -> std::io::Result<()> {
+    ///     let line = reader.read_line().await?;
+    ///     writer.write(line);
+    ///     writer.drain().await
+    /// }
+    ///
+    /// # let path = std::env::temp_dir().join(format!("selio-doc-server-{}", std::process::id()));
+    /// selio::run(async {
+    ///     let listener = UnixListener::bind(&path)?;
+    ///     let server = Server::builder().serve_streams([listener], handle_client)?;
+    ///     assert!(server.is_serving());
+    ///     std::io::Result::Ok(())
+    /// })
+    /// # .unwrap();
+    /// ```
+    #[track_caller]
+    pub fn serve_streams<L, H, R>(
+        self,
+        listeners: impl IntoIterator<Item = L>,
+        handle_client: H,
+    ) -> io::Result<Server<L>>
+    where
+        L: Listener<Stream: IntoStreams>,
+        H: AsyncFn(StreamReader, StreamWriter) -> R + 'static,
+        R: HandlerOutput + 'static,
+    {
+        let site = Location::caller();
+        Reactor::expect_current("ServerBuilder::serve_streams");
+        self.serve_streams_for(site, listeners, handle_client)
+    }
+
+    fn serve_streams_for<L, H, R>(
+        self,
+        site: &'static Location<'static>,
+        listeners: impl IntoIterator<Item = L>,
+        handle_client: H,
+    ) -> io::Result<Server<L>>
+    where
+        L: Listener<Stream: IntoStreams>,
+        H: AsyncFn(StreamReader, StreamWriter) -> R + 'static,
+        R: HandlerOutput + 'static,
+    {
+        let handle_client =
+            async move |stream: L::Stream| until_sent(stream.into_streams(), &handle_client).await;
+        self.serve_for(site, listeners, handle_client)
+    }
+
+    fn serve_for<L, H, R>(
+        self,
+        site: &'static Location<'static>,
+        listeners: impl IntoIterator<Item = L>,
+        handle_client: H,
+    ) -> io::Result<Server<L>>
+    where
+        L: Listener,
+        H: AsyncFn(L::Stream) -> R + 'static,
+        R: HandlerOutput + 'static,
+    {
+        let Self {
+            name,
+            max_connections,
+            start_serving,
+            on_error,
+        } = self;
+        let state = State::new(name, site, listeners, max_connections, on_error)?;
         let server = Server { state };
         server.state.spawn_acceptors(handle_client);
-        if self.start_serving {
+        if start_serving {
             server.start_serving();
         }
         Ok(server)
     }
+}
+
+/// Listens on all of these addresses, and runs `handle_client` with a reader and a writer for each
+/// connection.
+///
+/// The addresses are bound as [`TcpListener::bind_all`] does. Small messages are sent at once
+/// (`TCP_NODELAY`), as asyncio has it. The server serves in the background; await
+/// [`Server::serve_forever`] where there is nothing else to do. For other listeners, options, and
+/// handlers of bare sockets, see [`ServerBuilder`].
+///
+/// asyncio's counterpart is
+/// [`start_server`](https://docs.python.org/3/library/asyncio-stream.html#asyncio.start_server).
+///
+/// # Errors
+///
+/// Those of [`TcpListener::bind_all`].
+///
+/// # Panics
+///
+/// When it is polled outside of a runtime.
+///
+/// # Cancel safety
+///
+/// Nothing is left behind: nobody listens yet.
+///
+/// # Examples
+///
+/// ```no_run
+/// use selio::{StreamReader, StreamWriter};
+///
+/// async fn handle_client(mut reader: StreamReader, writer: StreamWriter) -> std::io::Result<()> {
+///     while !reader.at_eof() {
+///         writer.write(reader.read_line().await?);
+///         writer.drain().await?;
+///     }
+///     Ok(())
+/// }
+///
+/// # fn main() -> std::io::Result<()> {
+/// selio::run(async {
+///     let server = selio::start_server("127.0.0.1:8888", handle_client).await?;
+///     println!("serving on {:?}", server.local_addrs());
+///     server.serve_forever().await;
+///     Ok(())
+/// })
+/// # }
+/// ```
+#[track_caller]
+pub fn start_server<H, R>(
+    addrs: impl ToAddrs,
+    handle_client: H,
+) -> impl Future<Output = io::Result<Server>>
+where
+    H: AsyncFn(StreamReader, StreamWriter) -> R + 'static,
+    R: HandlerOutput + 'static,
+{
+    let site = Location::caller();
+    let bind = TcpListener::builder().bind_each("selio::start_server", addrs.to_target(), site);
+    async move { ServerBuilder::new().serve_streams_for(site, bind.await?, handle_client) }
 }
 
 impl fmt::Debug for ServerBuilder {

@@ -27,7 +27,7 @@ use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-pub use self::builder::ServerBuilder;
+pub use self::builder::{ServerBuilder, start_server};
 use self::connections::Connections;
 pub use self::error::{HandlerOutput, ServerError, ServerErrorKind};
 pub use self::listener::Listener;
@@ -37,7 +37,7 @@ use crate::executor::{JoinHandle, TaskId, timeout, yield_now};
 
 /// A server that listens, and runs a handler for each of its connections.
 ///
-/// It comes from a [`ServerBuilder`], and serves in the
+/// It comes from [`start_server`] or a [`ServerBuilder`], and serves in the
 /// background; await [`serve_forever`](Self::serve_forever) where there is nothing else to do.
 /// Dropping it [closes](Self::close) it: nobody else is let in, and those who are connected are
 /// served on. To close it from several places, share it in an `Rc`.
@@ -366,8 +366,6 @@ struct Waiting<'a, L: Listener> {
 impl<'a, L: Listener> Waiting<'a, L> {
     fn new(state: &'a State<L>, handler: TaskId) -> Self {
         *state.waiting.borrow_mut().entry(handler).or_default() += 1;
-        // It may be the last one that somebody else waits for.
-        state.departure.ring();
         Self { state, handler }
     }
 }

@@ -21,6 +21,7 @@ mod futures_io;
 mod reader;
 mod search;
 mod transport;
+mod until_sent;
 mod writer;
 
 use std::future::Future;
@@ -32,6 +33,7 @@ use ::futures_io::{AsyncRead, AsyncWrite};
 
 pub use self::error::{IncompleteReadError, LimitOverrunError};
 pub use self::reader::StreamReader;
+pub(super) use self::until_sent::until_sent;
 pub use self::writer::StreamWriter;
 use super::{TcpStream, ToAddrs, UnixStream};
 use crate::reactor::Source;
