@@ -52,7 +52,7 @@ impl Builder {
     }
 
     /// Whether the panic of a task that nobody awaits ends [`Runtime::block_on`], which then panics
-    /// in its turn. By default it is told on stderr, and counted in [`Stats::panics`]; the others go
+    /// in its turn. By default it is told on stderr, and counted in [`Stats::panics`](crate::Stats::panics); the others go
     /// on.
     ///
     /// # Examples

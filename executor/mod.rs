@@ -45,6 +45,7 @@ mod slot;
 mod spawn;
 mod stats;
 mod structured;
+mod stuck;
 pub mod sync;
 mod task;
 mod task_local;

@@ -171,6 +171,7 @@ impl Runtime {
     fn wait(&self) {
         let inbox = &self.executor.mailbox.inbox;
         let timeout = if inbox.fall_asleep() {
+            self.executor.tell_if_stuck();
             None
         } else {
             inbox.wake_up(); // We do not sleep after all: nobody needs to interrupt us.

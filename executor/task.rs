@@ -107,6 +107,9 @@ pub(super) trait Run {
 
     /// Its waker, once it was polled.
     fn waker(self: Pin<&Self>) -> Option<&Waker>;
+
+    /// How many references to its waker there are, once it was polled: two are its own.
+    fn references(self: Pin<&Self>) -> Option<usize>;
 }
 
 impl<F> Run for Task<F>
@@ -153,6 +156,11 @@ where
     fn waker(self: Pin<&Self>) -> Option<&Waker> {
         let wakers = self.project_ref().wakers.as_ref()?;
         Some(&wakers.waker)
+    }
+
+    fn references(self: Pin<&Self>) -> Option<usize> {
+        let wakers = self.project_ref().wakers.as_ref()?;
+        Some(Arc::strong_count(&wakers.typed))
     }
 
     fn take_panic(self: Pin<&mut Self>) -> Option<Payload> {

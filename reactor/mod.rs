@@ -391,6 +391,16 @@ impl Reactor {
         self.selector.borrow().notifier()
     }
 
+    /// Whether anybody waits here.
+    pub(crate) fn is_awaited(&self) -> bool {
+        let is_awaited = |watch: Rc<Watch>| {
+            let [readers, writers] = &*watch.waiters.borrow();
+            readers.is_awaited() || writers.is_awaited()
+        };
+        !self.timers.borrow().is_empty()
+            || (self.selector.borrow().registrations()).any(|it| is_awaited(it.key))
+    }
+
     /// Calls `each` with the waker of everybody who waits here, and what for.
     pub(crate) fn each_wait(&self, mut each: impl FnMut(&Waker, Wait)) {
         for registration in self.selector.borrow().registrations() {

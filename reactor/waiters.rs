@@ -142,6 +142,11 @@ impl Waiters {
         }
     }
 
+    /// Whether anybody waits.
+    pub(super) fn is_awaited(&self) -> bool {
+        !matches!(self, Self::Nobody)
+    }
+
     /// Calls `each` with the waker of each waiter.
     pub(super) fn each(&mut self, mut each: impl FnMut(&Waker)) {
         self.iter_mut().for_each(|(_, waker)| each(waker));

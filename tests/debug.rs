@@ -5,6 +5,7 @@
 mod common;
 
 use std::future::pending;
+use std::io::{BufRead, BufReader};
 use std::os::fd::AsRawFd;
 use std::process::Stdio;
 use std::thread;
@@ -149,6 +150,91 @@ fn a_poll_that_holds_the_thread_is_reported_with_its_name_its_place_and_its_last
         let silent = Builder::new().debug(true).slow_poll(Duration::MAX).build();
         silent.unwrap().block_on(async {
             thread::sleep(Duration::from_millis(400));
+        });
+    });
+}
+
+/// What a test writes to stderr in a process of its own, which hangs and is killed as soon as it
+/// has written as many lines as expected.
+fn last_words(test: &str, lines: usize) -> Vec<String> {
+    let mut child = child(test)
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let stderr = BufReader::new(child.stderr.take().unwrap());
+    let told = stderr.lines().map(Result::unwrap);
+    let told = told.skip_while(|line| !line.starts_with("selio: "));
+    let told = told.take(lines).collect();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    told
+}
+
+#[test]
+fn tasks_that_nobody_can_wake_are_told_instead_of_hanging_silently() {
+    let test = "tasks_that_nobody_can_wake_are_told_instead_of_hanging_silently";
+    if !is_child() {
+        deadline(SOON, || {
+            let told = last_words(test, 3);
+            assert!(told[0].starts_with("selio: stuck for ever: "), "{told:?}");
+            assert!(
+                told[1].starts_with("main: waits for lost to end"),
+                "{told:?}"
+            );
+            assert!(told[2].starts_with("└─ lost (spawned at "), "{told:?}");
+            assert!(told[2].contains(": waits, since "), "{told:?}");
+        });
+        return;
+    }
+    let runtime = Builder::new().debug(true).build().unwrap();
+    runtime.block_on(async {
+        sleep(Duration::from_millis(1)).await; // A timer that has fired is none.
+        spawn_named("lost", pending::<()>()).await.unwrap();
+    });
+}
+
+#[test]
+fn who_may_be_woken_by_another_thread_is_not_called_stuck() {
+    let test = "who_may_be_woken_by_another_thread_is_not_called_stuck";
+    if !is_child() {
+        let output = child(test).stdout(Stdio::null()).output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "{stderr}");
+        assert!(!stderr.contains("stuck"), "{stderr}");
+        return;
+    }
+    deadline(SOON, || {
+        let runtime = Builder::new().debug(true).build().unwrap();
+        let pause = Duration::from_millis(200);
+        runtime.block_on(async {
+            let (send, receive) = async_channel::bounded(1);
+            let thread = thread::spawn(move || {
+                thread::sleep(pause);
+                send.send_blocking(7).unwrap();
+            });
+            assert_eq!(receive.recv().await, Ok(7));
+            thread.join().unwrap();
+
+            let handle = selio::Handle::current();
+            let (send, receive) = selio::sync::oneshot::channel();
+            let send = std::rc::Rc::new(std::cell::Cell::new(Some(send)));
+            thread_local! {
+                static SEND: std::cell::Cell<Option<std::rc::Rc<std::cell::Cell<Option<selio::sync::oneshot::Sender<i32>>>>>> =
+                    const { std::cell::Cell::new(None) };
+            }
+            SEND.set(Some(send));
+            let thread = thread::spawn(move || {
+                thread::sleep(pause);
+                let sent = handle.spawn(|| async {
+                    let send = SEND.take().unwrap().take().unwrap();
+                    send.send(8).unwrap();
+                });
+                sent.join().unwrap();
+            });
+            assert_eq!(receive.await, Ok(8));
+            thread.join().unwrap();
+            assert_eq!(selio::to_thread(move || { thread::sleep(pause); 9 }).await, 9);
         });
     });
 }

@@ -29,3 +29,8 @@ impl Builder {
         Ok(Runtime::of(Executor::new(reactor, threads, false, None)))
     }
 }
+
+impl Executor {
+    /// Nobody watches.
+    pub(super) fn tell_if_stuck(&self) {}
+}
