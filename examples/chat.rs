@@ -12,48 +12,31 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::io;
-use std::net::Shutdown;
 use std::process::ExitCode;
 use std::rc::Rc;
 
-use async_channel::{Receiver, Sender, bounded};
-use futures_lite::io::BufReader;
-use futures_lite::{AsyncBufReadExt, AsyncReadExt};
-use selio::net::{Closer, TcpListener, TcpStream};
-use selio::{Server, race};
+use selio::{StreamReader, StreamWriter, start_server};
 
-/// How many messages may wait for a member.
-const QUEUE: usize = 64;
+/// Who leaves more bytes unread than this, beyond what the system keeps for him, is too slow.
+const UNREAD: usize = 64 * 1024;
 
-/// Longer lines become several.
-const LINE: u64 = 1024;
+/// Nobody says more at a time.
+const LINE: usize = 1024;
 
 /// Everybody who is here, by name.
 #[derive(Default)]
 struct Room {
-    members: RefCell<HashMap<String, Mailbox>>,
-}
-
-/// The way to a member.
-struct Mailbox {
-    messages: Sender<Rc<str>>,
-    closer: Closer,
+    members: RefCell<HashMap<String, Rc<StreamWriter>>>,
 }
 
 impl Room {
     /// Takes a place, unless the name has one.
-    fn join(&self, name: &str, closer: Closer) -> Option<Member<'_>> {
-        let (messages, inbox) = bounded(QUEUE);
-        match self.members.borrow_mut().entry(name.to_owned()) {
+    fn join(&self, name: String, writer: &Rc<StreamWriter>) -> Option<Member<'_>> {
+        match self.members.borrow_mut().entry(name.clone()) {
             Entry::Occupied(_) => return None,
-            Entry::Vacant(place) => drop(place.insert_entry(Mailbox { messages, closer })),
+            Entry::Vacant(place) => drop(place.insert_entry(Rc::clone(writer))),
         }
-        let name = name.to_owned();
-        let member = Member {
-            room: self,
-            name,
-            inbox,
-        };
+        let member = Member { room: self, name };
         member.tell_others("is here");
         Some(member)
     }
@@ -63,19 +46,20 @@ impl Room {
 struct Member<'a> {
     room: &'a Room,
     name: String,
-    inbox: Receiver<Rc<str>>,
 }
 
 impl Member<'_> {
-    /// Tells what this one does, or says, to all others. It never waits for any of them.
+    /// Tells all others what this one says, or does. It never waits for any of them.
     fn tell_others(&self, what: &str) {
-        let message: Rc<str> = format!("{} {what}\n", self.name).into();
-        for (name, mailbox) in &*self.room.members.borrow() {
-            let is_full = || mailbox.messages.try_send(Rc::clone(&message)).is_err();
-            if *name != self.name && is_full() {
+        let message = format!("{} {what}\n", self.name);
+        for (name, writer) in &*self.room.members.borrow() {
+            if *name == self.name {
+                continue;
+            }
+            writer.write(message.as_bytes());
+            if writer.pending() > UNREAD {
                 println!("{name} reads too slowly");
-                // Its handler finds its connection broken, and ends.
-                let _ = mailbox.closer.shutdown(Shutdown::Both);
+                writer.abort(); // Its handler reads the end of the stream.
             }
         }
     }
@@ -88,54 +72,43 @@ impl Drop for Member<'_> {
     }
 }
 
-/// What a client types until it presses return.
-async fn line(input: &mut BufReader<&TcpStream>) -> io::Result<Option<String>> {
-    let mut line = Vec::new();
-    let length = input.take(LINE).read_until(b'\n', &mut line).await?;
-    Ok((length > 0).then(|| String::from_utf8_lossy(&line).trim().to_owned()))
+/// What a client types until it presses return; nothing when it has left.
+async fn line(reader: &mut StreamReader) -> io::Result<Option<String>> {
+    let line = reader.read_line().await?;
+    Ok((!line.is_empty()).then(|| String::from_utf8_lossy(line).trim().to_owned()))
 }
 
-async fn handle_client(stream: &TcpStream, room: &Room) -> io::Result<()> {
-    let mut input = BufReader::new(stream);
-    stream.write_all(b"Your name?\n").await?;
+async fn handle_client(
+    mut reader: StreamReader,
+    writer: StreamWriter,
+    room: &Room,
+) -> io::Result<()> {
+    reader.set_limit(LINE)?;
+    let writer = Rc::new(writer);
+    writer.write(b"Your name?\n");
     let member = loop {
-        match line(&mut input).await? {
-            None => return Ok(()),
-            Some(name) if name.is_empty() => {}
-            Some(name) => match room.join(&name, stream.closer()) {
-                Some(member) => break member,
-                None => stream.write_all(b"That one is taken. Your name?\n").await?,
-            },
+        let Some(name) = line(&mut reader).await? else {
+            return Ok(());
+        };
+        match room.join(name, &writer) {
+            Some(member) => break member,
+            None => writer.write(b"That one is taken. Your name?\n"),
         }
     };
-    stream
-        .write_all(format!("Welcome, {}.\n", member.name).as_bytes())
-        .await?;
-
-    let listen = async {
-        while let Some(words) = line(&mut input).await? {
-            member.tell_others(&format!("says: {words}"));
-        }
-        Ok(())
-    };
-    let speak = async {
-        while let Ok(message) = member.inbox.recv().await {
-            stream.write_all(message.as_bytes()).await?;
-        }
-        Ok(())
-    };
-    race((listen, speak)).await
+    writer.write(format!("Welcome, {}.\n", member.name).as_bytes());
+    while let Some(words) = line(&mut reader).await? {
+        member.tell_others(&format!("says: {words}"));
+    }
+    Ok(())
 }
 
 async fn serve(address: &str) -> io::Result<()> {
-    let listeners = TcpListener::bind_all(address).await?;
     let room = Room::default();
     // The closure owns the room, and lends it to every handler.
-    let server = Server::builder()
-        .name("chat")
-        .serve(listeners, async move |stream: TcpStream| {
-            handle_client(&stream, &room).await
-        })?;
+    let server = start_server(address, async move |reader, writer| {
+        handle_client(reader, writer, &room).await
+    })
+    .await?;
     for address in server.local_addrs() {
         println!("listening on {address}");
     }

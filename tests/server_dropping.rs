@@ -8,14 +8,19 @@ mod common;
 mod dropping;
 #[path = "common/loopback.rs"]
 mod loopback;
+#[path = "common/tasks.rs"]
+mod tasks;
 
 use std::net;
+use std::pin::pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use dropping::drop_at_each_pending;
 use loopback::{ask, echo, impatient, listen, on_each_backend, turns};
 use selio::{JoinHandle, Server, spawn};
+use tasks::{Spy, poll_with};
 
 /// Longer than any test may take.
 const LONG: Duration = Duration::from_secs(600);
@@ -133,6 +138,20 @@ fn shutdown_may_be_dropped_and_called_again() {
             },
         );
         assert!(pendings.await >= 1);
+    });
+}
+
+#[test]
+fn who_does_not_wait_any_more_leaves_no_waker_behind() {
+    on_each_backend(async || {
+        let (listener, _) = listen().await;
+        let server = Server::builder().serve([listener], echo).unwrap();
+        let (spy, waker) = Spy::new();
+        for _ in 0..100 {
+            assert!(poll_with(&mut pin!(server.wait_closed()), &waker).is_pending());
+        }
+        assert!(poll_with(&mut pin!(server.serve_forever()), &waker).is_pending());
+        assert_eq!(Arc::strong_count(&spy), 2, "ours, and that of the waker");
     });
 }
 
