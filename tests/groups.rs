@@ -896,3 +896,33 @@ fn a_group_that_is_dropped_at_any_pending_leaves_nothing_behind() {
         assert!(pendings.await >= 3);
     });
 }
+
+#[test]
+fn tasks_that_end_do_not_wake_a_body_that_waits_for_something_else() {
+    inside(async || {
+        let mut polls = 0;
+        let mut scope = pin!(TaskGroup::scope(async |group| {
+            for _ in 0..5 {
+                group.spawn(async { ok(()) });
+                sleep(Duration::from_millis(1)).await;
+            }
+            Ok(())
+        }));
+        let counted = poll_fn(|cx| {
+            polls += 1;
+            scope.as_mut().poll(cx)
+        });
+        counted.await.unwrap();
+        assert_eq!(polls, 6, "one for each sleep, and the first");
+    });
+}
+
+#[test]
+fn a_scope_that_has_ended_takes_no_tasks_even_if_it_is_kept() {
+    inside(async || {
+        let mut scope = pin!(TaskGroup::scope(async |group| ok(group)));
+        let group = scope.as_mut().await.unwrap();
+        let late = group.spawn(async { ok(()) });
+        assert!(late.await.unwrap_err().is_cancelled());
+    });
+}
