@@ -4,6 +4,7 @@
 
 mod common;
 
+use std::cell::Cell;
 use std::future::pending;
 use std::io::{BufRead, BufReader};
 use std::os::fd::AsRawFd;
@@ -13,7 +14,8 @@ use std::time::Duration;
 
 use common::{child, deadline, each_backend, is_child};
 use selio::net::{TcpListener, TcpStream};
-use selio::{Builder, run, sleep, spawn_named, task, yield_now};
+use selio::sync::oneshot;
+use selio::{Builder, Handle, run, sleep, spawn_named, task, to_thread, yield_now};
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -216,25 +218,30 @@ fn who_may_be_woken_by_another_thread_is_not_called_stuck() {
             assert_eq!(receive.recv().await, Ok(7));
             thread.join().unwrap();
 
-            let handle = selio::Handle::current();
-            let (send, receive) = selio::sync::oneshot::channel();
-            let send = std::rc::Rc::new(std::cell::Cell::new(Some(send)));
+            let handle = Handle::current();
+            let (send, receive) = oneshot::channel();
             thread_local! {
-                static SEND: std::cell::Cell<Option<std::rc::Rc<std::cell::Cell<Option<selio::sync::oneshot::Sender<i32>>>>>> =
-                    const { std::cell::Cell::new(None) };
+                static SEND: Cell<Option<oneshot::Sender<i32>>> = const { Cell::new(None) };
             }
             SEND.set(Some(send));
             let thread = thread::spawn(move || {
                 thread::sleep(pause);
                 let sent = handle.spawn(|| async {
-                    let send = SEND.take().unwrap().take().unwrap();
+                    let send = SEND.take().unwrap();
                     send.send(8).unwrap();
                 });
                 sent.join().unwrap();
             });
             assert_eq!(receive.await, Ok(8));
             thread.join().unwrap();
-            assert_eq!(selio::to_thread(move || { thread::sleep(pause); 9 }).await, 9);
+            assert_eq!(
+                to_thread(move || {
+                    thread::sleep(pause);
+                    9
+                })
+                .await,
+                9
+            );
         });
     });
 }
