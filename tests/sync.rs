@@ -411,7 +411,7 @@ fn an_owned_permit_moves_into_a_task_and_is_released_with_it() {
         yield_now().await;
         assert_eq!(
             format!("{semaphore:?}"),
-            "Semaphore { available: 0, held: 1, waiting: 0 }"
+            "Semaphore { available: 0, permits: 1, waiting: 0 }"
         );
         task.cancel();
         assert_eq!(semaphore.available(), 1);

@@ -45,10 +45,10 @@ struct Hostile;
 
 impl Hostile {
     fn act(now: When) {
-        if WHEN.get() == Some(now) {
-            if let Some(act) = ACT.with_borrow(Clone::clone) {
-                act();
-            }
+        if WHEN.get() == Some(now)
+            && let Some(act) = ACT.with_borrow(Clone::clone)
+        {
+            act();
         }
     }
 }

@@ -55,7 +55,7 @@ impl Barrier {
         Self {
             parties,
             is_broken: Cell::new(false),
-            waiters: WaitList::new(),
+            waiters: WaitList::new(0),
         }
     }
 

@@ -40,7 +40,7 @@ use super::{Mutex, MutexGuard};
 /// # });
 /// ```
 pub struct Condvar {
-    /// Nothing is kept for those who have a claim: it is one to look.
+    /// There is nothing to claim here but a look, and nobody asks for what is free.
     waiters: WaitList,
 }
 
@@ -49,7 +49,7 @@ impl Condvar {
     #[must_use]
     pub const fn new() -> Self {
         Self {
-            waiters: WaitList::new(),
+            waiters: WaitList::new(0),
         }
     }
 

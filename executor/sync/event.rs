@@ -39,7 +39,7 @@ impl Event {
     pub const fn new() -> Self {
         Self {
             is_set: Cell::new(false),
-            waiters: WaitList::new(),
+            waiters: WaitList::new(0),
         }
     }
 

@@ -44,8 +44,9 @@ use super::wait_list::WaitList;
 /// # });
 /// ```
 pub struct Mutex<T: ?Sized> {
+    /// The one thing to claim is the lock.
     waiters: WaitList,
-    /// Borrowed while the mutex is locked: the guard holds the borrow.
+    /// Borrowed by who has the lock.
     value: RefCell<T>,
 }
 
@@ -53,7 +54,7 @@ impl<T> Mutex<T> {
     /// A mutex that nobody has locked.
     pub const fn new(value: T) -> Self {
         Self {
-            waiters: WaitList::new(),
+            waiters: WaitList::new(1),
             value: RefCell::new(value),
         }
     }
@@ -72,19 +73,19 @@ impl<T: ?Sized> Mutex<T> {
     ///
     /// Nothing is lost but the place in the line. If it was this one's turn, it is the next one's.
     pub async fn lock(&self) -> MutexGuard<'_, T> {
-        self.waiters.wait_while(|| self.is_locked()).await;
+        self.waiters.wait_while(|| !self.waiters.try_claim()).await;
         self.guard()
     }
 
     /// Locks the mutex if that can be done at once. `None` while it [is locked](Self::is_locked).
     pub fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
-        (!self.is_locked()).then(|| self.guard())
+        self.waiters.try_claim().then(|| self.guard())
     }
 
     /// Whether it is locked, or released for somebody who waits: one would have to wait for it.
     #[must_use]
     pub fn is_locked(&self) -> bool {
-        self.waiters.claims() > 0 || self.value.try_borrow_mut().is_err()
+        self.waiters.free() == 0
     }
 
     /// The value, without a lock: nobody else can have one.
@@ -92,6 +93,7 @@ impl<T: ?Sized> Mutex<T> {
         self.value.get_mut()
     }
 
+    /// For who has the lock.
     fn guard(&self) -> MutexGuard<'_, T> {
         MutexGuard {
             value: self.value.borrow_mut(),
@@ -138,7 +140,7 @@ struct Release<'a, T: ?Sized>(&'a Mutex<T>);
 
 impl<T: ?Sized> Drop for Release<'_, T> {
     fn drop(&mut self) {
-        self.0.waiters.notify();
+        self.0.waiters.release();
     }
 }
 

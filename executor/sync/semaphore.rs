@@ -41,14 +41,12 @@ use super::wait_list::WaitList;
 /// # });
 /// ```
 pub struct Semaphore {
-    /// Those that nobody holds. Somebody has a claim to `waiters.claims()` of them, and somebody
-    /// waits only if there is a claim to each.
-    permits: Cell<usize>,
-    /// Those in the hands of a [`Permit`].
-    held: Cell<usize>,
-    /// How many there may be, held or not.
-    bound: usize,
+    /// What there is to claim are the permits.
     waiters: WaitList,
+    /// How many there are, whoever holds them.
+    permits: Cell<usize>,
+    /// How many there may be.
+    bound: usize,
 }
 
 impl Semaphore {
@@ -67,10 +65,9 @@ impl Semaphore {
 
     const fn with_bound(permits: usize, bound: usize) -> Self {
         Self {
+            waiters: WaitList::new(permits),
             permits: Cell::new(permits),
-            held: Cell::new(0),
             bound,
-            waiters: WaitList::new(),
         }
     }
 
@@ -80,7 +77,7 @@ impl Semaphore {
     ///
     /// Nothing is lost but the place in the line. If it was this one's turn, it is the next one's.
     pub async fn acquire(&self) -> Permit<&Self> {
-        self.waiters.wait_while(|| self.is_locked()).await;
+        self.waiters.wait_while(|| !self.waiters.try_claim()).await;
         Permit::of(self)
     }
 
@@ -90,19 +87,21 @@ impl Semaphore {
     ///
     /// That of [`acquire`](Self::acquire).
     pub async fn acquire_owned(self: &Rc<Self>) -> Permit<Rc<Self>> {
-        self.waiters.wait_while(|| self.is_locked()).await;
+        self.waiters.wait_while(|| !self.waiters.try_claim()).await;
         Permit::of(Rc::clone(self))
     }
 
     /// Acquires a permit if there is one now. `None` while the semaphore
     /// [is locked](Self::is_locked).
     pub fn try_acquire(&self) -> Option<Permit<&Self>> {
-        (!self.is_locked()).then(|| Permit::of(self))
+        self.waiters.try_claim().then(|| Permit::of(self))
     }
 
     /// [`try_acquire`](Self::try_acquire) for a permit that can be moved into a task.
     pub fn try_acquire_owned(self: &Rc<Self>) -> Option<Permit<Rc<Self>>> {
-        (!self.is_locked()).then(|| Permit::of(Rc::clone(self)))
+        self.waiters
+            .try_claim()
+            .then(|| Permit::of(Rc::clone(self)))
     }
 
     /// Adds a permit: a new one, or one that was [forgotten](Permit::forget). One that is held is
@@ -115,30 +114,26 @@ impl Semaphore {
     #[track_caller]
     pub fn release(&self) {
         assert!(
-            self.permits.get() + self.held.get() < self.bound,
+            self.permits.get() < self.bound,
             "Semaphore::release: there would be more than {} permits; one that was acquired is \
              released by dropping it, this call is for new and for forgotten ones",
             self.bound
         );
-        self.put_back();
+        self.permits.update(|permits| permits + 1);
+        self.waiters.release();
     }
 
     /// How many permits can be acquired at once: those that are neither held nor promised to
     /// somebody who waits.
     #[must_use]
     pub fn available(&self) -> usize {
-        self.permits.get() - self.waiters.claims()
+        self.waiters.free()
     }
 
     /// Whether there is no permit that could be acquired at once.
     #[must_use]
     pub fn is_locked(&self) -> bool {
         self.available() == 0
-    }
-
-    fn put_back(&self) {
-        self.permits.update(|permits| permits + 1);
-        self.waiters.notify();
     }
 }
 
@@ -151,10 +146,8 @@ pub struct Permit<S: Deref<Target = Semaphore>> {
 }
 
 impl<S: Deref<Target = Semaphore>> Permit<S> {
-    /// For somebody for whom there is one.
+    /// For who has claimed it.
     fn of(semaphore: S) -> Self {
-        semaphore.permits.update(|permits| permits - 1);
-        semaphore.held.update(|held| held + 1);
         Self {
             semaphore,
             is_forgotten: false,
@@ -170,9 +163,10 @@ impl<S: Deref<Target = Semaphore>> Permit<S> {
 
 impl<S: Deref<Target = Semaphore>> Drop for Permit<S> {
     fn drop(&mut self) {
-        self.semaphore.held.update(|held| held - 1);
-        if !self.is_forgotten {
-            self.semaphore.put_back();
+        if self.is_forgotten {
+            self.semaphore.permits.update(|permits| permits - 1);
+        } else {
+            self.semaphore.waiters.release();
         }
     }
 }
@@ -187,7 +181,7 @@ impl fmt::Debug for Semaphore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Semaphore")
             .field("available", &self.available())
-            .field("held", &self.held.get())
+            .field("permits", &self.permits.get())
             .field("waiting", &self.waiters.waiting())
             .finish()
     }

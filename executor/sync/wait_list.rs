@@ -9,16 +9,17 @@
 //!                         gone                       gone
 //! ```
 //!
-//! Whoever is notified alone has a **claim**: to a permit, to an item, to the lock, which stays
-//! where it is until the future is polled. A newcomer may take only what nobody has a claim to, so
-//! that it overtakes nobody; and nothing is lost with a future that is dropped, because nothing was
-//! in it: its claim goes to the next in the line.
+//! What there is to get, permits, items, room for items, is counted here too: as long as it is
+//! `free`, anybody may [claim](WaitList::try_claim) one. Whoever is notified alone has a claim, which
+//! was never free meanwhile: no newcomer overtakes who waits. The thing itself stays where it is
+//! until the future is polled, so nothing is lost with one that is dropped: its claim goes to the
+//! next in the line.
 //!
 //! The line is linked through the entries of a slab: to leave costs the same everywhere in it.
 //! All that waits in this folder does so in [`Wait::poll`], and no waker is cloned, called or
 //! dropped while a list is borrowed.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::iter;
 use std::mem;
@@ -29,24 +30,31 @@ use slab::Slab;
 
 use crate::executor::task::swallow;
 
-pub(super) struct WaitList(RefCell<List>);
+pub(super) struct WaitList {
+    /// What can be claimed. None of it is while somebody waits for it.
+    free: Cell<usize>,
+    /// How many stand in the line.
+    waiting: Cell<usize>,
+    line: RefCell<Line>,
+}
 
-struct List {
+/// Those who wait and have not been notified, from the first to the last. The entries of those who
+/// have been stay until their futures are polled.
+struct Line {
     waiters: Slab<Waiter>,
-    /// The ends of the line, in which stand those who have not been notified.
-    first: Option<usize>,
-    last: Option<usize>,
-    /// How many stand there.
-    waiting: usize,
-    claims: usize,
+    first: usize,
+    last: usize,
 }
 
 struct Waiter {
     state: State,
     /// Its neighbours in the line.
-    before: Option<usize>,
-    after: Option<usize>,
+    before: usize,
+    after: usize,
 }
+
+/// In the place of a neighbour where the line ends.
+const NOBODY: usize = usize::MAX;
 
 enum State {
     Waiting(Waker),
@@ -65,35 +73,67 @@ pub(super) enum Notified {
 }
 
 impl WaitList {
-    pub(super) const fn new() -> Self {
-        Self(RefCell::new(List {
-            waiters: Slab::new(),
-            first: None,
-            last: None,
-            waiting: 0,
-            claims: 0,
-        }))
+    pub(super) const fn new(free: usize) -> Self {
+        Self {
+            free: Cell::new(free),
+            waiting: Cell::new(0),
+            line: RefCell::new(Line {
+                waiters: Slab::new(),
+                first: NOBODY,
+                last: NOBODY,
+            }),
+        }
     }
 
-    /// Waits until it is notified, but not at all unless the condition holds at the first poll.
+    /// How much can be claimed.
+    pub(super) fn free(&self) -> usize {
+        self.free.get()
+    }
+
+    /// Claims one, if one is free.
+    #[inline]
+    pub(super) fn try_claim(&self) -> bool {
+        let free = self.free.get();
+        if free > 0 {
+            self.free.set(free - 1);
+        }
+        free > 0
+    }
+
+    /// Makes one more, or one that was claimed: for the first who waits, else free.
+    #[inline]
+    pub(super) fn release(&self) {
+        if !self.notify() {
+            self.free.set(self.free.get() + 1);
+        }
+    }
+
+    /// Whatever is free is gone.
+    pub(super) fn clear(&self) {
+        self.free.set(0);
+    }
+
+    /// Waits until it is notified. The condition, asked when this is polled first, may hold it off:
+    /// if it does not hold, there is no waiting. It may be asked twice, until it does not.
     pub(super) fn wait_while<F: Fn() -> bool>(&self, condition: F) -> Wait<'_, F> {
         Wait {
             list: self,
             condition,
-            key: None,
+            key: NOBODY,
         }
     }
 
-    /// Gives the first who waits a claim.
+    /// Gives the first who waits a claim. Whether somebody does.
     #[inline]
-    pub(super) fn notify(&self) {
-        let waker = self.0.borrow_mut().notify_first(Notified::Alone);
-        if let Some(waker) = waker {
-            wake(waker);
+    pub(super) fn notify(&self) -> bool {
+        let is_anybody = self.waiting.get() > 0;
+        if is_anybody {
+            wake(self.take_first(Notified::Alone));
         }
+        is_anybody
     }
 
-    /// Gives the first `n` who wait a claim.
+    /// Gives the first `n` who wait a claim, or all if they are less.
     pub(super) fn notify_many(&self, n: usize) {
         self.notify_each((0..n).map(|_| Notified::Alone));
     }
@@ -109,22 +149,36 @@ impl WaitList {
     }
 
     fn notify_each(&self, hows: impl Iterator<Item = Notified>) {
-        let mut list = self.0.borrow_mut();
         // All of them before the first one is woken, who may make others wait.
-        let wakers: Vec<_> = hows.map_while(|how| list.notify_first(how)).collect();
-        drop(list);
+        let wakers: Vec<_> = hows
+            .take(self.waiting())
+            .map(|how| self.take_first(how))
+            .collect();
         wakers.into_iter().for_each(wake);
-    }
-
-    /// How many claims have not been used or passed on.
-    #[inline]
-    pub(super) fn claims(&self) -> usize {
-        self.0.borrow().claims
     }
 
     /// How many wait and have not been notified.
     pub(super) fn waiting(&self) -> usize {
-        self.0.borrow().waiting
+        self.waiting.get()
+    }
+
+    fn push(&self, waker: Waker) -> usize {
+        self.waiting.set(self.waiting.get() + 1);
+        self.line.borrow_mut().push(waker)
+    }
+
+    /// Takes the first out of the line, in which there is one.
+    fn take_first(&self, how: Notified) -> Waker {
+        self.waiting.set(self.waiting.get() - 1);
+        self.line.borrow_mut().notify_first(how)
+    }
+
+    fn remove(&self, key: usize) -> State {
+        let state = self.line.borrow_mut().remove(key);
+        if let State::Waiting(_) = state {
+            self.waiting.set(self.waiting.get() - 1);
+        }
+        state
     }
 }
 
@@ -133,55 +187,54 @@ fn wake(waker: Waker) {
     swallow(|| waker.wake());
 }
 
-impl List {
+impl Line {
     fn push(&mut self, waker: Waker) -> usize {
+        let last = self.last;
         let key = self.waiters.insert(Waiter {
             state: State::Waiting(waker),
-            before: self.last,
-            after: None,
+            before: last,
+            after: NOBODY,
         });
-        match self.last.replace(key) {
-            Some(last) => self.waiters[last].after = Some(key),
-            None => self.first = Some(key),
+        self.last = key;
+        match last {
+            NOBODY => self.first = key,
+            _ => self.waiters[last].after = key,
         }
-        self.waiting += 1;
         key
     }
 
-    /// Takes somebody out of the line, whose entry stays.
-    fn unlink(&mut self, key: usize) {
-        let Waiter { before, after, .. } = self.waiters[key];
+    fn unlink(&mut self, before: usize, after: usize) {
         match before {
-            Some(before) => self.waiters[before].after = after,
-            None => self.first = after,
+            NOBODY => self.first = after,
+            _ => self.waiters[before].after = after,
         }
         match after {
-            Some(after) => self.waiters[after].before = before,
-            None => self.last = before,
+            NOBODY => self.last = before,
+            _ => self.waiters[after].before = before,
         }
-        self.waiting -= 1;
     }
 
-    #[inline]
-    fn notify_first(&mut self, how: Notified) -> Option<Waker> {
-        let first = self.first?;
-        self.unlink(first);
-        if how == Notified::Alone {
-            self.claims += 1;
-        }
-        match mem::replace(&mut self.waiters[first].state, State::Notified(how)) {
-            State::Waiting(waker) => Some(waker),
+    fn notify_first(&mut self, how: Notified) -> Waker {
+        let first = &mut self.waiters[self.first];
+        let (state, after) = (
+            mem::replace(&mut first.state, State::Notified(how)),
+            first.after,
+        );
+        self.unlink(NOBODY, after);
+        match state {
+            State::Waiting(waker) => waker,
             State::Notified(_) => unreachable!("the notified do not stand in the line"),
         }
     }
 
     fn remove(&mut self, key: usize) -> State {
-        if let State::Waiting(_) = self.waiters[key].state {
-            self.unlink(key);
-        }
-        let state = self.waiters.remove(key).state;
-        if let State::Notified(Notified::Alone) = state {
-            self.claims -= 1;
+        let Waiter {
+            state,
+            before,
+            after,
+        } = self.waiters.remove(key);
+        if let State::Waiting(_) = state {
+            self.unlink(before, after);
         }
         state
     }
@@ -193,8 +246,8 @@ impl List {
 pub(super) struct Wait<'a, F> {
     list: &'a WaitList,
     condition: F,
-    /// Its entry in the list, while it has one.
-    key: Option<usize>,
+    /// Its entry in the list; `NOBODY` while it has none.
+    key: usize,
 }
 
 impl<F> Unpin for Wait<'_, F> {}
@@ -204,64 +257,61 @@ impl<F: Fn() -> bool> Future for Wait<'_, F> {
 
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Notified>> {
-        let Some(key) = self.key else {
-            if !(self.condition)() {
-                return Poll::Ready(None);
-            }
-            let waker = cx.waker().clone();
-            // A foreign waker may have done anything meanwhile.
-            if !(self.condition)() {
-                return Poll::Ready(None);
-            }
-            self.key = Some(self.list.0.borrow_mut().push(waker));
-            return Poll::Pending;
-        };
-        let mut list = self.list.0.borrow_mut();
-        match &list.waiters[key].state {
-            State::Notified(how) => {
-                let how = *how;
-                list.remove(key);
-                self.key = None;
-                Poll::Ready(Some(how))
-            }
-            State::Waiting(waker) if waker.will_wake(cx.waker()) => Poll::Pending,
-            State::Waiting(_) => {
-                drop(list);
-                self.change_waker(key, cx.waker().clone())
-            }
+        if self.key != NOBODY {
+            return self.poll_notified(cx);
         }
+        if !(self.condition)() {
+            return Poll::Ready(None);
+        }
+        let waker = cx.waker().clone();
+        // A foreign waker may have done anything meanwhile.
+        if !(self.condition)() {
+            return Poll::Ready(None);
+        }
+        self.key = self.list.push(waker);
+        Poll::Pending
     }
 }
 
-impl<F: Fn() -> bool> Wait<'_, F> {
+impl<F> Wait<'_, F> {
+    fn poll_notified(&mut self, cx: &Context<'_>) -> Poll<Option<Notified>> {
+        let mut line = self.list.line.borrow_mut();
+        match line.waiters[self.key].state {
+            State::Notified(how) => {
+                line.remove(self.key);
+                self.key = NOBODY;
+                Poll::Ready(Some(how))
+            }
+            State::Waiting(ref waker) if waker.will_wake(cx.waker()) => Poll::Pending,
+            State::Waiting(_) => {
+                drop(line);
+                self.change_waker(cx.waker().clone());
+                // A foreign waker may have done anything meanwhile.
+                self.poll_notified(cx)
+            }
+        }
+    }
+
     /// The future was moved to another task.
     #[cold]
-    fn change_waker(&mut self, key: usize, waker: Waker) -> Poll<Option<Notified>> {
-        let mut list = self.list.0.borrow_mut();
-        let how = match &mut list.waiters[key].state {
-            State::Waiting(former) => {
-                let former = mem::replace(former, waker);
-                drop(list);
-                drop(former);
-                return Poll::Pending;
-            }
-            // By the clone of a foreign waker.
-            State::Notified(how) => *how,
+    fn change_waker(&self, waker: Waker) {
+        let mut line = self.list.line.borrow_mut();
+        let superfluous = match &mut line.waiters[self.key].state {
+            State::Waiting(former) => mem::replace(former, waker),
+            State::Notified(_) => waker,
         };
-        list.remove(key);
-        self.key = None;
-        Poll::Ready(Some(how))
+        drop(line);
+        drop(superfluous);
     }
 }
 
 impl<F> Drop for Wait<'_, F> {
     fn drop(&mut self) {
-        let Some(key) = self.key else {
+        if self.key == NOBODY {
             return;
-        };
-        let state = self.list.0.borrow_mut().remove(key);
-        if let State::Notified(Notified::Alone) = state {
-            self.list.notify();
+        }
+        if let State::Notified(Notified::Alone) = self.list.remove(self.key) {
+            self.list.release();
         }
     }
 }

@@ -108,9 +108,9 @@ pub struct AnyQueue<T, B> {
     /// Put, and not reported done.
     unfinished: Cell<u64>,
     is_shut_down: Cell<bool>,
-    /// A claim is one to an item. Somebody waits only if there is no item without a claim.
+    /// What they claim are items.
     getters: WaitList,
-    /// A claim is one to room for an item. Somebody waits only if there is no room without a claim.
+    /// What they claim is room, for one item each.
     putters: WaitList,
     joiners: WaitList,
     items: PhantomData<T>,
@@ -146,9 +146,9 @@ impl<T, B: Buffer<T>> AnyQueue<T, B> {
             maxsize,
             unfinished: Cell::new(0),
             is_shut_down: Cell::new(false),
-            getters: WaitList::new(),
-            putters: WaitList::new(),
-            joiners: WaitList::new(),
+            getters: WaitList::new(0),
+            putters: WaitList::new(maxsize),
+            joiners: WaitList::new(0),
             items: PhantomData,
         }
     }
@@ -165,7 +165,7 @@ impl<T, B: Buffer<T>> AnyQueue<T, B> {
     /// with it. To give up waiting and keep the item, keep the future, which may be awaited again:
     /// `timeout(d, &mut put)`.
     pub async fn put(&self, item: T) -> Result<(), QueueShutDown<T>> {
-        let has_to_wait = || self.room() == 0 && !self.is_shut_down();
+        let has_to_wait = || !self.putters.try_claim() && !self.is_shut_down();
         self.putters.wait_while(has_to_wait).await;
         self.push(item)
     }
@@ -177,7 +177,7 @@ impl<T, B: Buffer<T>> AnyQueue<T, B> {
     /// [`PutError::Full`] if there is none, or only for those who wait already, and
     /// [`PutError::ShutDown`] after [`shutdown`](Self::shutdown). Both hold the item.
     pub fn put_nowait(&self, item: T) -> Result<(), PutError<T>> {
-        if self.room() == 0 && !self.is_shut_down() {
+        if !self.putters.try_claim() && !self.is_shut_down() {
             return Err(PutError::Full(item));
         }
         Ok(self.push(item)?)
@@ -193,7 +193,7 @@ impl<T, B: Buffer<T>> AnyQueue<T, B> {
     ///
     /// Nothing is lost: the item is in the queue until this returns it.
     pub async fn get(&self) -> Result<T, QueueShutDown> {
-        let has_to_wait = || self.ready() == 0 && !self.has_ended();
+        let has_to_wait = || !self.getters.try_claim() && !self.has_ended();
         self.getters.wait_while(has_to_wait).await;
         self.pop().ok_or(QueueShutDown(()))
     }
@@ -205,11 +205,10 @@ impl<T, B: Buffer<T>> AnyQueue<T, B> {
     /// [`GetError::Empty`] if there is none, or only for those who wait already, and
     /// [`GetError::ShutDown`] if none will come.
     pub fn get_nowait(&self) -> Result<T, GetError> {
-        match self.ready() {
-            0 if self.has_ended() => Err(GetError::ShutDown),
-            0 => Err(GetError::Empty),
-            _ => self.pop().ok_or(GetError::Empty),
+        if !self.getters.try_claim() && !self.has_ended() {
+            return Err(GetError::Empty);
         }
+        self.pop().ok_or(GetError::ShutDown)
     }
 
     /// Waits until every item that was put has been reported done.
@@ -249,6 +248,7 @@ impl<T, B: Buffer<T>> AnyQueue<T, B> {
         let mut dropped = B::default();
         if immediate {
             mem::swap(&mut dropped, &mut *self.buffer.borrow_mut());
+            self.getters.clear();
         }
         self.putters.notify_all();
         if self.is_empty() {
@@ -293,37 +293,26 @@ impl<T, B: Buffer<T>> AnyQueue<T, B> {
         (self.maxsize < usize::MAX).then_some(self.maxsize)
     }
 
-    /// The number of items that a newcomer may put.
-    fn room(&self) -> usize {
-        let taken = self.len() + self.putters.claims();
-        self.maxsize.saturating_sub(taken)
-    }
-
-    /// The number of items that a newcomer may take.
-    fn ready(&self) -> usize {
-        self.len().saturating_sub(self.getters.claims())
-    }
-
     /// Whether no item will ever be got again.
     fn has_ended(&self) -> bool {
         self.is_shut_down() && self.is_empty()
     }
 
-    /// For somebody for whom there is room.
+    /// For who has claimed room, unless the queue is shut down.
     fn push(&self, item: T) -> Result<(), QueueShutDown<T>> {
         if self.is_shut_down() {
             return Err(QueueShutDown(item));
         }
         self.buffer.borrow_mut().push(item);
         self.unfinished.update(|unfinished| unfinished + 1);
-        self.getters.notify();
+        self.getters.release();
         Ok(())
     }
 
-    /// For somebody for whom there is an item, unless it was dropped by a shutdown.
+    /// For who has claimed an item; it may have been dropped since by a shutdown.
     fn pop(&self) -> Option<T> {
         let item = self.buffer.borrow_mut().pop()?;
-        self.putters.notify();
+        self.putters.release();
         if self.has_ended() {
             self.getters.notify_all();
         }
