@@ -10,6 +10,7 @@ mod load;
 mod machine;
 mod micro;
 mod peers;
+mod queues;
 mod selectors;
 mod server;
 mod table;
@@ -26,6 +27,7 @@ usage: selio-bench MODE [OPTION...]
   micro       nanoseconds per spawn, yield, message, timeout, sleep and wake
   echo        processor time of a server per echoed message
   idle        memory of a server per idle connection
+  queues      nanoseconds per message from task to task, by queue
   selectors   time of one select, by backend and number of sockets
   help        this text
 
@@ -34,7 +36,7 @@ options:
   --only TEXT       micro: only the lines that contain TEXT
   --connections N   echo: one line with N busy connections; idle: the largest number (10000)
   --in-step         echo: all connections send at once, and again when all echoes are back
-  --instructions    echo: user-space instructions per message instead (needs valgrind)
+  --instructions    echo, queues: user-space instructions per message instead (needs valgrind)
   --syscalls        echo: system calls per message instead (needs strace)
 
 `selio-bench serve PEER` is one echo server alone; the modes start it as a child process.
@@ -86,6 +88,9 @@ fn run(arguments: &Arguments) -> std::io::Result<()> {
         }
         "echo" => echo::run(rounds(7), connections, arguments.in_step),
         "idle" => idle::run(rounds(3), connections.unwrap_or(10_000)),
+        "queues" if arguments.instructions => queues::instructions(),
+        "queues" => queues::run(rounds(15)),
+        "queue" => queues::alone(arguments.peer.as_deref().unwrap_or_default()),
         "selectors" => selectors::run(rounds(15)),
         "serve" => {
             let name = arguments.peer.as_deref().unwrap_or_default();
@@ -116,13 +121,16 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Arguments, String> {
             "--syscalls",
         ],
         "idle" => &["--rounds", "--connections"],
+        "queues" => &["--rounds", "--instructions"],
+        "queue" => &[],
         "selectors" => &["--rounds"],
         "serve" => &["--core", "--connections", "--heap"],
         "help" | "--help" | "-h" => &[],
         mode => return Err(format!("there is no mode `{mode}`")),
     };
-    if arguments.mode == "serve" {
-        arguments.peer = Some(words.next().ok_or("serve: the name of a peer is missing")?);
+    if ["serve", "queue"].contains(&arguments.mode.as_str()) {
+        let missing = || format!("{}: the name of a peer is missing", arguments.mode);
+        arguments.peer = Some(words.next().ok_or_else(missing)?);
     }
     while let Some(word) = words.next() {
         if !allowed.contains(&word.as_str()) {

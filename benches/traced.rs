@@ -125,14 +125,14 @@ pub fn system_calls() -> io::Result<()> {
 }
 
 fn count_instructions(peer: &Peer, core: usize, steps: usize) -> io::Result<f64> {
+    callgrind(|tool| run_under(tool, peer, core, steps).map(drop))
+}
+
+/// The instructions of what `run` starts under the tool that it is given.
+pub fn callgrind(run: impl FnOnce(&[&str]) -> io::Result<()>) -> io::Result<f64> {
     let file = Scratch::new("callgrind");
     let out = format!("--callgrind-out-file={}", file.path().display());
-    run_under(
-        &["valgrind", "--quiet", "--tool=callgrind", &out],
-        peer,
-        core,
-        steps,
-    )?;
+    run(&["valgrind", "--quiet", "--tool=callgrind", &out])?;
     let text = fs::read_to_string(file.path())?;
     let total = text.lines().find_map(|line| line.strip_prefix("summary:"));
     let total = total.and_then(|total| total.trim().parse().ok());
@@ -195,7 +195,7 @@ fn run_under(tool: &[&str], peer: &Peer, core: usize, steps: usize) -> io::Resul
     Ok(threads)
 }
 
-fn is_installed(tool: &str) -> bool {
+pub fn is_installed(tool: &str) -> bool {
     let quiet = || Stdio::null();
     Command::new(tool)
         .arg("--version")
