@@ -28,7 +28,7 @@ pub fn run(rounds: usize, connections: usize) -> io::Result<()> {
     let few = connections / 10;
     let peers = servers();
     let title = format!(
-        "idle: bytes per idle connection beyond its {BUFFER}-byte buffer, median of {rounds} rounds; \
+        "idle: bytes per idle connection beyond its {BUFFER}-byte buffer (streams have none), median of {rounds} rounds; \
          slope between {few} and {connections} connections"
     );
     let mut table = Table::new(title, peers.iter().map(|peer| peer.name));
@@ -66,6 +66,6 @@ fn measure(peer: &Peer, few: usize, many: usize) -> io::Result<[f64; 2]> {
     let resident = server.resident()? as i64 - resident as i64;
 
     drop(server); // before its clients, see `echo`
-    let per_connection = |bytes: i64| bytes as f64 / (many - few) as f64 - BUFFER as f64;
+    let per_connection = |bytes: i64| bytes as f64 / (many - few) as f64 - peer.buffer as f64;
     Ok([per_connection(heap), per_connection(resident)])
 }

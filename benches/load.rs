@@ -8,7 +8,7 @@
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::net::{RecvFlags, SendFlags, recv, send};
-use std::io;
+use std::io::{self, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
@@ -143,10 +143,11 @@ impl Connection {
     fn send_next(&mut self, key: usize) -> io::Result<()> {
         self.sequence += 1;
         self.echoed = 0;
-        let mark = ((key as u64) << 32 | u64::from(self.sequence)).to_le_bytes();
-        for chunk in self.message.chunks_exact_mut(mark.len()) {
-            chunk.copy_from_slice(&mark);
+        let mark = (key as u64) << 32 | u64::from(self.sequence);
+        for mut chunk in self.message.chunks_exact_mut(16) {
+            write!(chunk, "{mark:016x}")?;
         }
+        self.message[MESSAGE - 1] = b'\n'; // A line, for the server that reads lines.
         // The only message in flight on this connection always fits into the socket's buffer.
         match send(&self.stream, &self.message, SendFlags::DONTWAIT)? {
             MESSAGE => Ok(()),

@@ -17,6 +17,7 @@ pub const PEER: Peer = Peer {
     name: BY_HAND,
     programs: NO_PROGRAMS,
     serve: Some(serve),
+    buffer: BUFFER,
 };
 
 /// The key of the listener; all others are places in the table of clients.

@@ -26,6 +26,7 @@ pub const PEER: Peer = Peer {
         wake: Some(wake),
     },
     serve: None,
+    buffer: 0,
 };
 
 const OPEN: &str = "the other end of the channel is alive";

@@ -9,7 +9,8 @@
 //!   own future. It is also what a server's code is: a task among tasks. One line shows the other
 //!   way too, because that is where a program's first task comes from.
 //! - Every echo server has one task per connection, a 4,096-byte buffer in that task, and leaves
-//!   the sockets' options alone.
+//!   the sockets' options alone. One server is there to show something else: what selio's streams,
+//!   which lend memory to those who have something to say, cost beside its bare sockets.
 
 mod by_hand;
 mod local_pool;
@@ -24,9 +25,10 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-/// selio first, then the loop that no runtime can beat, then the other runtimes.
-pub const ALL: [Peer; 6] = [
+/// selio first, with bare sockets and with its streams, then the loop that no runtime can beat, then the other runtimes.
+pub const ALL: [Peer; 7] = [
     selio::PEER,
+    selio::STREAMS,
     by_hand::PEER,
     tokio::PEER,
     smol::PEER,
@@ -56,6 +58,8 @@ pub struct Peer {
     pub programs: Programs,
     /// Serves echoes on a listener until the process ends.
     pub serve: Option<fn(TcpListener) -> io::Result<()>>,
+    /// How many bytes of buffer a connection's task has.
+    pub buffer: usize,
 }
 
 /// The programs of `micro`; `None` where the runtime has no such thing.

@@ -28,6 +28,7 @@ pub const PEER: Peer = Peer {
         wake: Some(wake),
     },
     serve: Some(serve),
+    buffer: BUFFER,
 };
 
 const OPEN: &str = "the other end of the channel is alive";

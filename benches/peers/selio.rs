@@ -1,9 +1,9 @@
 //! selio: the runtime that this is all about.
 
-use super::{BUFFER, Peer, Programs, SECOND, answering_thread, nap};
+use super::{BUFFER, NO_PROGRAMS, Peer, Programs, SECOND, answering_thread, nap};
 use crate::server::connection_closed;
 use selio::net::{TcpListener, TcpStream};
-use selio::{Runtime, sleep, spawn, timeout, yield_now};
+use selio::{IntoStreams, Runtime, StreamReader, StreamWriter, sleep, spawn, timeout, yield_now};
 use std::hint::black_box;
 use std::io;
 use std::time::{Duration, Instant};
@@ -22,6 +22,15 @@ pub const PEER: Peer = Peer {
         wake: Some(wake),
     },
     serve: Some(serve),
+    buffer: BUFFER,
+};
+
+/// The same by lines, with a reader and a writer for each connection.
+pub const STREAMS: Peer = Peer {
+    name: "streams",
+    programs: NO_PROGRAMS,
+    serve: Some(serve_streams),
+    buffer: 0,
 };
 
 const ENDS: &str = "no task of a benchmark panics or is cancelled";
@@ -162,6 +171,27 @@ async fn handle_client(stream: TcpStream) {
     let mut buffer = [0; BUFFER];
     while let Ok(length @ 1..) = stream.read(&mut buffer).await {
         if stream.write_all(&buffer[..length]).await.is_err() {
+            break;
+        }
+    }
+    connection_closed();
+}
+
+fn serve_streams(listener: std::net::TcpListener) -> io::Result<()> {
+    Runtime::new()?.block_on(async {
+        let listener = TcpListener::from_std(listener)?;
+        loop {
+            let (stream, _) = listener.accept().await?;
+            let (reader, writer) = stream.into_streams();
+            spawn(handle_lines(reader, writer));
+        }
+    })
+}
+
+async fn handle_lines(mut reader: StreamReader, writer: StreamWriter) {
+    while let Ok(line @ [_, ..]) = reader.read_line().await {
+        writer.write(line);
+        if writer.drain().await.is_err() {
             break;
         }
     }

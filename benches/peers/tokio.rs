@@ -28,6 +28,7 @@ pub const PEER: Peer = Peer {
         wake: Some(wake),
     },
     serve: Some(serve),
+    buffer: BUFFER,
 };
 
 const ENDS: &str = "no task of a benchmark panics or is aborted";

@@ -392,7 +392,7 @@ impl StreamReader {
                 let mut waiter = socket.waiter(Direction::Read);
                 poll_fn(|cx| waiter.poll_io(cx, |_| socket::recv(socket, buffer))).await?
             }
-            Input::Foreign(input) => poll_fn(|cx| input.as_mut().poll_read(cx, buffer)).await?,
+            Input::Foreign(input) => poll_fn(|cx| poll_read(input, cx, buffer)).await?,
         };
         self.is_at_end = n == 0;
         Ok(n)
@@ -407,12 +407,29 @@ fn poll_foreign(
 ) -> Poll<io::Result<usize>> {
     let len = memory.len();
     memory.resize(memory.capacity(), 0);
-    let poll = input.as_mut().poll_read(cx, &mut memory[len..]);
+    let poll = poll_read(input, cx, &mut memory[len..]);
     let n = match &poll {
         Poll::Ready(Ok(n)) => *n,
         _ => 0,
     };
     memory.truncate(len + n);
+    poll
+}
+
+fn poll_read(
+    input: &mut Pin<Box<dyn AsyncRead>>,
+    cx: &mut Context<'_>,
+    buffer: &mut [u8],
+) -> Poll<io::Result<usize>> {
+    let poll = input.as_mut().poll_read(cx, buffer);
+    if let Poll::Ready(Ok(n)) = poll {
+        let room = buffer.len();
+        assert!(
+            n <= room,
+            "StreamReader: the `AsyncRead` that it is made of claims to have read {n} bytes into \
+             {room}; mend that"
+        );
+    }
     poll
 }
 

@@ -16,7 +16,7 @@ use futures_io::AsyncWrite;
 
 use super::super::bell::Bell;
 use super::super::bytes::{self, retry};
-use super::super::explain::explain;
+use super::super::explain::explain_by;
 use super::super::socket;
 use crate::executor::spawn_at;
 use crate::reactor::{Direction, Source};
@@ -171,8 +171,8 @@ impl Transport {
     }
 
     fn refuse(&self) {
-        let problem = "StreamWriter::write: the stream was closed, or its end written, before; the \
-                       bytes are lost";
+        let problem = "the stream was closed, or its end written, before something was written to \
+                       it, which is lost; write first";
         let error = io::Error::new(io::ErrorKind::BrokenPipe, problem);
         self.error.borrow_mut().get_or_insert(error);
     }
@@ -470,9 +470,11 @@ impl Drop for Flushing {
 
 /// The error once more, for the next one who asks.
 fn again(call: &str, error: &io::Error) -> io::Error {
-    let copy = match error.raw_os_error() {
-        Some(code) => io::Error::from_raw_os_error(code),
-        None => io::Error::new(error.kind(), error.to_string()),
-    };
-    explain(call, &"the connection is lost", copy)
+    match error.raw_os_error() {
+        Some(code) => explain_by(
+            format!("{call}: the connection is lost: {error}"),
+            io::Error::from_raw_os_error(code),
+        ),
+        None => io::Error::new(error.kind(), format!("{call}: {error}")),
+    }
 }
