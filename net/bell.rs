@@ -7,20 +7,20 @@ use std::task::{Context, Poll, Waker};
 use crate::reactor::wake_all;
 
 /// The number of those who have none.
-const STRANGER: u64 = 0;
+const STRANGER: u32 = 0;
 
 /// Rung for all who wait. Who comes later waits for the next time.
 #[derive(Default)]
 pub(super) struct Bell {
-    rings: Cell<u64>,
+    rings: Cell<u32>,
+    last_number: Cell<u32>,
     /// Who waits, told apart by numbers.
-    waiting: RefCell<Vec<(u64, Waker)>>,
-    last_number: Cell<u64>,
+    waiting: RefCell<Vec<(u32, Waker)>>,
 }
 
 impl Bell {
     pub(super) fn ring(&self) {
-        self.rings.set(self.rings.get() + 1);
+        self.rings.set(self.rings.get().wrapping_add(1));
         let waiting = self.waiting.take();
         wake_all(&mut waiting.into_iter().map(|(_, waker)| waker).collect());
     }
@@ -30,14 +30,14 @@ impl Bell {
     pub(super) fn wake_later(&self, waker: &Waker) {
         let waker = waker.clone();
         let mut waiting = self.waiting.borrow_mut();
-        let is_same = |(it, old): &(u64, Waker)| *it == STRANGER && old.will_wake(&waker);
+        let is_same = |(it, old): &(u32, Waker)| *it == STRANGER && old.will_wake(&waker);
         if !waiting.iter().any(is_same) {
             waiting.push((STRANGER, waker));
         }
     }
 
     pub(super) fn listener(&self) -> Listening<'_> {
-        self.last_number.set(self.last_number.get() + 1);
+        self.last_number.set(self.last_number.get().wrapping_add(1));
         Listening {
             bell: self,
             number: self.last_number.get(),
@@ -57,9 +57,9 @@ impl Bell {
 /// Somebody who waits for the bell, and leaves no waker behind.
 pub(super) struct Listening<'a> {
     bell: &'a Bell,
-    number: u64,
+    number: u32,
     /// How many rings there were when it last knew.
-    heard: u64,
+    heard: u32,
 }
 
 impl Listening<'_> {

@@ -14,22 +14,18 @@ impl AsyncRead for StreamReader {
         cx: &mut Context<'_>,
         buffer: &mut [u8],
     ) -> Poll<io::Result<usize>> {
-        if buffer.is_empty() {
-            return Poll::Ready(Ok(0));
-        }
-        ready!(self.poll_more(cx))?;
-        Poll::Ready(Ok(self.copy_out(buffer)))
+        self.poll_bytes(cx, buffer)
     }
 }
 
 impl AsyncBufRead for StreamReader {
     fn poll_fill_buf(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
-        ready!(self.poll_more(cx))?;
+        ready!(self.poll_some(cx))?;
         Poll::Ready(Ok(self.get_mut().buffer()))
     }
 
     fn consume(mut self: Pin<&mut Self>, n: usize) {
-        self.consume_buffer(n);
+        self.consume_some(n);
     }
 }
 

@@ -18,6 +18,7 @@
 mod buffer;
 mod error;
 mod futures_io;
+mod input;
 mod reader;
 mod search;
 mod transport;
@@ -33,6 +34,7 @@ use ::futures_io::{AsyncRead, AsyncWrite};
 
 pub use self::error::{IncompleteReadError, LimitOverrunError};
 pub use self::reader::StreamReader;
+use self::transport::Transport;
 pub(super) use self::until_sent::until_sent;
 pub use self::writer::StreamWriter;
 use super::{TcpStream, ToAddrs, UnixStream};
@@ -130,9 +132,9 @@ where
 }
 
 fn share(socket: Source<OwnedFd>) -> (StreamReader, StreamWriter) {
-    let socket = Rc::new(socket);
+    let transport = Transport::of_socket(socket);
     (
-        StreamReader::of_socket(Rc::clone(&socket)),
-        StreamWriter::of_socket(socket),
+        StreamReader::of_socket(Rc::clone(&transport)),
+        StreamWriter::of_transport(transport),
     )
 }

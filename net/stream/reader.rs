@@ -1,10 +1,9 @@
 //! The reading end of a stream: bytes in, messages out.
 
 use std::fmt;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::io;
-use std::os::fd::OwnedFd;
-use std::pin::Pin;
+use std::mem;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
@@ -12,9 +11,9 @@ use futures_io::AsyncRead;
 
 use super::buffer::{self, Buffer};
 use super::error::{incomplete, invalid, overrun};
+use super::input::Input;
 use super::search::end_of_message;
-use crate::net::socket;
-use crate::reactor::{Direction, Source};
+use super::transport::Transport;
 
 /// How long a message may be at most by default, in bytes.
 const LIMIT: usize = 64 * 1024;
@@ -54,14 +53,10 @@ pub struct StreamReader {
     input: Input,
     buffer: Buffer,
     limit: usize,
+    /// How many bytes of the buffer hold no separator of the message that somebody waits for.
+    searched: usize,
     /// The peer will send no more.
     is_at_end: bool,
-}
-
-enum Input {
-    /// Shared with the writer.
-    Socket(Rc<Source<OwnedFd>>),
-    Foreign(Pin<Box<dyn AsyncRead>>),
 }
 
 impl StreamReader {
@@ -71,7 +66,7 @@ impl StreamReader {
         Self::with_input(Input::Foreign(Box::pin(input)))
     }
 
-    pub(super) fn of_socket(socket: Rc<Source<OwnedFd>>) -> Self {
+    pub(super) fn of_socket(socket: Rc<Transport>) -> Self {
         Self::with_input(Input::Socket(socket))
     }
 
@@ -80,6 +75,7 @@ impl StreamReader {
             input,
             buffer: Buffer::default(),
             limit: LIMIT,
+            searched: 0,
             is_at_end: false,
         }
     }
@@ -95,17 +91,8 @@ impl StreamReader {
     /// # Cancel safety
     ///
     /// Nothing is lost.
-    pub async fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if buffer.is_empty() {
-            return Ok(0);
-        }
-        if self.buffer.is_empty() {
-            if buffer.len() >= buffer::SIZE {
-                return self.read_past_the_buffer(buffer).await;
-            }
-            self.fill(buffer::SIZE).await?;
-        }
-        Ok(self.copy_out(buffer))
+    pub fn read(&mut self, buffer: &mut [u8]) -> impl Future<Output = io::Result<usize>> {
+        poll_fn(move |cx| self.poll_bytes(cx, buffer))
     }
 
     /// Waits until there are bytes, and lends them, at most `max`. Nothing: the peer will send no
@@ -121,8 +108,8 @@ impl StreamReader {
     ///
     /// Nothing is lost.
     pub async fn read_chunk(&mut self, max: usize) -> io::Result<&[u8]> {
-        if self.buffer.is_empty() && max > 0 {
-            self.fill(buffer::SIZE).await?;
+        if max > 0 {
+            poll_fn(|cx| self.poll_some(cx)).await?;
         }
         Ok(self.buffer.take(max.min(self.buffer.len())))
     }
@@ -138,21 +125,13 @@ impl StreamReader {
     /// # Cancel safety
     ///
     /// Nothing is lost.
-    pub async fn read_exact(&mut self, buffer: &mut [u8]) -> io::Result<()> {
+    pub fn read_exact(&mut self, buffer: &mut [u8]) -> impl Future<Output = io::Result<()>> {
         let mut unfinished = Unfinished {
             reader: self,
             buffer,
             filled: 0,
         };
-        while unfinished.filled < unfinished.buffer.len() {
-            if unfinished.go_on().await? == 0 {
-                let partial = unfinished.take().to_vec();
-                let expected = Some(unfinished.buffer.len());
-                return Err(incomplete("StreamReader::read_exact", partial, expected));
-            }
-        }
-        unfinished.take();
-        Ok(())
+        poll_fn(move |cx| unfinished.poll(cx))
     }
 
     /// Waits for a line, and lends it, with its `\n`. At the end of the stream it lends what is
@@ -168,9 +147,9 @@ impl StreamReader {
     ///
     /// Nothing is lost.
     pub async fn read_line(&mut self) -> io::Result<&[u8]> {
-        let end = self.find("StreamReader::read_line", &[b"\n"]).await?;
-        let end = end.unwrap_or(self.buffer.len());
-        Ok(self.buffer.take(end))
+        self.searched = 0;
+        let end = poll_fn(|cx| self.poll_message(cx, "StreamReader::read_line", &[b"\n"])).await?;
+        Ok(self.buffer.take(end.unwrap_or(self.buffer.len())))
     }
 
     /// Waits for a message that ends with this separator, and lends it, separator and all.
@@ -186,8 +165,10 @@ impl StreamReader {
     ///
     /// Nothing is lost.
     pub async fn read_until(&mut self, separator: &[u8]) -> io::Result<&[u8]> {
-        self.read_message("StreamReader::read_until", &[separator])
-            .await
+        const CALL: &str = "StreamReader::read_until";
+        self.begin_message(CALL, &[separator])?;
+        let end = poll_fn(|cx| self.poll_message(cx, CALL, &[separator])).await?;
+        self.take_message(CALL, end)
     }
 
     /// The same for several separators: the message is the shortest one that has any of them at its
@@ -215,8 +196,10 @@ impl StreamReader {
     /// # }).unwrap();
     /// ```
     pub async fn read_until_any(&mut self, separators: &[&[u8]]) -> io::Result<&[u8]> {
-        self.read_message("StreamReader::read_until_any", separators)
-            .await
+        const CALL: &str = "StreamReader::read_until_any";
+        self.begin_message(CALL, separators)?;
+        let end = poll_fn(|cx| self.poll_message(cx, CALL, separators)).await?;
+        self.take_message(CALL, end)
     }
 
     /// Reads until the peer sends no more, but at most `max` bytes. It is `max` that counts here,
@@ -231,13 +214,15 @@ impl StreamReader {
     /// # Cancel safety
     ///
     /// Nothing is lost.
-    pub async fn read_to_end(&mut self, max: usize) -> io::Result<Vec<u8>> {
-        while self.buffer.len() <= max {
-            if self.fill(max.saturating_add(1)).await? == 0 {
-                return Ok(self.buffer.take_all());
+    pub fn read_to_end(&mut self, max: usize) -> impl Future<Output = io::Result<Vec<u8>>> {
+        poll_fn(move |cx| {
+            while self.buffer.len() <= max {
+                if ready!(self.poll_fill(cx, max.saturating_add(1)))? == 0 {
+                    return Poll::Ready(Ok(self.buffer.take_all()));
+                }
             }
-        }
-        Err(overrun("StreamReader::read_to_end", max, max))
+            Poll::Ready(Err(overrun("StreamReader::read_to_end", max, max)))
+        })
     }
 
     /// Whether the end of the stream was seen, and all that came before it was returned. The end is
@@ -275,62 +260,84 @@ impl StreamReader {
         Ok(())
     }
 
-    async fn read_message(
-        &mut self,
-        call: &'static str,
-        separators: &[&[u8]],
-    ) -> io::Result<&[u8]> {
-        match self.find(call, separators).await? {
+    /// Begins to search anew.
+    fn begin_message(&mut self, call: &str, separators: &[&[u8]]) -> io::Result<()> {
+        self.searched = 0;
+        let shortest = separators.iter().map(|it| it.len()).min();
+        if matches!(shortest, None | Some(0)) {
+            return Err(invalid(&format!(
+                "{call}: there is no separator, or an empty one; give at least one byte"
+            )));
+        }
+        Ok(())
+    }
+
+    fn take_message(&mut self, call: &'static str, end: Option<usize>) -> io::Result<&[u8]> {
+        match end {
             Some(end) => Ok(self.buffer.take(end)),
             None => Err(incomplete(call, self.buffer.take_all(), None)),
         }
     }
 
     /// Waits until a message is there. How long it is; `None`: the peer will send no more of it.
-    async fn find(
+    fn poll_message(
         &mut self,
+        cx: &mut Context<'_>,
         call: &'static str,
         separators: &[&[u8]],
-    ) -> io::Result<Option<usize>> {
-        let lengths = separators.iter().map(|it| it.len());
-        let (Some(1..), Some(longest)) = (lengths.clone().min(), lengths.max()) else {
-            return Err(invalid(&format!(
-                "{call}: there is no separator, or an empty one; give at least one byte"
-            )));
-        };
-        // With so many bytes and no separator among them, the next one would be beyond the limit.
-        let most = self.limit.saturating_add(longest);
-        let mut searched = 0;
+    ) -> Poll<io::Result<Option<usize>>> {
         loop {
-            if let Some((end, separator)) =
-                end_of_message(self.buffer.bytes(), searched, separators)
-            {
-                return match end - separator {
+            let bytes = self.buffer.bytes();
+            if let Some((end, separator)) = end_of_message(bytes, self.searched, separators) {
+                return Poll::Ready(match end - separator {
                     length if length > self.limit => Err(overrun(call, length, self.limit)),
                     _ => Ok(Some(end)),
-                };
+                });
             }
-            searched = self.buffer.len();
-            if searched >= most {
-                return Err(overrun(call, searched + 1 - longest, self.limit));
+            self.searched = bytes.len();
+            let longest = separators.iter().map(|it| it.len()).max().unwrap_or(0);
+            // With so many bytes and no separator among them, the next one is beyond the limit.
+            let most = self.limit.saturating_add(longest);
+            if self.searched >= most {
+                let consumed = self.searched + 1 - longest;
+                return Poll::Ready(Err(overrun(call, consumed, self.limit)));
             }
-            if self.fill(most).await? == 0 {
-                return Ok(None);
+            if ready!(self.poll_fill(cx, most))? == 0 {
+                return Poll::Ready(Ok(None));
             }
         }
     }
 
-    /// Moves what there is to another buffer, at most as much as that holds.
-    pub(super) fn copy_out(&mut self, buffer: &mut [u8]) -> usize {
+    /// Waits until there are bytes, and moves them to a buffer.
+    pub(super) fn poll_bytes(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        if buffer.is_empty() {
+            return Poll::Ready(Ok(0));
+        }
+        if self.buffer.is_empty() && buffer.len() >= buffer::SIZE {
+            return self.poll_past(cx, buffer);
+        }
+        ready!(self.poll_some(cx))?;
         let n = buffer.len().min(self.buffer.len());
         buffer[..n].copy_from_slice(&self.buffer.bytes()[..n]);
         self.buffer.consume(n);
-        n
+        Poll::Ready(Ok(n))
+    }
+
+    /// Waits until there are bytes, or until no more will come.
+    pub(super) fn poll_some(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.buffer.is_empty() {
+            ready!(self.poll_fill(cx, buffer::SIZE))?;
+        }
+        Poll::Ready(Ok(()))
     }
 
     /// Somebody has seen [`buffer`](Self::buffer), and has taken so much of it.
     #[track_caller]
-    pub(super) fn consume_buffer(&mut self, n: usize) {
+    pub(super) fn consume_some(&mut self, n: usize) {
         let held = self.buffer.len();
         assert!(
             n <= held,
@@ -340,120 +347,54 @@ impl StreamReader {
         self.buffer.consume(n);
     }
 
-    /// Waits until there are bytes, or until no more will come, for those who come through a `poll`
-    /// function.
-    pub(super) fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if !self.buffer.is_empty() || self.is_at_end {
-            return Poll::Ready(Ok(()));
-        }
-        self.buffer.release();
-        let buffer = &mut self.buffer;
-        let poll = match &mut self.input {
-            Input::Socket(socket) => socket.poll_io(cx, Direction::Read, |_| {
-                buffer.fill(buffer::SIZE, |memory| socket::recv_more(socket, memory))
-            }),
-            Input::Foreign(input) => {
-                buffer.fill(buffer::SIZE, |memory| poll_foreign(input, cx, memory))
-            }
-        };
-        self.is_at_end = ready!(poll)? == 0;
-        Poll::Ready(Ok(()))
-    }
-
-    /// Waits until there are bytes, and reads some. How many; 0: no more will come.
-    async fn fill(&mut self, most: usize) -> io::Result<usize> {
+    /// Waits until there are more bytes, and reads some. How many; 0: no more will come.
+    fn poll_fill(&mut self, cx: &mut Context<'_>, most: usize) -> Poll<io::Result<usize>> {
         self.buffer.release();
         if self.is_at_end {
-            return Ok(0);
+            return Poll::Ready(Ok(0));
         }
-        let buffer = &mut self.buffer;
-        let n = match &mut self.input {
-            Input::Socket(socket) => {
-                let mut waiter = socket.waiter(Direction::Read);
-                let mut op = || buffer.fill(most, |memory| socket::recv_more(socket, memory));
-                poll_fn(|cx| waiter.poll_io(cx, |_| op())).await?
-            }
-            Input::Foreign(input) => {
-                poll_fn(|cx| buffer.fill(most, |memory| poll_foreign(input, cx, memory))).await?
-            }
-        };
+        let n = ready!(self.input.poll_fill(cx, &mut self.buffer, most))?;
         self.is_at_end = n == 0;
-        Ok(n)
+        Poll::Ready(Ok(n))
     }
 
-    /// Reads into a buffer that is larger than ours, which is empty.
-    async fn read_past_the_buffer(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+    /// The same into a buffer that is larger than ours, which is empty.
+    fn poll_past(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         self.buffer.release();
         if self.is_at_end {
-            return Ok(0);
+            return Poll::Ready(Ok(0));
         }
-        let n = match &mut self.input {
-            Input::Socket(socket) => {
-                let mut waiter = socket.waiter(Direction::Read);
-                poll_fn(|cx| waiter.poll_io(cx, |_| socket::recv(socket, buffer))).await?
-            }
-            Input::Foreign(input) => poll_fn(|cx| poll_read(input, cx, buffer)).await?,
-        };
+        let n = ready!(self.input.poll_read(cx, buffer))?;
         self.is_at_end = n == 0;
-        Ok(n)
+        Poll::Ready(Ok(n))
     }
-}
-
-/// Reads into what room there is.
-fn poll_foreign(
-    input: &mut Pin<Box<dyn AsyncRead>>,
-    cx: &mut Context<'_>,
-    memory: &mut Vec<u8>,
-) -> Poll<io::Result<usize>> {
-    let len = memory.len();
-    memory.resize(memory.capacity(), 0);
-    let poll = poll_read(input, cx, &mut memory[len..]);
-    let n = match &poll {
-        Poll::Ready(Ok(n)) => *n,
-        _ => 0,
-    };
-    memory.truncate(len + n);
-    poll
-}
-
-fn poll_read(
-    input: &mut Pin<Box<dyn AsyncRead>>,
-    cx: &mut Context<'_>,
-    buffer: &mut [u8],
-) -> Poll<io::Result<usize>> {
-    let poll = input.as_mut().poll_read(cx, buffer);
-    if let Poll::Ready(Ok(n)) = poll {
-        let room = buffer.len();
-        assert!(
-            n <= room,
-            "StreamReader: the `AsyncRead` that it is made of claims to have read {n} bytes into \
-             {room}; mend that"
-        );
-    }
-    poll
 }
 
 /// Bytes on their way into a buffer, which go back to the reader if it does not get full.
-struct Unfinished<'a> {
-    reader: &'a mut StreamReader,
-    buffer: &'a mut [u8],
+struct Unfinished<'r, 'b> {
+    reader: &'r mut StreamReader,
+    buffer: &'b mut [u8],
     filled: usize,
 }
 
-impl Unfinished<'_> {
-    async fn go_on(&mut self) -> io::Result<usize> {
-        let n = self.reader.read(&mut self.buffer[self.filled..]).await?;
-        self.filled += n;
-        Ok(n)
-    }
-
-    /// What there is of it, which does not go back.
-    fn take(&mut self) -> &[u8] {
-        &self.buffer[..std::mem::take(&mut self.filled)]
+impl Unfinished<'_, '_> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.filled < self.buffer.len() {
+            let n = ready!(self.reader.poll_bytes(cx, &mut self.buffer[self.filled..]))?;
+            self.filled += n;
+            if n == 0 {
+                let partial = self.buffer[..mem::take(&mut self.filled)].to_vec();
+                let expected = Some(self.buffer.len());
+                let error = incomplete("StreamReader::read_exact", partial, expected);
+                return Poll::Ready(Err(error));
+            }
+        }
+        self.filled = 0; // Nothing goes back.
+        Poll::Ready(Ok(()))
     }
 }
 
-impl Drop for Unfinished<'_> {
+impl Drop for Unfinished<'_, '_> {
     fn drop(&mut self) {
         if self.filled > 0 {
             self.reader.buffer.put_back(&self.buffer[..self.filled]);

@@ -1,8 +1,11 @@
-//! Where a writer's bytes go, and those that it has no room for wait: also after the writer is gone.
+//! What a reader and a writer share: the socket, and the bytes that it has no room for yet.
+//!
+//! It outlives the writer until the last byte is sent. It does not know what the reader has read:
+//! that is the reader's alone.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::io::{self, IoSlice};
 use std::net::Shutdown;
 use std::ops::RangeInclusive;
@@ -18,15 +21,17 @@ use super::super::bell::Bell;
 use super::super::bytes::{self, retry};
 use super::super::explain::explain_by;
 use super::super::socket;
+use super::buffer::Buffer;
 use crate::executor::spawn_at;
 use crate::reactor::{Direction, Source};
 
 /// When `drain` begins to wait, and when it ends: in bytes that wait.
 const MARKS: (usize, usize) = (16 * 1024, 64 * 1024);
 
-/// What a writer and the task that sends on its behalf have in common.
+/// A socket with its reader, its writer, and the task that sends what is pending; or an output of
+/// futures-io.
 pub(super) struct Transport {
-    output: Output,
+    io: Io,
     /// What has been written, and not taken by the output.
     pending: RefCell<VecDeque<u8>>,
     /// The low and the high one.
@@ -37,17 +42,18 @@ pub(super) struct Transport {
     is_flushing: Cell<bool>,
     phase: Cell<Phase>,
     /// Why bytes were lost.
-    error: RefCell<Option<io::Error>>,
+    error: Cell<Option<io::Error>>,
     /// Rung when something has changed for those who wait for it.
     change: Bell,
 }
 
-pub(super) enum Output {
-    /// Shared with the reader.
-    Socket(Rc<Source<OwnedFd>>),
-    /// Taken out while it is polled, and when it is closed.
-    Foreign(RefCell<Option<Pin<Box<dyn AsyncWrite>>>>),
+enum Io {
+    Socket(Source<OwnedFd>),
+    Foreign(Box<Foreign>),
 }
+
+/// Taken out while it is polled, and when it is closed.
+type Foreign = Cell<Option<Pin<Box<dyn AsyncWrite>>>>;
 
 /// How far it has come on its way to the end. A phase that somebody asked for ends when nothing is
 /// pending any more.
@@ -61,23 +67,61 @@ enum Phase {
 }
 
 impl Transport {
-    pub(super) fn new(output: Output) -> Rc<Self> {
+    pub(super) fn of_socket(socket: Source<OwnedFd>) -> Rc<Self> {
+        Self::with(Io::Socket(socket))
+    }
+
+    pub(super) fn of_foreign(output: Pin<Box<dyn AsyncWrite>>) -> Rc<Self> {
+        Self::with(Io::Foreign(Box::new(Cell::new(Some(output)))))
+    }
+
+    fn with(io: Io) -> Rc<Self> {
         Rc::new(Self {
-            output,
+            io,
             pending: RefCell::default(),
             marks: Cell::new(MARKS),
             is_paused: Cell::new(false),
             is_flushing: Cell::new(false),
             phase: Cell::new(Phase::Open),
-            error: RefCell::default(),
+            error: Cell::default(),
             change: Bell::default(),
         })
     }
 
-    pub(super) fn socket(&self) -> Option<&Rc<Source<OwnedFd>>> {
-        match &self.output {
-            Output::Socket(socket) => Some(socket),
-            Output::Foreign(_) => None,
+    pub(super) fn socket(&self) -> Option<&Source<OwnedFd>> {
+        match &self.io {
+            Io::Socket(socket) => Some(socket),
+            Io::Foreign(_) => None,
+        }
+    }
+
+    /// Reads once, into what room a buffer has; see [`Buffer::fill`].
+    #[inline]
+    pub(super) fn poll_fill(
+        &self,
+        cx: &mut Context<'_>,
+        buffer: &mut Buffer,
+        most: usize,
+    ) -> Poll<io::Result<usize>> {
+        match &self.io {
+            Io::Socket(socket) => socket.poll_io(cx, Direction::Read, |_| {
+                buffer.fill(most, |memory| socket::recv_more(socket, memory))
+            }),
+            Io::Foreign(_) => Poll::Ready(Ok(0)), // It is there to be written only.
+        }
+    }
+
+    /// Reads once.
+    pub(super) fn poll_read(
+        &self,
+        cx: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        match &self.io {
+            Io::Socket(socket) => {
+                socket.poll_io(cx, Direction::Read, |_| socket::recv(socket, buffer))
+            }
+            Io::Foreign(_) => Poll::Ready(Ok(0)),
         }
     }
 
@@ -130,12 +174,9 @@ impl Transport {
 
     /// The socket, if nothing waits for it: then it is worth a try.
     fn socket_at_once(&self) -> Option<&Source<OwnedFd>> {
-        match &self.output {
-            Output::Socket(socket) if self.phase.get() == Phase::Open => {
-                self.pending.borrow().is_empty().then_some(socket)
-            }
-            _ => None,
-        }
+        let socket = self.socket()?;
+        let is_idle = self.phase.get() == Phase::Open && self.pending.borrow().is_empty();
+        is_idle.then_some(socket)
     }
 
     /// Keeps what the output has not taken.
@@ -173,13 +214,18 @@ impl Transport {
     fn refuse(&self) {
         let problem = "the stream was closed, or its end written, before something was written to \
                        it, which is lost; write first";
-        let error = io::Error::new(io::ErrorKind::BrokenPipe, problem);
-        self.error.borrow_mut().get_or_insert(error);
+        self.note(io::Error::new(io::ErrorKind::BrokenPipe, problem));
+    }
+
+    /// Keeps the first error.
+    fn note(&self, error: io::Error) {
+        let first = self.error.take().unwrap_or(error);
+        self.error.set(Some(first));
     }
 
     /// The connection is lost, and with it what was pending.
     fn lose(&self, error: io::Error) {
-        self.error.borrow_mut().get_or_insert(error);
+        self.note(error);
         self.phase.set(Phase::Closed);
         self.discard();
     }
@@ -192,31 +238,49 @@ impl Transport {
 
     /// What has become of bytes, if they were lost.
     pub(super) fn result(&self, call: &str) -> io::Result<()> {
-        match &*self.error.borrow() {
+        match self.error.take() {
             None => Ok(()),
-            Some(error) => Err(again(call, error)),
+            Some(error) => {
+                let copy = again(call, &error);
+                self.error.set(Some(error));
+                Err(copy)
+            }
         }
     }
 
     /// Waits until few enough are pending.
-    pub(super) async fn drain(self: &Rc<Self>, call: &str) -> io::Result<()> {
-        poll_fn(|cx| self.poll_turn(cx)).await?;
-        self.wait_until(call, || !self.is_paused.get()).await
+    pub(super) fn drain(self: &Rc<Self>) -> impl Future<Output = io::Result<()>> {
+        let mut wait = self.wait("StreamWriter::drain", |it| !it.is_paused.get());
+        let mut has_turn = false;
+        poll_fn(move |cx| {
+            if !has_turn {
+                ready!(self.poll_turn(cx))?;
+                has_turn = true;
+            }
+            wait(cx)
+        })
     }
 
     /// Waits until it is closed.
-    pub(super) async fn wait_closed(self: &Rc<Self>, call: &str) -> io::Result<()> {
-        let is_closed = || self.phase.get() == Phase::Closed;
-        self.wait_until(call, is_closed).await
+    pub(super) fn wait_closed(self: &Rc<Self>) -> impl Future<Output = io::Result<()>> {
+        poll_fn(self.wait("StreamWriter::wait_closed", |it| {
+            it.phase.get() == Phase::Closed
+        }))
     }
 
-    async fn wait_until(self: &Rc<Self>, call: &str, is_so: impl Fn() -> bool) -> io::Result<()> {
+    fn wait(
+        self: &Rc<Self>,
+        call: &'static str,
+        is_so: impl Fn(&Self) -> bool,
+    ) -> impl FnMut(&mut Context<'_>) -> Poll<io::Result<()>> {
         let mut listening = self.change.listener();
-        while !is_so() {
-            self.expect_flushing(call)?;
-            poll_fn(|cx| listening.poll_ring(cx)).await;
+        move |cx| {
+            while !is_so(self) {
+                self.expect_flushing(call)?;
+                ready!(listening.poll_ring(cx));
+            }
+            Poll::Ready(self.result(call))
         }
-        self.result(call)
     }
 
     /// [`drain`](Self::drain), for those who come through a `poll` function.
@@ -255,9 +319,9 @@ impl Transport {
     /// Lets the others have a turn from time to time: a peer who takes everything at once must not
     /// starve them.
     fn poll_turn(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &self.output {
-            Output::Socket(socket) => socket.poll_io(cx, Direction::Write, |_| Ok(())),
-            Output::Foreign(_) => Poll::Ready(Ok(())),
+        match &self.io {
+            Io::Socket(socket) => socket.poll_io(cx, Direction::Write, |_| Ok(())),
+            Io::Foreign(_) => Poll::Ready(Ok(())),
         }
     }
 
@@ -275,7 +339,7 @@ impl Transport {
 
     /// Sees to it that a task sends what is pending, unless there is nothing to do.
     fn start_flushing(self: &Rc<Self>) {
-        let is_elsewhere = |socket: &Rc<Source<OwnedFd>>| !socket.reactor().is_current();
+        let is_elsewhere = |socket: &Source<OwnedFd>| !socket.reactor().is_current();
         if self.is_flushing.get() || self.is_done() || self.socket().is_some_and(is_elsewhere) {
             return;
         }
@@ -337,9 +401,9 @@ impl Transport {
         }
         self.phase.set(Phase::CloseAsked);
         drop(self.pending.take());
-        match &self.output {
-            Output::Socket(socket) => self.end(socket),
-            Output::Foreign(output) => {
+        match &self.io {
+            Io::Socket(socket) => self.end(socket),
+            Io::Foreign(output) => {
                 self.phase.set(Phase::Closed);
                 let output = output.take();
                 drop(output);
@@ -352,7 +416,7 @@ impl Transport {
     pub(super) fn abandon(self: &Rc<Self>) {
         match self.socket() {
             // If the reader is gone too, the end of the socket says it all.
-            Some(socket) if Rc::strong_count(socket) == 1 && self.is_done() => {}
+            Some(_) if Rc::strong_count(self) == 1 && self.is_done() => {}
             Some(_) => self.write_eof(),
             None => self.close(),
         }
@@ -408,9 +472,9 @@ struct Flushing(Rc<Transport>);
 
 impl Flushing {
     async fn run(self) {
-        let result = match &self.0.output {
-            Output::Socket(socket) => self.run_socket(socket).await,
-            Output::Foreign(output) => self.run_foreign(output).await,
+        let result = match &self.0.io {
+            Io::Socket(socket) => self.run_socket(socket).await,
+            Io::Foreign(output) => self.run_foreign(output).await,
         };
         if let Err(error) = result {
             self.0.lose(error);
@@ -433,10 +497,7 @@ impl Flushing {
         Ok(())
     }
 
-    async fn run_foreign(
-        &self,
-        place: &RefCell<Option<Pin<Box<dyn AsyncWrite>>>>,
-    ) -> io::Result<()> {
+    async fn run_foreign(&self, place: &Foreign) -> io::Result<()> {
         let transport = &*self.0;
         poll_fn(|cx| {
             let Some(mut output) = place.take() else {
@@ -445,7 +506,7 @@ impl Flushing {
             let poll = transport.poll_foreign(cx, &mut output);
             let is_over = poll.is_ready() && transport.phase.get() != Phase::Open;
             if !is_over && !matches!(poll, Poll::Ready(Err(_))) {
-                place.replace(Some(output));
+                place.set(Some(output));
             }
             poll
         })

@@ -1,18 +1,17 @@
 //! The writing end of a stream.
 
 use std::fmt;
+use std::future::Future;
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::pin::Pin;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::rc::Rc;
 
 use futures_io::AsyncWrite;
 
 use super::error::invalid;
-use super::transport::{Output, Transport};
-use crate::reactor::Source;
+use super::transport::Transport;
 
 /// Writes without waiting, and waits when there is too much.
 ///
@@ -63,16 +62,11 @@ impl StreamWriter {
     /// in the background writes, flushes, and at the end closes it.
     #[must_use]
     pub fn new(output: impl AsyncWrite + 'static) -> Self {
-        let output: Pin<Box<dyn AsyncWrite>> = Box::pin(output);
-        Self {
-            transport: Transport::new(Output::Foreign(Some(output).into())),
-        }
+        Self::of_transport(Transport::of_foreign(Box::pin(output)))
     }
 
-    pub(super) fn of_socket(socket: Rc<Source<OwnedFd>>) -> Self {
-        Self {
-            transport: Transport::new(Output::Socket(socket)),
-        }
+    pub(super) fn of_transport(transport: Rc<Transport>) -> Self {
+        Self { transport }
     }
 
     /// Writes, without waiting: what the socket takes is sent at once, and the rest as it has room.
@@ -100,8 +94,8 @@ impl StreamWriter {
     /// # Cancel safety
     ///
     /// Nothing is lost: what was written is sent all the same.
-    pub async fn drain(&self) -> io::Result<()> {
-        self.transport.drain("StreamWriter::drain").await
+    pub fn drain(&self) -> impl Future<Output = io::Result<()>> {
+        self.transport.drain()
     }
 
     /// Says how many bytes may be kept: when there are more than the high mark, which is 64 KiB by
@@ -173,10 +167,8 @@ impl StreamWriter {
     /// # Cancel safety
     ///
     /// Nothing is lost: it only waits.
-    pub async fn wait_closed(&self) -> io::Result<()> {
-        self.transport
-            .wait_closed("StreamWriter::wait_closed")
-            .await
+    pub fn wait_closed(&self) -> impl Future<Output = io::Result<()>> {
+        self.transport.wait_closed()
     }
 
     /// Whether it was closed, or is being closed, or the connection is lost.

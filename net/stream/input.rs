@@ -1,0 +1,72 @@
+//! Where a reader's bytes come from.
+
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use futures_io::AsyncRead;
+
+use super::buffer::Buffer;
+use super::transport::Transport;
+
+pub(super) enum Input {
+    /// A socket, shared with the writer.
+    Socket(Rc<Transport>),
+    Foreign(Pin<Box<dyn AsyncRead>>),
+}
+
+impl Input {
+    /// Reads once, into what room a buffer has; see [`Buffer::fill`].
+    #[inline]
+    pub(super) fn poll_fill(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut Buffer,
+        most: usize,
+    ) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Socket(transport) => transport.poll_fill(cx, buffer, most),
+            Self::Foreign(input) => buffer.fill(most, |memory| {
+                let len = memory.len();
+                memory.resize(memory.capacity(), 0);
+                let poll = poll_foreign(input, cx, &mut memory[len..]);
+                let n = match &poll {
+                    Poll::Ready(Ok(n)) => *n,
+                    _ => 0,
+                };
+                memory.truncate(len + n);
+                poll
+            }),
+        }
+    }
+
+    /// Reads once.
+    pub(super) fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Socket(transport) => transport.poll_read(cx, buffer),
+            Self::Foreign(input) => poll_foreign(input, cx, buffer),
+        }
+    }
+}
+
+fn poll_foreign(
+    input: &mut Pin<Box<dyn AsyncRead>>,
+    cx: &mut Context<'_>,
+    buffer: &mut [u8],
+) -> Poll<io::Result<usize>> {
+    let poll = input.as_mut().poll_read(cx, buffer);
+    if let Poll::Ready(Ok(n)) = poll {
+        let room = buffer.len();
+        assert!(
+            n <= room,
+            "StreamReader: the `AsyncRead` that it is made of claims to have read {n} bytes into \
+             {room}; mend that"
+        );
+    }
+    poll
+}
