@@ -108,8 +108,9 @@ impl Buffer {
         self.memory.drain(..mem::take(&mut self.taken));
         let (len, room) = (self.memory.len(), self.memory.capacity());
         if len > room / 2 {
-            let size = (2 * room).min(most).max(len + 1);
-            self.memory.reserve_exact(size - len);
+            // The last step is a long one: while bytes move, they are there twice.
+            let size = if room < most / 2 { 2 * room } else { most };
+            self.memory.reserve_exact(size.max(len + 1) - len);
         }
     }
 }

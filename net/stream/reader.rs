@@ -288,7 +288,9 @@ impl StreamReader {
     ) -> Poll<io::Result<Option<usize>>> {
         loop {
             let bytes = self.buffer.bytes();
-            if let Some((end, separator)) = end_of_message(bytes, self.searched, separators) {
+            if self.searched < bytes.len()
+                && let Some((end, separator)) = end_of_message(bytes, self.searched, separators)
+            {
                 return Poll::Ready(match end - separator {
                     length if length > self.limit => Err(overrun(call, length, self.limit)),
                     _ => Ok(Some(end)),

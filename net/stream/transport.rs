@@ -273,10 +273,11 @@ impl Transport {
         call: &'static str,
         is_so: impl Fn(&Self) -> bool,
     ) -> impl FnMut(&mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut listening = self.change.listener();
+        let mut listening = None;
         move |cx| {
             while !is_so(self) {
                 self.expect_flushing(call)?;
+                let listening = listening.get_or_insert_with(|| self.change.listener());
                 ready!(listening.poll_ring(cx));
             }
             Poll::Ready(self.result(call))

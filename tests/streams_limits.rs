@@ -1,0 +1,220 @@
+//! Claims about memory: a peer that never ends its line, one that never reads, and many that say
+//! nothing.
+
+#![allow(clippy::unwrap_used, reason = "a test panics when it fails")]
+
+mod common;
+#[path = "common/loopback.rs"]
+mod loopback;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::io::{self, Read, Write};
+use std::net;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::thread;
+use std::time::Duration;
+
+use loopback::{alive, half_std_pair, raise_file_limit, runtime, std_pair, turns};
+use selio::net::TcpStream;
+use selio::selector::Backend;
+use selio::{Builder, IntoStreams, LimitOverrunError, StreamReader, StreamWriter, spawn, stats};
+
+/// Counts the live bytes of the heap, and the most that there were.
+struct Counting;
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+static LIVE: AtomicUsize = AtomicUsize::new(0);
+static PEAK: AtomicUsize = AtomicUsize::new(0);
+
+#[allow(unsafe_code, reason = "no other way to an allocator")]
+// SAFETY: every call goes to `System` with the arguments that came in; a counter changes nothing.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let live = LIVE.fetch_add(layout.size(), Relaxed) + layout.size();
+        PEAK.fetch_max(live, Relaxed);
+        // SAFETY: the caller keeps the contract of `GlobalAlloc::alloc`.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        LIVE.fetch_sub(layout.size(), Relaxed);
+        // SAFETY: the caller keeps the contract of `GlobalAlloc::dealloc`.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+/// How much more heap than at its beginning there was during this, at most.
+async fn peak_of(code: impl Future<Output = ()>) -> usize {
+    let before = LIVE.load(Relaxed);
+    PEAK.store(before, Relaxed);
+    code.await;
+    PEAK.load(Relaxed) - before
+}
+
+/// On every backend, alone, with much more on the default one than on the others.
+#[track_caller]
+fn with_much_on_each_backend(test: impl AsyncFn(usize)) {
+    let _turn = common::turn();
+    let default = Backend::available()[0];
+    for &backend in Backend::available() {
+        let much = if backend == default {
+            1 << 30
+        } else {
+            64 << 20
+        };
+        let circumstances = || format!(" with {backend}");
+        common::watched(circumstances, Duration::from_secs(120), || {
+            runtime(backend).block_on(test(much));
+        });
+    }
+}
+
+/// A block of what the peers send.
+static BLOCK: [u8; 64 * 1024] = [b'x'; 64 * 1024];
+
+#[test]
+fn a_line_of_1_gib_is_an_error_with_less_than_twice_the_limit_of_memory() {
+    with_much_on_each_backend(async |much| {
+        let (mut peer, stream) = half_std_pair().await;
+        let sender = thread::spawn(move || -> io::Result<()> {
+            for _ in 0..much / BLOCK.len() {
+                peer.write_all(&BLOCK)?;
+            }
+            peer.write_all(b"\nthe next line\n")
+        });
+        let (mut reader, _writer) = stream.into_streams();
+        let limit = reader.limit();
+        assert_eq!(limit, 64 * 1024);
+        let peak = peak_of(async {
+            let mut skipped = 0;
+            let mut some = [0; 1024];
+            let rest = loop {
+                let Err(error) = reader.read_line().await else {
+                    break reader.buffer().len();
+                };
+                let error = error.downcast::<LimitOverrunError>().unwrap();
+                assert_eq!(error.limit, limit);
+                let mut left = error.consumed;
+                skipped += left;
+                while left > 0 {
+                    let n = left.min(some.len());
+                    reader.read_exact(&mut some[..n]).await.unwrap();
+                    left -= n;
+                }
+            };
+            assert!(skipped > much - 2 * limit, "{skipped}: {rest} are left");
+            assert_eq!(reader.read_line().await.unwrap(), b"the next line\n");
+        });
+        let peak = peak.await;
+        assert!(peak < 2 * limit, "{peak} bytes");
+        sender.join().unwrap().unwrap();
+    });
+}
+
+#[test]
+fn what_1_gib_offered_with_drain_needs_is_the_high_mark_and_one_write() {
+    with_much_on_each_backend(async |much| {
+        let (mut peer, stream) = half_std_pair().await;
+        let (_reader, writer) = stream.into_streams();
+        let peak = peak_of(async {
+            let writer = &writer;
+            let offer = async {
+                for _ in 0..much / BLOCK.len() {
+                    writer.write(&BLOCK);
+                    writer.drain().await.unwrap();
+                }
+                writer.write_eof();
+            };
+            // Nobody reads: it comes to a stand.
+            let mut offer = std::pin::pin!(offer);
+            for _ in 0..100 {
+                assert!(loopback::poll_once(&mut offer).await.is_none());
+                turns(1).await;
+            }
+            assert!(writer.pending() > 64 * 1024);
+            assert!(writer.pending() <= 64 * 1024 + BLOCK.len());
+
+            // Somebody reads all of it.
+            let receiver = thread::spawn(move || {
+                let (mut received, mut some) = (0, [0; 64 * 1024]);
+                loop {
+                    match peer.read(&mut some)? {
+                        0 => return io::Result::Ok(received),
+                        n => {
+                            assert!(some[..n].iter().all(|&byte| byte == b'x'));
+                            received += n;
+                        }
+                    }
+                }
+            });
+            offer.await;
+            while !receiver.is_finished() {
+                turns(1).await;
+            }
+            assert_eq!(
+                receiver.join().unwrap().unwrap(),
+                much / BLOCK.len() * BLOCK.len()
+            );
+        });
+        let peak = peak.await;
+        // What holds them doubles when it is full.
+        assert!(peak <= 2 * (64 * 1024 + BLOCK.len()), "{peak} bytes");
+    });
+}
+
+/// Echoes lines.
+async fn handle_client(mut reader: StreamReader, writer: StreamWriter) -> io::Result<()> {
+    loop {
+        let line = reader.read_line().await?;
+        if line.is_empty() {
+            return Ok(());
+        }
+        writer.write(line);
+        writer.drain().await?;
+    }
+}
+
+#[test]
+fn an_idle_connection_costs_at_most_700_bytes_with_its_task() {
+    raise_file_limit();
+    common::each_backend(|backend| {
+        // select(2) knows numbers below 1,024 only; and the pool of memory is full after so many.
+        let (few, many) = (100, 450);
+        // What debug mode notes of each task is not in it.
+        let runtime = Builder::new().backend(backend).debug(false).build();
+        runtime.unwrap().block_on(async {
+            let mut sockets: Vec<_> = (0..many).map(|_| std_pair()).collect();
+            let mut clients = Vec::with_capacity(many);
+            let mut costs = Vec::new();
+            for connections in [few, many] {
+                while clients.len() < connections {
+                    // The highest numbers come first: tables by number have their size then.
+                    let (client, server) = sockets.pop().unwrap();
+                    let (reader, writer) = TcpStream::from_std(server).unwrap().into_streams();
+                    spawn(handle_client(reader, writer));
+                    (&client).write_all(b"hello\n").unwrap();
+                    clients.push(client);
+                }
+                while clients.iter().any(|client| !has_answer(client)) {
+                    turns(1).await;
+                }
+                turns(2).await;
+                costs.push(LIVE.load(Relaxed));
+            }
+            let slope = (costs[1] - costs[0]) / (many - few);
+            println!("{backend}: {slope} bytes");
+            assert!(slope <= 700, "{slope} bytes");
+            drop(clients);
+            while alive(&stats()).1 > 0 {
+                turns(1).await;
+            }
+        });
+    });
+}
+
+/// Whether the echo of a greeting is there.
+fn has_answer(client: &net::TcpStream) -> bool {
+    client.set_nonblocking(true).unwrap();
+    client.peek(&mut [0; 6]).is_ok_and(|n| n == 6)
+}
