@@ -382,9 +382,10 @@ impl Executor {
             count(&self.panics, 1);
             let error = JoinError::new(self.label(&slot).to_string(), Some(panic));
             swallow(|| eprintln!("selio: {error}; nobody awaited it"));
-            if let (Some(unhandled), Ok(panic)) = (&self.unhandled, error.into_panic()) {
-                unhandled.set(Some(panic));
-            }
+            swallow(|| match &self.unhandled {
+                Some(unhandled) => drop(unhandled.replace(error.into_panic().ok())),
+                None => drop(error),
+            });
         }
         // If the destructor of the outcome panics, that is not the task's any more.
         swallow(|| drop(task));
