@@ -9,6 +9,8 @@ use std::rc::Rc;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
+use slab::Slab;
+
 use super::debug::Record;
 use super::slot::{Joiner, Slot, TaskKey};
 use super::task_ref::Label;
@@ -83,7 +85,7 @@ impl Executor {
                 } else if ready.contains(&key) {
                     State::Ready
                 } else {
-                    State::Waiting(self.with_locks(waits, &record))
+                    State::Waiting(self.with_locks(waits, &record, &tasks))
                 };
                 Entry {
                     parent: TaskKey::parent(slot.parent),
@@ -104,7 +106,7 @@ impl Executor {
         } else if self.is_main_ready.get() || ready.contains(&TaskKey::MAIN) {
             State::Ready
         } else {
-            State::Waiting(self.with_locks(waits, &record))
+            State::Waiting(self.with_locks(waits, &record, &tasks))
         };
         let main = Entry {
             label: None,
@@ -139,7 +141,7 @@ impl Executor {
     }
 
     /// Which tasks this one awaits.
-    fn joins(&self, key: TaskKey, tasks: &slab::Slab<Slot>) -> Vec<String> {
+    fn joins(&self, key: TaskKey, tasks: &Slab<Slot>) -> Vec<String> {
         let awaited = tasks.iter().filter(|(_, slot)| {
             matches!(&slot.joiner, Joiner::Task(joiner) if *joiner == key && !slot.has_ended)
         });
@@ -153,9 +155,22 @@ impl Executor {
         debug.map_or_else(Record::default, |debug| debug.record(key.id()))
     }
 
-    fn with_locks(&self, mut waits: Vec<String>, record: &Record) -> Vec<String> {
+    fn with_locks(
+        &self,
+        mut waits: Vec<String>,
+        record: &Record,
+        tasks: &Slab<Slot>,
+    ) -> Vec<String> {
+        let names = |holder: TaskId| {
+            let slot = tasks
+                .iter()
+                .find(|(_, slot)| u64::from(slot.generation) == holder.0 & u64::from(u32::MAX));
+            slot.map_or(format!("task-{holder}"), |(_, slot)| {
+                self.label(slot).name()
+            })
+        };
         waits.extend(record.locks.iter().map(|(what, holder)| match holder {
-            Some(holder) => format!("for a {what}, held by task {holder}"),
+            Some(holder) => format!("for a {what} that {} has", names(*holder)),
             None => format!("for a {what}"),
         }));
         if let Some(site) = record.last_await

@@ -67,6 +67,14 @@ pub(super) fn is_empty() -> bool {
         .unwrap_or(true)
 }
 
+/// Whether anybody wants to know what the runtime of this thread does.
+#[inline]
+pub(super) fn is_observed() -> bool {
+    QUEUE
+        .try_with(|queue| queue.is_observed.get())
+        .unwrap_or(false)
+}
+
 /// Who is queued on this thread.
 pub(super) fn keys() -> Vec<TaskKey> {
     QUEUE

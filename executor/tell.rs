@@ -100,3 +100,17 @@ impl Executor {
         self.reactor.observe(|| Event::Woken { task, by });
     }
 }
+
+/// The task that is being polled waits for something of `sync`.
+#[cold]
+pub(super) fn tell_wait(
+    what: &'static str,
+    holder: Option<TaskId>,
+    site: &'static Location<'static>,
+) {
+    Executor::with_current(|executor| {
+        executor
+            .reactor
+            .observe(|| Event::Waits { what, holder, site });
+    });
+}

@@ -9,12 +9,13 @@ use std::future::pending;
 use std::io::{BufRead, BufReader};
 use std::os::fd::AsRawFd;
 use std::process::Stdio;
+use std::rc::Rc;
 use std::thread;
 use std::time::Duration;
 
 use common::{child, deadline, each_backend, is_child};
 use selio::net::{TcpListener, TcpStream};
-use selio::sync::oneshot;
+use selio::sync::{Mutex, oneshot};
 use selio::{Builder, Handle, run, sleep, spawn_named, task, to_thread, yield_now};
 
 const SOON: Duration = Duration::from_secs(20);
@@ -193,6 +194,43 @@ fn tasks_that_nobody_can_wake_are_told_instead_of_hanging_silently() {
     runtime.block_on(async {
         sleep(Duration::from_millis(1)).await; // A timer that has fired is none.
         spawn_named("lost", pending::<()>()).await.unwrap();
+    });
+}
+
+#[test]
+fn a_deadlock_of_two_tasks_on_two_locks_is_told_with_their_names_and_lines() {
+    let test = "a_deadlock_of_two_tasks_on_two_locks_is_told_with_their_names_and_lines";
+    if !is_child() {
+        deadline(SOON, || {
+            let told = last_words(test, 4);
+            assert!(told[0].starts_with("selio: stuck for ever: "), "{told:?}");
+            assert!(
+                told[1].starts_with("main: waits for ann to end"),
+                "{told:?}"
+            );
+            for (line, who, other) in [(&told[2], "ann", "bob"), (&told[3], "bob", "ann")] {
+                let wait = format!(": waits for a Mutex that {other} has, at {}:", file!());
+                assert!(line.contains(&format!(" {who} (spawned at ")), "{told:?}");
+                assert!(line.contains(&wait), "{told:?}");
+            }
+        });
+        return;
+    }
+    let runtime = Builder::new().debug(true).build().unwrap();
+    runtime.block_on(async {
+        let (left, right) = (Rc::new(Mutex::new(())), Rc::new(Mutex::new(())));
+        let lock_both = |first: &Rc<Mutex<()>>, second: &Rc<Mutex<()>>| {
+            let (first, second) = (Rc::clone(first), Rc::clone(second));
+            async move {
+                let _first = first.lock().await;
+                yield_now().await;
+                let _second = second.lock().await;
+            }
+        };
+        let ann = spawn_named("ann", lock_both(&left, &right));
+        let bob = spawn_named("bob", lock_both(&right, &left));
+        ann.await.unwrap();
+        bob.await.unwrap();
     });
 }
 

@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::error::Error;
 use std::fmt;
+use std::future::Future;
 use std::io;
 
 use super::wait_list::{Notified, WaitList};
@@ -55,7 +56,7 @@ impl Barrier {
         Self {
             parties,
             is_broken: Cell::new(false),
-            waiters: WaitList::new(0),
+            waiters: WaitList::new("Barrier", 0),
         }
     }
 
@@ -71,15 +72,19 @@ impl Barrier {
     /// # Cancel safety
     ///
     /// Whoever is dropped has not come: the others wait for somebody else in its stead.
-    pub async fn wait(&self) -> Result<usize, BrokenBarrier> {
+    #[track_caller]
+    pub fn wait(&self) -> impl Future<Output = Result<usize, BrokenBarrier>> {
         let has_to_wait = || !self.is_broken() && self.n_waiting() + 1 < self.parties;
-        match self.waiters.wait_while(has_to_wait).await {
-            Some(Notified::WithAll(place)) => Ok(place),
-            None if !self.is_broken() => {
-                self.waiters.notify_all();
-                Ok(self.parties - 1)
+        let wait = self.waiters.wait_while(has_to_wait);
+        async move {
+            match wait.await {
+                Some(Notified::WithAll(place)) => Ok(place),
+                None if !self.is_broken() => {
+                    self.waiters.notify_all();
+                    Ok(self.parties - 1)
+                }
+                _ => Err(BrokenBarrier(())),
             }
-            _ => Err(BrokenBarrier(())),
         }
     }
 

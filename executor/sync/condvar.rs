@@ -49,7 +49,7 @@ impl Condvar {
     #[must_use]
     pub const fn new() -> Self {
         Self {
-            waiters: WaitList::new(0),
+            waiters: WaitList::new("Condvar", 0),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::fmt;
+use std::future::Future;
 
 use super::wait_list::WaitList;
 
@@ -39,7 +40,7 @@ impl Event {
     pub const fn new() -> Self {
         Self {
             is_set: Cell::new(false),
-            waiters: WaitList::new(0),
+            waiters: WaitList::new("Event", 0),
         }
     }
 
@@ -49,8 +50,12 @@ impl Event {
     /// # Cancel safety
     ///
     /// Nothing is lost.
-    pub async fn wait(&self) {
-        self.waiters.wait_while(|| !self.is_set()).await;
+    #[track_caller]
+    pub fn wait(&self) -> impl Future<Output = ()> {
+        let wait = self.waiters.wait_while(|| !self.is_set());
+        async move {
+            wait.await;
+        }
     }
 
     /// Sets the event, and wakes all who wait for it.

@@ -2,6 +2,7 @@
 
 use std::cell::{RefCell, RefMut};
 use std::fmt;
+use std::future::Future;
 use std::ops::{Deref, DerefMut};
 
 use super::wait_list::WaitList;
@@ -54,7 +55,7 @@ impl<T> Mutex<T> {
     /// A mutex that nobody has locked.
     pub const fn new(value: T) -> Self {
         Self {
-            waiters: WaitList::new(1),
+            waiters: WaitList::new("Mutex", 1),
             value: RefCell::new(value),
         }
     }
@@ -72,9 +73,13 @@ impl<T: ?Sized> Mutex<T> {
     /// # Cancel safety
     ///
     /// Nothing is lost but the place in the line. If it was this one's turn, it is the next one's.
-    pub async fn lock(&self) -> MutexGuard<'_, T> {
-        self.waiters.wait_while(|| !self.waiters.try_claim()).await;
-        self.guard()
+    #[track_caller]
+    pub fn lock(&self) -> impl Future<Output = MutexGuard<'_, T>> {
+        let wait = self.waiters.wait_while(|| !self.waiters.try_claim());
+        async move {
+            wait.await;
+            self.guard()
+        }
     }
 
     /// Locks the mutex if that can be done at once. `None` while it [is locked](Self::is_locked).
@@ -95,6 +100,7 @@ impl<T: ?Sized> Mutex<T> {
 
     /// For who has the lock.
     fn guard(&self) -> MutexGuard<'_, T> {
+        self.waiters.set_holder();
         MutexGuard {
             value: self.value.borrow_mut(),
             release: Release(self),

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::fmt;
+use std::future::Future;
 use std::ops::Deref;
 use std::rc::Rc;
 
@@ -65,7 +66,7 @@ impl Semaphore {
 
     const fn with_bound(permits: usize, bound: usize) -> Self {
         Self {
-            waiters: WaitList::new(permits),
+            waiters: WaitList::new("Semaphore", permits),
             permits: Cell::new(permits),
             bound,
         }
@@ -76,9 +77,13 @@ impl Semaphore {
     /// # Cancel safety
     ///
     /// Nothing is lost but the place in the line. If it was this one's turn, it is the next one's.
-    pub async fn acquire(&self) -> Permit<&Self> {
-        self.waiters.wait_while(|| !self.waiters.try_claim()).await;
-        Permit::of(self)
+    #[track_caller]
+    pub fn acquire(&self) -> impl Future<Output = Permit<&Self>> {
+        let wait = self.waiters.wait_while(|| !self.waiters.try_claim());
+        async move {
+            wait.await;
+            Permit::of(self)
+        }
     }
 
     /// [`acquire`](Self::acquire) for a permit that can be moved into a task.
@@ -86,9 +91,13 @@ impl Semaphore {
     /// # Cancel safety
     ///
     /// That of [`acquire`](Self::acquire).
-    pub async fn acquire_owned(self: &Rc<Self>) -> Permit<Rc<Self>> {
-        self.waiters.wait_while(|| !self.waiters.try_claim()).await;
-        Permit::of(Rc::clone(self))
+    #[track_caller]
+    pub fn acquire_owned(self: &Rc<Self>) -> impl Future<Output = Permit<Rc<Self>>> {
+        let wait = self.waiters.wait_while(|| !self.waiters.try_claim());
+        async move {
+            wait.await;
+            Permit::of(Rc::clone(self))
+        }
     }
 
     /// Acquires a permit if there is one now. `None` while the semaphore

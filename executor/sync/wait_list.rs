@@ -23,14 +23,21 @@ use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::iter;
 use std::mem;
+use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
 use slab::Slab;
 
 use crate::executor::task::swallow;
+use crate::executor::tell::tell_wait;
+use crate::executor::{TaskId, run_queue, task_ref};
 
 pub(super) struct WaitList {
+    /// What they wait for, in words.
+    what: &'static str,
+    /// The task that has claimed it, if only one can, and if anybody wants to know.
+    holder: Cell<Option<TaskId>>,
     /// What can be claimed. None of it is while somebody waits for it.
     free: Cell<usize>,
     /// How many stand in the line.
@@ -73,8 +80,10 @@ pub(super) enum Notified {
 }
 
 impl WaitList {
-    pub(super) const fn new(free: usize) -> Self {
+    pub(super) const fn new(what: &'static str, free: usize) -> Self {
         Self {
+            what,
+            holder: Cell::new(None),
             free: Cell::new(free),
             waiting: Cell::new(0),
             line: RefCell::new(Line {
@@ -115,11 +124,21 @@ impl WaitList {
 
     /// Waits until it is notified. The condition, asked when this is polled first, may hold it off:
     /// if it does not hold, there is no waiting. It may be asked twice, until it does not.
+    #[track_caller]
     pub(super) fn wait_while<F: Fn() -> bool>(&self, condition: F) -> Wait<'_, F> {
         Wait {
             list: self,
             condition,
             key: NOBODY,
+            site: Location::caller(),
+        }
+    }
+
+    /// The task that is being polled has what only one can have.
+    #[inline]
+    pub(super) fn set_holder(&self) {
+        if run_queue::is_observed() {
+            self.holder.set(task_ref::current().map(|task| task.id()));
         }
     }
 
@@ -248,6 +267,8 @@ pub(super) struct Wait<'a, F> {
     condition: F,
     /// Its entry in the list; `NOBODY` while it has none.
     key: usize,
+    /// The line that waits, for those who watch.
+    site: &'static Location<'static>,
 }
 
 impl<F> Unpin for Wait<'_, F> {}
@@ -269,6 +290,7 @@ impl<F: Fn() -> bool> Future for Wait<'_, F> {
             return Poll::Ready(None);
         }
         self.key = self.list.push(waker);
+        self.tell();
         Poll::Pending
     }
 }
@@ -282,13 +304,24 @@ impl<F> Wait<'_, F> {
                 self.key = NOBODY;
                 Poll::Ready(Some(how))
             }
-            State::Waiting(ref waker) if waker.will_wake(cx.waker()) => Poll::Pending,
+            State::Waiting(ref waker) if waker.will_wake(cx.waker()) => {
+                drop(line);
+                self.tell();
+                Poll::Pending
+            }
             State::Waiting(_) => {
                 drop(line);
                 self.change_waker(cx.waker().clone());
                 // A foreign waker may have done anything meanwhile.
                 self.poll_notified(cx)
             }
+        }
+    }
+
+    #[inline]
+    fn tell(&self) {
+        if run_queue::is_observed() {
+            tell_wait(self.list.what, self.list.holder.get(), self.site);
         }
     }
 

@@ -6,6 +6,7 @@ mod error;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::fmt;
+use std::future::Future;
 use std::marker::PhantomData;
 use std::mem;
 
@@ -146,9 +147,9 @@ impl<T, B: Buffer<T>> AnyQueue<T, B> {
             maxsize,
             unfinished: Cell::new(0),
             is_shut_down: Cell::new(false),
-            getters: WaitList::new(0),
-            putters: WaitList::new(maxsize),
-            joiners: WaitList::new(0),
+            getters: WaitList::new("Queue", 0),
+            putters: WaitList::new("Queue", maxsize),
+            joiners: WaitList::new("Queue", 0),
             items: PhantomData,
         }
     }
@@ -164,10 +165,14 @@ impl<T, B: Buffer<T>> AnyQueue<T, B> {
     /// Whoever is dropped while it waits has not put its item: the item, which it owns, is dropped
     /// with it. To give up waiting and keep the item, keep the future, which may be awaited again:
     /// `timeout(d, &mut put)`.
-    pub async fn put(&self, item: T) -> Result<(), QueueShutDown<T>> {
+    #[track_caller]
+    pub fn put(&self, item: T) -> impl Future<Output = Result<(), QueueShutDown<T>>> {
         let has_to_wait = || !self.putters.try_claim() && !self.is_shut_down();
-        self.putters.wait_while(has_to_wait).await;
-        self.push(item)
+        let wait = self.putters.wait_while(has_to_wait);
+        async move {
+            wait.await;
+            self.push(item)
+        }
     }
 
     /// Puts an item into the queue if there is room now.
@@ -192,10 +197,14 @@ impl<T, B: Buffer<T>> AnyQueue<T, B> {
     /// # Cancel safety
     ///
     /// Nothing is lost: the item is in the queue until this returns it.
-    pub async fn get(&self) -> Result<T, QueueShutDown> {
+    #[track_caller]
+    pub fn get(&self) -> impl Future<Output = Result<T, QueueShutDown>> {
         let has_to_wait = || !self.getters.try_claim() && !self.has_ended();
-        self.getters.wait_while(has_to_wait).await;
-        self.pop().ok_or(QueueShutDown(()))
+        let wait = self.getters.wait_while(has_to_wait);
+        async move {
+            wait.await;
+            self.pop().ok_or(QueueShutDown(()))
+        }
     }
 
     /// Takes the next item if there is one now.
@@ -216,8 +225,12 @@ impl<T, B: Buffer<T>> AnyQueue<T, B> {
     /// # Cancel safety
     ///
     /// Nothing is lost.
-    pub async fn join(&self) {
-        self.joiners.wait_while(|| self.unfinished.get() > 0).await;
+    #[track_caller]
+    pub fn join(&self) -> impl Future<Output = ()> {
+        let wait = self.joiners.wait_while(|| self.unfinished.get() > 0);
+        async move {
+            wait.await;
+        }
     }
 
     /// Reports that the work on an item is done: to be called once for each item that was got, where
