@@ -77,8 +77,26 @@ pub mod task {
     pub use crate::executor::{Dump, TaskId, TaskRef, all_tasks, current, dump};
 }
 
-/// What happens in a runtime, for those who want to watch it live.
+/// What happens in a runtime, written down or told live.
+///
+/// Any program shows its own life, without a change:
+///
+/// | environment | what it gives |
+/// |---|---|
+/// | `SELIO_TRACE=stderr` | a line for each event, in columns |
+/// | `SELIO_TRACE=life.html` | one page for any browser: a lane for each task, the selector below |
+/// | `SELIO_TRACE=life.json` | a file for [Perfetto](https://ui.perfetto.dev) and `chrome://tracing` |
+///
+/// A file is complete after each poll, also when the program is killed. The first runtime of a
+/// process writes to `life.json`, the next ones to `life-2.json` and so on; one that another process
+/// still writes to is left alone.
+///
+/// One `read` that has to wait is `would-block`, `arm`, `select`, `ready`, `wake`, `poll`. A
+/// program may also ask for this by itself, with [`to_stderr`](trace::to_stderr) or
+/// [`to_file`](trace::to_file) and [`Builder::observer`], or listen with an
+/// [`Observer`](trace::Observer) of its own.
 pub mod trace {
+    pub use crate::executor::{Trace, to_file, to_stderr};
     pub use crate::reactor::{By, Event, Observer};
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::debug::Debug;
 use super::pool::Threads;
-use super::{Executor, Runtime};
+use super::{Executor, Runtime, trace};
 use crate::reactor::selector::{Backend, Selector};
 use crate::reactor::{Event, Monotonic, Observer, Reactor};
 
@@ -107,7 +107,8 @@ impl Builder {
         self
     }
 
-    /// Tells this observer what happens in the runtime. There may be several.
+    /// Tells this observer what happens in the runtime. There may be several, besides the one that
+    /// the environment variable `SELIO_TRACE` asks for: see [`trace`](crate::trace).
     #[must_use]
     pub fn observer(mut self, observer: impl Observer + 'static) -> Self {
         self.observers.push(Rc::new(observer));
@@ -119,7 +120,8 @@ impl Builder {
     /// # Errors
     ///
     /// The selector is unknown or not available on this platform (the message lists those that
-    /// are), or the process has no file descriptor left.
+    /// are), the process has no file descriptor left, or `SELIO_TRACE` asks for a trace that cannot
+    /// be written.
     pub fn build(self) -> io::Result<Runtime> {
         let selector = match self.backend {
             Some(backend) => Selector::with_backend(backend)?,
@@ -128,6 +130,8 @@ impl Builder {
         let is_debug = self.debug.unwrap_or_else(is_debug_by_default);
         let debug = is_debug.then(|| Rc::new(Debug::new(self.slow_poll.unwrap_or(SLOW_POLL))));
         let mut observers = self.observers;
+        observers
+            .extend(trace::from_environment()?.map(|trace| Rc::new(trace) as Rc<dyn Observer>));
         observers.extend(debug.clone().map(|debug| debug as Rc<dyn Observer>));
         let reactor = Reactor::new(selector, Box::new(Monotonic), several(observers));
         let threads = Threads::new(self.max_threads);

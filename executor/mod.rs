@@ -53,6 +53,7 @@ mod task_ref;
 mod tell;
 mod timeout;
 mod to_thread;
+mod trace;
 mod waker;
 mod yield_now;
 
@@ -96,6 +97,7 @@ pub use self::task_local::TaskLocal;
 pub use self::task_ref::{TaskRef, all_tasks, current};
 pub use self::timeout::{Elapsed, Timeout, timeout, timeout_at};
 pub use self::to_thread::to_thread;
+pub use self::trace::{Trace, to_file, to_stderr};
 pub use self::yield_now::{YieldNow, yield_now};
 pub use crate::reactor::TaskId;
 

@@ -1,0 +1,64 @@
+//! `SELIO_TRACE`: the trace of programs that do not ask for one.
+
+use std::env;
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
+
+use super::{Kind, Trace, open, to_stderr};
+
+const VARIABLE: &str = "SELIO_TRACE";
+
+/// How many names for files this process has tried.
+static NAMES: AtomicUsize = AtomicUsize::new(0);
+
+/// The trace that the environment asks for.
+pub(in crate::executor) fn from_environment() -> io::Result<Option<Trace>> {
+    let Some(value) = env::var_os(VARIABLE).filter(|value| !value.is_empty()) else {
+        return Ok(None);
+    };
+    let trace = if value == "stderr" {
+        Ok(to_stderr())
+    } else {
+        to_file_of_its_own(Path::new(&value))
+    };
+    trace.map(Some).map_err(|error| {
+        let problem = format!("{VARIABLE}: {error}, or write `stderr`");
+        io::Error::new(error.kind(), problem)
+    })
+}
+
+/// A trace in a file that no other runtime of this process has had, and into which none of another
+/// process writes: `life.json`, then `life-2.json`, and so on.
+fn to_file_of_its_own(path: &Path) -> io::Result<Trace> {
+    let kind = Kind::of(path)?;
+    loop {
+        let number = NAMES.fetch_add(1, Ordering::Relaxed) + 1;
+        let path = numbered(path, number);
+        let file = open(&path)?;
+        if is_ours(&file) {
+            return kind.begin(file, &path);
+        }
+    }
+}
+
+/// Locks the file until it is closed: a child process has the same environment, and may trace too.
+fn is_ours(file: &File) -> bool {
+    // A file system without locks is no reason not to trace.
+    flock(file, FlockOperation::NonBlockingLockExclusive) != Err(Errno::WOULDBLOCK)
+}
+
+fn numbered(path: &Path, number: usize) -> PathBuf {
+    if number == 1 {
+        return path.into();
+    }
+    let mut name = path.file_stem().unwrap_or_default().to_owned();
+    name.push(format!("-{number}."));
+    name.push(path.extension().unwrap_or(OsStr::new("")));
+    path.with_file_name(name)
+}

@@ -1,0 +1,171 @@
+//! Who does what: the lanes of a trace, their names, and what each of them waits for.
+//!
+//! Events carry numbers; people read names. Only tasks that are alive are remembered, so that a
+//! server which is traced for a week needs no more memory than its tasks.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::fmt;
+
+use crate::reactor::{By, Direction, Event, TaskId};
+
+/// Where something happens.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub(super) enum Lane {
+    /// Between two polls: the selector is asked, and wakes.
+    #[default]
+    Loop,
+    /// The future that `block_on` runs.
+    Main,
+    Task(TaskId),
+}
+
+impl Lane {
+    pub(super) fn of(task: Option<TaskId>) -> Self {
+        task.map_or(Self::Main, Self::Task)
+    }
+
+    /// The task that it is of, as events have it; `None`: the loop.
+    #[allow(clippy::option_option, reason = "events name the main future `None`")]
+    pub(super) fn task(self) -> Option<Option<TaskId>> {
+        match self {
+            Self::Loop => None,
+            Self::Main => Some(None),
+            Self::Task(id) => Some(Some(id)),
+        }
+    }
+}
+
+#[derive(Default)]
+pub(super) struct Lanes {
+    names: HashMap<TaskId, String>,
+    polled: Lane,
+    /// What each task has found that it would block on, in its last poll.
+    waits: HashMap<Lane, Vec<(i32, Direction)>>,
+    /// What the selector has reported at last: to read, and to write.
+    ready: Vec<(i32, bool, bool)>,
+    has_answered: bool,
+    /// Their ends were told, but whom they wake will be told next.
+    ended: Vec<TaskId>,
+}
+
+impl Lanes {
+    /// To be called before the event is written down.
+    pub(super) fn before(&mut self, event: &Event<'_>) {
+        match *event {
+            Event::Spawned {
+                task,
+                name: Some(name),
+                ..
+            } => {
+                self.names.insert(task, name.to_owned());
+            }
+            Event::PollBegins { task } => {
+                self.polled = Lane::of(task);
+                self.waits.remove(&self.polled);
+                for ended in self.ended.drain(..) {
+                    self.names.remove(&ended);
+                    self.waits.remove(&Lane::Task(ended));
+                }
+            }
+            Event::WouldBlock { fd, direction, .. } => {
+                let waits = self.waits.entry(self.polled).or_default();
+                waits.push((fd, direction));
+            }
+            Event::Ready {
+                fd,
+                readable,
+                writable,
+            } => {
+                if std::mem::take(&mut self.has_answered) {
+                    self.ready.clear();
+                }
+                self.ready.push((fd, readable, writable));
+            }
+            Event::Selected { events, .. } => {
+                self.has_answered = true;
+                if events == 0 {
+                    self.ready.clear();
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// To be called when it is written down.
+    pub(super) fn after(&mut self, event: &Event<'_>) {
+        match *event {
+            Event::PollEnds { .. } => self.polled = Lane::Loop,
+            Event::Done { task, .. } | Event::Cancelled { task } => self.ended.push(task),
+            _ => {}
+        }
+    }
+
+    /// Who is being polled.
+    pub(super) fn polled(&self) -> Lane {
+        self.polled
+    }
+
+    /// Where an event happens.
+    pub(super) fn place(&self, event: &Event<'_>) -> Lane {
+        match *event {
+            Event::PollBegins { task } | Event::PollEnds { task, .. } => Lane::of(task),
+            Event::Done { task, .. } | Event::Cancelled { task } => Lane::Task(task),
+            Event::Spawned { parent, .. } => Lane::of(parent),
+            Event::Woken { by, .. } => match by {
+                By::Task(task) => Lane::Task(task),
+                By::Main => Lane::Main,
+                By::Reactor | By::Thread(_) => Lane::Loop,
+            },
+            _ => self.polled,
+        }
+    }
+
+    /// The handle that has become ready and that this task waited for, if that is why it is woken.
+    pub(super) fn reason(&self, task: Option<TaskId>, by: By<'_>) -> Option<i32> {
+        if by != By::Reactor {
+            return None;
+        }
+        let waits = self.waits.get(&Lane::of(task))?;
+        let is_ready = |(fd, direction): &&(i32, Direction)| {
+            self.ready.iter().any(|&(ready, readable, writable)| {
+                let is_met = match direction {
+                    Direction::Read => readable,
+                    Direction::Write => writable,
+                };
+                ready == *fd && is_met
+            })
+        };
+        waits.iter().find(is_ready).map(|&(fd, _)| fd)
+    }
+
+    /// `loop`, `main`, `reader#7`, or `task-7` for a task without a name.
+    pub(super) fn name(&self, lane: Lane) -> Cow<'static, str> {
+        match lane {
+            Lane::Loop => "loop".into(),
+            Lane::Main => "main".into(),
+            Lane::Task(id) => match self.names.get(&id) {
+                Some(name) => format!("{name}#{id}").into(),
+                None => format!("task-{id}").into(),
+            },
+        }
+    }
+
+    pub(super) fn name_of(&self, task: TaskId) -> Cow<'static, str> {
+        self.name(Lane::Task(task))
+    }
+}
+
+/// As in `read, write`.
+pub(super) struct Directions(pub(super) bool, pub(super) bool);
+
+impl fmt::Display for Directions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match (self.0, self.1) {
+            (true, true) => "read, write",
+            (true, false) => "read",
+            (false, true) => "write",
+            (false, false) => "nothing",
+        })
+    }
+}

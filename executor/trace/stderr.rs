@@ -1,0 +1,187 @@
+//! A trace for the eye: one line for each event, in columns.
+
+use std::env;
+use std::fmt;
+use std::io::{self, IsTerminal, Write as _};
+use std::mem;
+use std::time::Duration;
+
+use super::lanes::{Directions, Lanes};
+use super::{Form, micros, word};
+use crate::reactor::{By, Direction, Event};
+
+pub(super) struct Columns {
+    is_coloured: bool,
+    text: String,
+    /// The lines of the handles that are ready: the selector has not answered before they are all
+    /// told, but its answer is to stand above them.
+    answers: String,
+    poll_began: Duration,
+}
+
+impl Columns {
+    pub(super) fn new() -> Self {
+        let is_refused = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let mut columns = Self {
+            is_coloured: io::stderr().is_terminal() && !is_refused,
+            text: String::new(),
+            answers: String::new(),
+            poll_began: Duration::ZERO,
+        };
+        columns.text = format!("{:>14}  {:<14} {:<12} what\n", "time in µs", "who", "does");
+        columns
+    }
+
+    /// The line of an event.
+    fn line(&self, at: Duration, event: &Event<'_>, lanes: &Lanes) -> String {
+        let who = match event {
+            Event::Woken {
+                by: By::Thread(name),
+                ..
+            } => format!("thread {name}").into(),
+            _ => lanes.name(lanes.place(event)),
+        };
+        let (dim, colour, plain) = match self.is_coloured {
+            true => ("\x1b[2m", colour(event), "\x1b[0m"),
+            false => ("", "", ""),
+        };
+        let what = What {
+            event,
+            lanes,
+            took: at.saturating_sub(self.poll_began),
+        };
+        let (at, word) = (micros(at), word(event));
+        let line = format!("{dim}{at:>14.1}{plain}  {who:<14} {colour}{word:<12}{plain} {what}");
+        line.trim_end().to_owned() + "\n"
+    }
+}
+
+impl Form for Columns {
+    fn write(&mut self, at: Duration, event: &Event<'_>, lanes: &Lanes) -> io::Result<()> {
+        if let Event::PollBegins { .. } = event {
+            self.poll_began = at;
+        }
+        let line = self.line(at, event, lanes);
+        if let Event::Ready { .. } = event {
+            self.answers += &line;
+            return Ok(());
+        }
+        self.text += &line;
+        self.flush()
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.text += &mem::take(&mut self.answers);
+        let result = io::stderr().write_all(self.text.as_bytes());
+        self.text.clear();
+        result
+    }
+}
+
+/// The colours of the 16 that every terminal has.
+fn colour(event: &Event<'_>) -> &'static str {
+    match event {
+        Event::PollBegins { .. } | Event::PollEnds { .. } => "\x1b[32m", // green: it runs
+        Event::WouldBlock { .. }
+        | Event::Waits { .. }
+        | Event::Joins { .. }
+        | Event::TimerSet { .. } => "\x1b[33m", // yellow: it waits
+        Event::Armed { .. } | Event::Disarmed { .. } => "\x1b[34m",
+        Event::Selected { .. } | Event::Ready { .. } | Event::TimerFired => "\x1b[36m",
+        Event::Woken { .. } => "\x1b[35m",
+        Event::Done {
+            has_panicked: true, ..
+        }
+        | Event::Cancelled { .. } => "\x1b[31m",
+        Event::Spawned { .. } | Event::Done { .. } => "\x1b[1m",
+    }
+}
+
+/// The last column.
+struct What<'a> {
+    event: &'a Event<'a>,
+    lanes: &'a Lanes,
+    took: Duration,
+}
+
+impl fmt::Display for What<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lanes = self.lanes;
+        match *self.event {
+            Event::Spawned { task, site, .. } => write!(f, "{} at {site}", lanes.name_of(task)),
+            Event::PollEnds { is_ready, .. } => {
+                let outcome = if is_ready { "ready" } else { "pending" };
+                write!(f, "{outcome}, after {:.1} µs", micros(self.took))
+            }
+            Event::Done { has_panicked, .. } if has_panicked => f.write_str("with a panic"),
+            Event::Woken { task, by } => {
+                f.write_str(&lanes.name(super::Lane::of(task)))?;
+                match lanes.reason(task, by) {
+                    Some(fd) => write!(f, ", for fd {fd} is ready"),
+                    None => Ok(()),
+                }
+            }
+            Event::Joins { task } => write!(f, "waits for {} to end", lanes.name_of(task)),
+            Event::WouldBlock {
+                fd,
+                direction,
+                site,
+            } => {
+                let is_read = direction == Direction::Read;
+                let direction = Directions(is_read, !is_read);
+                write!(f, "fd {fd} to {direction}, at {site}")
+            }
+            Event::Armed { fd, interest } => {
+                let directions = Directions(interest.is_readable(), interest.is_writable());
+                write!(f, "fd {fd} to {directions}")
+            }
+            Event::Disarmed { fd, interest } => {
+                write!(f, "fd {fd}")?;
+                match interest {
+                    Some(it) => write!(
+                        f,
+                        " but to {}",
+                        Directions(it.is_readable(), it.is_writable())
+                    ),
+                    None => Ok(()),
+                }
+            }
+            Event::Selected {
+                backend,
+                timeout,
+                since,
+                events,
+            } => {
+                write!(f, "{backend}, ")?;
+                match timeout {
+                    None => write!(f, "for ever")?,
+                    Some(Duration::ZERO) => write!(f, "without waiting")?,
+                    Some(timeout) => write!(f, "for at most {:.1} µs", micros(timeout))?,
+                }
+                let slept = micros(since.elapsed());
+                let plural = if events == 1 { "" } else { "s" };
+                write!(f, ": {events} event{plural} after {slept:.1} µs")
+            }
+            Event::Ready {
+                fd,
+                readable,
+                writable,
+            } => write!(f, "fd {fd} to {}", Directions(readable, writable)),
+            Event::Waits { what, holder, site } => {
+                f.write_str(what)?;
+                if let Some(holder) = holder {
+                    write!(f, " that {} holds", lanes.name_of(holder))?;
+                }
+                write!(f, ", at {site}")
+            }
+            Event::TimerSet { deadline, site } => {
+                let left = deadline.saturating_duration_since(std::time::Instant::now());
+                write!(f, "in {:.1} µs, at {site}", micros(left))
+            }
+            Event::PollBegins { .. }
+            | Event::Done { .. }
+            | Event::Cancelled { .. }
+            | Event::TimerFired => Ok(()),
+        }
+    }
+}
