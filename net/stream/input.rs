@@ -1,5 +1,6 @@
 //! Where a reader's bytes come from.
 
+use std::cell::Cell;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -7,8 +8,13 @@ use std::task::{Context, Poll};
 
 use futures_io::AsyncRead;
 
-use super::buffer::Buffer;
+use super::buffer::{self, Buffer};
 use super::transport::Transport;
+
+thread_local! {
+    /// What a reader of futures-io fills has to be initialised, which our own memory is not.
+    static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
 
 pub(super) enum Input {
     /// A socket, shared with the writer.
@@ -28,14 +34,14 @@ impl Input {
         match self {
             Self::Socket(transport) => transport.poll_fill(cx, buffer, most),
             Self::Foreign(input) => buffer.fill(most, |memory| {
-                let len = memory.len();
-                memory.resize(memory.capacity(), 0);
-                let poll = poll_foreign(input, cx, &mut memory[len..]);
-                let n = match &poll {
-                    Poll::Ready(Ok(n)) => *n,
-                    _ => 0,
-                };
-                memory.truncate(len + n);
+                let mut scratch = SCRATCH.try_with(Cell::take).unwrap_or_default();
+                scratch.resize(buffer::SIZE, 0); // It has this size, except for the first time.
+                let room = scratch.len().min(memory.capacity() - memory.len());
+                let poll = poll_foreign(input, cx, &mut scratch[..room]);
+                if let Poll::Ready(Ok(n)) = poll {
+                    memory.extend_from_slice(&scratch[..n]);
+                }
+                let _ = SCRATCH.try_with(|place| place.set(scratch));
                 poll
             }),
         }
