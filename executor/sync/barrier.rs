@@ -6,7 +6,8 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 
-use super::wait_list::{Notified, WaitList};
+use super::line::Notified;
+use super::wait_list::WaitList;
 
 /// A place where a fixed number of tasks wait for each other, round after round.
 ///

@@ -4,7 +4,8 @@ use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 
-use super::wait_list::{Notified, WaitList};
+use super::line::Notified;
+use super::wait_list::WaitList;
 use super::{Mutex, MutexGuard};
 
 /// Lets tasks wait until the value in a [`Mutex`] has changed.

@@ -32,6 +32,7 @@
 mod barrier;
 mod condvar;
 mod event;
+mod line;
 mod mutex;
 pub mod oneshot;
 mod queue;

@@ -9,15 +9,14 @@
 //!                         gone                       gone
 //! ```
 //!
-//! What there is to get, permits, items, room for items, is counted here too: as long as it is
-//! `free`, anybody may [claim](WaitList::try_claim) one. Whoever is notified alone has a claim, which
-//! was never free meanwhile: no newcomer overtakes who waits. The thing itself stays where it is
-//! until the future is polled, so nothing is lost with one that is dropped: its claim goes to the
-//! next in the line.
+//! What there is to get, permits, items, room for items, is counted here too: as long as some of it
+//! is free, anybody may [claim](WaitList::try_claim) one. Whoever is notified alone has a claim
+//! that was never free meanwhile: no newcomer overtakes those who wait. The thing itself stays where
+//! it is until the future is polled, so nothing is lost with one that is dropped: its claim goes to
+//! the next in the line.
 //!
-//! The line is linked through the entries of a slab: to leave costs the same everywhere in it.
-//! All that waits in this folder does so in [`Wait::poll`], and no waker is cloned, called or
-//! dropped while a list is borrowed.
+//! All that waits in this folder does so in [`Wait::poll`]. No waker is cloned, called or dropped
+//! while a list is borrowed.
 
 use std::cell::{Cell, RefCell};
 use std::future::Future;
@@ -27,8 +26,7 @@ use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
-use slab::Slab;
-
+use super::line::{Line, Notified, State};
 use crate::executor::task::swallow;
 use crate::executor::tell::tell_wait;
 use crate::executor::{TaskId, run_queue, task_ref};
@@ -45,40 +43,6 @@ pub(super) struct WaitList {
     line: RefCell<Line>,
 }
 
-/// Those who wait and have not been notified, from the first to the last. The entries of those who
-/// have been stay until their futures are polled.
-struct Line {
-    waiters: Slab<Waiter>,
-    first: usize,
-    last: usize,
-}
-
-struct Waiter {
-    state: State,
-    /// Its neighbours in the line.
-    before: usize,
-    after: usize,
-}
-
-/// In the place of a neighbour where the line ends.
-const NOBODY: usize = usize::MAX;
-
-enum State {
-    Waiting(Waker),
-    Notified(Notified),
-}
-
-/// How somebody was notified.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Notified {
-    /// Instead of anybody else: it has a claim.
-    Alone,
-    /// With all who waited, as the one at this place in the line, counted from 0.
-    WithAll(usize),
-    /// With all who waited: what they waited for will not come.
-    InVain,
-}
-
 impl WaitList {
     pub(super) const fn new(what: &'static str, free: usize) -> Self {
         Self {
@@ -86,11 +50,7 @@ impl WaitList {
             holder: Cell::new(None),
             free: Cell::new(free),
             waiting: Cell::new(0),
-            line: RefCell::new(Line {
-                waiters: Slab::new(),
-                first: NOBODY,
-                last: NOBODY,
-            }),
+            line: RefCell::new(Line::new()),
         }
     }
 
@@ -122,14 +82,14 @@ impl WaitList {
         self.free.set(0);
     }
 
-    /// Waits until it is notified. The condition, asked when this is polled first, may hold it off:
-    /// if it does not hold, there is no waiting. It may be asked twice, until it does not.
+    /// Waits until it is notified; not at all if the condition does not hold when this is polled
+    /// first. It may be asked twice, but never again once it has not held: so it may claim something.
     #[track_caller]
     pub(super) fn wait_while<F: Fn() -> bool>(&self, condition: F) -> Wait<'_, F> {
         Wait {
             list: self,
             condition,
-            key: NOBODY,
+            key: Line::NOBODY,
             site: Location::caller(),
         }
     }
@@ -181,15 +141,18 @@ impl WaitList {
         self.waiting.get()
     }
 
+    #[inline]
     fn push(&self, waker: Waker) -> usize {
-        self.waiting.set(self.waiting.get() + 1);
-        self.line.borrow_mut().push(waker)
+        let waiting = self.waiting.get();
+        self.waiting.set(waiting + 1);
+        self.line.borrow_mut().push(waker, waiting == 0)
     }
 
-    /// Takes the first out of the line, in which there is one.
+    /// Notifies the first, of those who wait.
+    #[inline]
     fn take_first(&self, how: Notified) -> Waker {
         self.waiting.set(self.waiting.get() - 1);
-        self.line.borrow_mut().notify_first(how)
+        self.line.borrow_mut().take_first(how)
     }
 
     fn remove(&self, key: usize) -> State {
@@ -206,66 +169,13 @@ fn wake(waker: Waker) {
     swallow(|| waker.wake());
 }
 
-impl Line {
-    fn push(&mut self, waker: Waker) -> usize {
-        let last = self.last;
-        let key = self.waiters.insert(Waiter {
-            state: State::Waiting(waker),
-            before: last,
-            after: NOBODY,
-        });
-        self.last = key;
-        match last {
-            NOBODY => self.first = key,
-            _ => self.waiters[last].after = key,
-        }
-        key
-    }
-
-    fn unlink(&mut self, before: usize, after: usize) {
-        match before {
-            NOBODY => self.first = after,
-            _ => self.waiters[before].after = after,
-        }
-        match after {
-            NOBODY => self.last = before,
-            _ => self.waiters[after].before = before,
-        }
-    }
-
-    fn notify_first(&mut self, how: Notified) -> Waker {
-        let first = &mut self.waiters[self.first];
-        let (state, after) = (
-            mem::replace(&mut first.state, State::Notified(how)),
-            first.after,
-        );
-        self.unlink(NOBODY, after);
-        match state {
-            State::Waiting(waker) => waker,
-            State::Notified(_) => unreachable!("the notified do not stand in the line"),
-        }
-    }
-
-    fn remove(&mut self, key: usize) -> State {
-        let Waiter {
-            state,
-            before,
-            after,
-        } = self.waiters.remove(key);
-        if let State::Waiting(_) = state {
-            self.unlink(before, after);
-        }
-        state
-    }
-}
-
 /// The future of [`WaitList::wait_while`]. It gives how it was notified, `None` if it never waited.
 ///
 /// Whoever was notified alone has to take what it has a claim to before anybody else runs.
 pub(super) struct Wait<'a, F> {
     list: &'a WaitList,
     condition: F,
-    /// Its entry in the list; `NOBODY` while it has none.
+    /// Its entry in the line, or that of nobody.
     key: usize,
     /// The line that waits, for those who watch.
     site: &'static Location<'static>,
@@ -278,7 +188,7 @@ impl<F: Fn() -> bool> Future for Wait<'_, F> {
 
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Notified>> {
-        if self.key != NOBODY {
+        if self.key != Line::NOBODY {
             return self.poll_notified(cx);
         }
         if !(self.condition)() {
@@ -298,10 +208,10 @@ impl<F: Fn() -> bool> Future for Wait<'_, F> {
 impl<F> Wait<'_, F> {
     fn poll_notified(&mut self, cx: &Context<'_>) -> Poll<Option<Notified>> {
         let mut line = self.list.line.borrow_mut();
-        match line.waiters[self.key].state {
+        match *line.state(self.key) {
             State::Notified(how) => {
                 line.remove(self.key);
-                self.key = NOBODY;
+                self.key = Line::NOBODY;
                 Poll::Ready(Some(how))
             }
             State::Waiting(ref waker) if waker.will_wake(cx.waker()) => {
@@ -309,7 +219,7 @@ impl<F> Wait<'_, F> {
                 self.tell();
                 Poll::Pending
             }
-            State::Waiting(_) => {
+            _ => {
                 drop(line);
                 self.change_waker(cx.waker().clone());
                 // A foreign waker may have done anything meanwhile.
@@ -329,9 +239,9 @@ impl<F> Wait<'_, F> {
     #[cold]
     fn change_waker(&self, waker: Waker) {
         let mut line = self.list.line.borrow_mut();
-        let superfluous = match &mut line.waiters[self.key].state {
+        let superfluous = match line.state(self.key) {
             State::Waiting(former) => mem::replace(former, waker),
-            State::Notified(_) => waker,
+            _ => waker,
         };
         drop(line);
         drop(superfluous);
@@ -340,7 +250,7 @@ impl<F> Wait<'_, F> {
 
 impl<F> Drop for Wait<'_, F> {
     fn drop(&mut self) {
-        if self.key == NOBODY {
+        if self.key == Line::NOBODY {
             return;
         }
         if let State::Notified(Notified::Alone) = self.list.remove(self.key) {
