@@ -606,6 +606,41 @@ fn a_connection_that_is_lost_while_bytes_are_pending_ends_drain_and_wait_closed(
 }
 
 #[test]
+fn a_write_that_finds_the_connection_lost_ends_wait_closed_elsewhere() {
+    on_each_backend(async || {
+        let (client, _reader, writer) = reader().await;
+        let writer = Rc::new(writer);
+        let closed = spawn({
+            let writer = Rc::clone(&writer);
+            async move { writer.wait_closed().await }
+        });
+        turns(1).await;
+        reset(client);
+        block_until(writer.socket().unwrap(), PollFlags::HUP);
+        writer.write(b"to nobody");
+        assert!(closed.await.unwrap().is_err());
+    });
+}
+
+#[test]
+fn what_is_written_does_not_overtake_what_is_pending() {
+    on_each_backend(async || {
+        let (mut peer, stream) = std::os::unix::net::UnixStream::pair().unwrap();
+        let (_reader, writer) = UnixStream::from_std(stream).unwrap().into_streams();
+        writer.write(&[b'x'; 1 << 20]);
+        let first = (1 << 20) - writer.pending();
+        // There is room now, and the task that sends has not heard of it.
+        peer.read_exact(&mut vec![0; first]).unwrap();
+        writer.write(b"end");
+        writer.write_eof();
+        let (mut rest, _writer) = UnixStream::from_std(peer).unwrap().into_streams();
+        let rest = rest.read_to_end(1 << 20).await.unwrap();
+        assert_eq!(rest.len(), (1 << 20) - first + 3);
+        assert!(rest.ends_with(b"xend"));
+    });
+}
+
+#[test]
 fn abort_does_not_wait_for_a_peer_that_reads_nothing() {
     on_each_backend(async || {
         let ((mut reader, writer), (mut peer, _peer_writer)) = streams().await;
@@ -800,6 +835,41 @@ fn an_output_of_futures_io_that_fails_is_a_lost_connection() {
         );
         assert_error(writer.drain().await, kind, &[&"drain", &"worn out"]);
         assert_eq!(writer.pending(), 0);
+    });
+}
+
+/// Panics when it is written to.
+struct Broken;
+
+impl AsyncWrite for Broken {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, _: &[u8]) -> Poll<io::Result<usize>> {
+        std::panic::resume_unwind(Box::new("broken")) // Without a word on the screen.
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[test]
+fn an_output_of_futures_io_that_panics_is_a_lost_connection_and_nobody_waits_for_ever() {
+    on_each_backend(async || {
+        let writer = StreamWriter::new(Broken);
+        writer.set_marks(0..=0).unwrap();
+        writer.write(b"x");
+        assert_error(
+            writer.drain().await,
+            ErrorKind::Other,
+            &[&"drain", &"panicked"],
+        );
+        writer.write(b"x");
+        writer.close();
+        assert!(writer.wait_closed().await.is_err());
+        assert_eq!(stats().tasks, 0);
     });
 }
 

@@ -17,12 +17,14 @@
 
 mod buffer;
 mod error;
+mod flushing;
 mod futures_io;
 mod input;
+mod message;
 mod reader;
-mod search;
 mod transport;
 mod until_sent;
+mod waiting;
 mod writer;
 
 use std::future::Future;

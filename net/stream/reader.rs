@@ -12,7 +12,6 @@ use futures_io::AsyncRead;
 use super::buffer::{self, Buffer};
 use super::error::{incomplete, invalid, overrun};
 use super::input::Input;
-use super::search::end_of_message;
 use super::transport::Transport;
 
 /// How long a message may be at most by default, in bytes.
@@ -51,10 +50,10 @@ const LIMIT: usize = 64 * 1024;
 /// ```
 pub struct StreamReader {
     input: Input,
-    buffer: Buffer,
+    pub(super) buffer: Buffer,
     limit: usize,
     /// How many bytes of the buffer hold no separator of the message that somebody waits for.
-    searched: usize,
+    pub(super) searched: usize,
     /// The peer will send no more.
     is_at_end: bool,
 }
@@ -260,56 +259,6 @@ impl StreamReader {
         Ok(())
     }
 
-    /// Begins to search anew.
-    fn begin_message(&mut self, call: &str, separators: &[&[u8]]) -> io::Result<()> {
-        self.searched = 0;
-        let shortest = separators.iter().map(|it| it.len()).min();
-        if matches!(shortest, None | Some(0)) {
-            return Err(invalid(&format!(
-                "{call}: there is no separator, or an empty one; give at least one byte"
-            )));
-        }
-        Ok(())
-    }
-
-    fn take_message(&mut self, call: &'static str, end: Option<usize>) -> io::Result<&[u8]> {
-        match end {
-            Some(end) => Ok(self.buffer.take(end)),
-            None => Err(incomplete(call, self.buffer.take_all(), None)),
-        }
-    }
-
-    /// Waits until a message is there. How long it is; `None`: the peer will send no more of it.
-    fn poll_message(
-        &mut self,
-        cx: &mut Context<'_>,
-        call: &'static str,
-        separators: &[&[u8]],
-    ) -> Poll<io::Result<Option<usize>>> {
-        loop {
-            let bytes = self.buffer.bytes();
-            if self.searched < bytes.len()
-                && let Some((end, separator)) = end_of_message(bytes, self.searched, separators)
-            {
-                return Poll::Ready(match end - separator {
-                    length if length > self.limit => Err(overrun(call, length, self.limit)),
-                    _ => Ok(Some(end)),
-                });
-            }
-            self.searched = bytes.len();
-            let longest = separators.iter().map(|it| it.len()).max().unwrap_or(0);
-            // With so many bytes and no separator among them, the next one is beyond the limit.
-            let most = self.limit.saturating_add(longest);
-            if self.searched >= most {
-                let consumed = self.searched + 1 - longest;
-                return Poll::Ready(Err(overrun(call, consumed, self.limit)));
-            }
-            if ready!(self.poll_fill(cx, most))? == 0 {
-                return Poll::Ready(Ok(None));
-            }
-        }
-    }
-
     /// Waits until there are bytes, and moves them to a buffer.
     pub(super) fn poll_bytes(
         &mut self,
@@ -350,7 +299,11 @@ impl StreamReader {
     }
 
     /// Waits until there are more bytes, and reads some. How many; 0: no more will come.
-    fn poll_fill(&mut self, cx: &mut Context<'_>, most: usize) -> Poll<io::Result<usize>> {
+    pub(super) fn poll_fill(
+        &mut self,
+        cx: &mut Context<'_>,
+        most: usize,
+    ) -> Poll<io::Result<usize>> {
         self.buffer.release();
         if self.is_at_end {
             return Poll::Ready(Ok(0));

@@ -5,7 +5,6 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::future::{Future, poll_fn};
 use std::io::{self, IoSlice};
 use std::net::Shutdown;
 use std::ops::RangeInclusive;
@@ -13,7 +12,7 @@ use std::os::fd::OwnedFd;
 use std::panic::Location;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use futures_io::AsyncWrite;
 
@@ -22,6 +21,7 @@ use super::super::bytes::{self, retry};
 use super::super::explain::explain_by;
 use super::super::socket;
 use super::buffer::Buffer;
+use super::flushing::Flushing;
 use crate::executor::spawn_at;
 use crate::reactor::{Direction, Source};
 
@@ -31,34 +31,34 @@ const MARKS: (usize, usize) = (16 * 1024, 64 * 1024);
 /// A socket with its reader, its writer, and the task that sends what is pending; or an output of
 /// futures-io.
 pub(super) struct Transport {
-    io: Io,
+    pub(super) io: Io,
     /// What has been written, and not taken by the output.
-    pending: RefCell<VecDeque<u8>>,
+    pub(super) pending: RefCell<VecDeque<u8>>,
     /// The low and the high one.
     marks: Cell<(usize, usize)>,
     /// More than the high mark were pending, and since then never as few as the low one.
-    is_paused: Cell<bool>,
+    pub(super) is_paused: Cell<bool>,
     /// A task sends what is pending.
-    is_flushing: Cell<bool>,
-    phase: Cell<Phase>,
+    pub(super) is_flushing: Cell<bool>,
+    pub(super) phase: Cell<Phase>,
     /// Why bytes were lost.
     error: Cell<Option<io::Error>>,
     /// Rung when something has changed for those who wait for it.
-    change: Bell,
+    pub(super) change: Bell,
 }
 
-enum Io {
+pub(super) enum Io {
     Socket(Source<OwnedFd>),
     Foreign(Box<Foreign>),
 }
 
 /// Taken out while it is polled, and when it is closed.
-type Foreign = Cell<Option<Pin<Box<dyn AsyncWrite>>>>;
+pub(super) type Foreign = Cell<Option<Pin<Box<dyn AsyncWrite>>>>;
 
 /// How far it has come on its way to the end. A phase that somebody asked for ends when nothing is
 /// pending any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Phase {
+pub(super) enum Phase {
     Open,
     EofAsked,
     EofSent,
@@ -224,7 +224,7 @@ impl Transport {
     }
 
     /// The connection is lost, and with it what was pending.
-    fn lose(&self, error: io::Error) {
+    pub(super) fn lose(&self, error: io::Error) {
         self.note(error);
         self.phase.set(Phase::Closed);
         self.discard();
@@ -248,109 +248,18 @@ impl Transport {
         }
     }
 
-    /// Waits until few enough are pending.
-    pub(super) fn drain(self: &Rc<Self>) -> impl Future<Output = io::Result<()>> {
-        let mut wait = self.wait("StreamWriter::drain", |it| !it.is_paused.get());
-        let mut has_turn = false;
-        poll_fn(move |cx| {
-            if !has_turn {
-                ready!(self.poll_turn(cx))?;
-                has_turn = true;
-            }
-            wait(cx)
-        })
-    }
-
-    /// Waits until it is closed.
-    pub(super) fn wait_closed(self: &Rc<Self>) -> impl Future<Output = io::Result<()>> {
-        poll_fn(self.wait("StreamWriter::wait_closed", |it| {
-            it.phase.get() == Phase::Closed
-        }))
-    }
-
-    fn wait(
-        self: &Rc<Self>,
-        call: &'static str,
-        is_so: impl Fn(&Self) -> bool,
-    ) -> impl FnMut(&mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut listening = None;
-        move |cx| {
-            while !is_so(self) {
-                self.expect_flushing(call)?;
-                let listening = listening.get_or_insert_with(|| self.change.listener());
-                ready!(listening.poll_ring(cx));
-            }
-            Poll::Ready(self.result(call))
-        }
-    }
-
-    /// [`drain`](Self::drain), for those who come through a `poll` function.
-    pub(super) fn poll_drain(
-        self: &Rc<Self>,
-        cx: &mut Context<'_>,
-        call: &str,
-    ) -> Poll<io::Result<()>> {
-        ready!(self.poll_turn(cx))?;
-        self.poll_until(cx, call, !self.is_paused.get())
-    }
-
-    /// Waits until everything was sent, and what was asked for is done.
-    pub(super) fn poll_sent(
-        self: &Rc<Self>,
-        cx: &mut Context<'_>,
-        call: &str,
-    ) -> Poll<io::Result<()>> {
-        self.poll_until(cx, call, self.is_done() && !self.is_flushing.get())
-    }
-
-    fn poll_until(
-        self: &Rc<Self>,
-        cx: &mut Context<'_>,
-        call: &str,
-        is_so: bool,
-    ) -> Poll<io::Result<()>> {
-        if is_so {
-            return Poll::Ready(self.result(call));
-        }
-        self.expect_flushing(call)?;
-        self.change.wake_later(cx.waker());
-        Poll::Pending
-    }
-
-    /// Lets the others have a turn from time to time: a peer who takes everything at once must not
-    /// starve them.
-    fn poll_turn(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &self.io {
-            Io::Socket(socket) => socket.poll_io(cx, Direction::Write, |_| Ok(())),
-            Io::Foreign(_) => Poll::Ready(Ok(())),
-        }
-    }
-
-    /// Sees to it that somebody sends what is pending, for those who wait for that.
-    fn expect_flushing(self: &Rc<Self>, call: &str) -> io::Result<()> {
-        self.start_flushing();
-        if self.is_flushing.get() || self.is_done() {
-            return Ok(());
-        }
-        Err(io::Error::other(format!(
-            "{call}: the runtime of this stream does not run on this thread, and nobody would send \
-             what is pending; await it in the runtime that it was made in"
-        )))
-    }
-
     /// Sees to it that a task sends what is pending, unless there is nothing to do.
-    fn start_flushing(self: &Rc<Self>) {
+    pub(super) fn start_flushing(self: &Rc<Self>) {
         let is_elsewhere = |socket: &Source<OwnedFd>| !socket.reactor().is_current();
         if self.is_flushing.get() || self.is_done() || self.socket().is_some_and(is_elsewhere) {
             return;
         }
-        self.is_flushing.set(true);
-        let flushing = Flushing(Rc::clone(self));
+        let flushing = Flushing::new(Rc::clone(self));
         // Nobody awaits it: those who wait are told by the bell.
         drop(spawn_at(Location::caller(), flushing.run()));
     }
 
-    fn is_done(&self) -> bool {
+    pub(super) fn is_done(&self) -> bool {
         let is_asked = matches!(self.phase.get(), Phase::EofAsked | Phase::CloseAsked);
         !is_asked && self.pending.borrow().is_empty()
     }
@@ -382,7 +291,7 @@ impl Transport {
     }
 
     /// Nothing is pending: what was asked for is done.
-    fn end(&self, socket: &Source<OwnedFd>) {
+    pub(super) fn end(&self, socket: &Source<OwnedFd>) {
         let (how, next) = match self.phase.get() {
             Phase::EofAsked => (Shutdown::Write, Phase::EofSent),
             Phase::CloseAsked => (Shutdown::Both, Phase::Closed),
@@ -424,7 +333,7 @@ impl Transport {
     }
 
     /// So many bytes were sent.
-    fn sent(&self, n: usize) {
+    pub(super) fn sent(&self, n: usize) {
         let mut pending = self.pending.borrow_mut();
         if n == pending.len() {
             *pending = VecDeque::new(); // Its memory goes too.
@@ -433,100 +342,6 @@ impl Transport {
         }
         drop(pending);
         self.pause_or_resume();
-    }
-
-    /// Polls a foreign output until it has taken and passed on everything, and then ends it if that
-    /// was asked for.
-    fn poll_foreign(
-        &self,
-        cx: &mut Context<'_>,
-        output: &mut Pin<Box<dyn AsyncWrite>>,
-    ) -> Poll<io::Result<()>> {
-        loop {
-            // Whatever the output calls meanwhile, it finds nothing borrowed.
-            let mut bytes = self.pending.take();
-            if bytes.is_empty() {
-                ready!(output.as_mut().poll_flush(cx))?;
-                if self.pending.borrow().is_empty() {
-                    break;
-                }
-                continue;
-            }
-            let poll = output.as_mut().poll_write(cx, bytes.as_slices().0);
-            let written_meanwhile = self.pending.take();
-            bytes.extend(written_meanwhile);
-            self.pending.replace(bytes);
-            match ready!(poll)? {
-                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                n => self.sent(n),
-            }
-        }
-        if self.phase.get() == Phase::Open {
-            return Poll::Ready(Ok(()));
-        }
-        output.as_mut().poll_close(cx)
-    }
-}
-
-/// A task that sends what is pending, and then ends what was asked to end.
-struct Flushing(Rc<Transport>);
-
-impl Flushing {
-    async fn run(self) {
-        let result = match &self.0.io {
-            Io::Socket(socket) => self.run_socket(socket).await,
-            Io::Foreign(output) => self.run_foreign(output).await,
-        };
-        if let Err(error) = result {
-            self.0.lose(error);
-        }
-    }
-
-    async fn run_socket(&self, socket: &Source<OwnedFd>) -> io::Result<()> {
-        let transport = &*self.0;
-        let mut waiter = socket.waiter(Direction::Write);
-        while transport.pending() > 0 {
-            let send = |fd: &OwnedFd| match transport.pending.borrow().as_slices() {
-                ([], _) => Ok(0), // It was aborted.
-                (bytes, _) => socket::send(fd, bytes),
-            };
-            let mut send = send;
-            let n = poll_fn(|cx| waiter.poll_io(cx, &mut send)).await?;
-            transport.sent(n);
-        }
-        transport.end(socket);
-        Ok(())
-    }
-
-    async fn run_foreign(&self, place: &Foreign) -> io::Result<()> {
-        let transport = &*self.0;
-        poll_fn(|cx| {
-            let Some(mut output) = place.take() else {
-                return Poll::Ready(Ok(()));
-            };
-            let poll = transport.poll_foreign(cx, &mut output);
-            let is_over = poll.is_ready() && transport.phase.get() != Phase::Open;
-            if !is_over && !matches!(poll, Poll::Ready(Err(_))) {
-                place.set(Some(output));
-            }
-            poll
-        })
-        .await?;
-        match transport.phase.get() {
-            Phase::EofAsked => transport.phase.set(Phase::EofSent),
-            Phase::CloseAsked => transport.phase.set(Phase::Closed),
-            _ => {}
-        }
-        transport.change.ring();
-        Ok(())
-    }
-}
-
-impl Drop for Flushing {
-    fn drop(&mut self) {
-        // If somebody has cancelled it, who waits starts another one.
-        self.0.is_flushing.set(false);
-        self.0.change.ring();
     }
 }
 
