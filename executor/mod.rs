@@ -174,10 +174,10 @@ impl Executor {
         F: Future + 'static,
     {
         let id = next_id();
-        let task: BoxedTask = match task_local::is_bound() {
-            false => Box::pin(Task::new(future)),
-            true => Box::pin(Task::new(task_local::inherit(future))),
-        };
+        let mut task: BoxedTask = Box::pin(Task::new(future));
+        if task_local::is_bound() {
+            task = task_local::inherit(task);
+        }
         let key = self.insert(id, task, name.clone(), site);
         JoinHandle {
             executor: Rc::clone(self),

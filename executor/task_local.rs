@@ -12,9 +12,13 @@ use std::marker::PhantomData;
 use std::pin::Pin;
 use std::ptr;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use pin_project_lite::pin_project;
+
+use super::Executor;
+use super::slot::TaskKey;
+use super::task::{BoxedTask, Payload, Run};
 
 thread_local! {
     static BINDINGS: RefCell<Bindings> = const { RefCell::new(None) };
@@ -197,38 +201,73 @@ impl<F: Future> Future for Scope<F> {
     }
 }
 
-/// What a task runs that was spawned where task-locals have values. Its type is forgotten, so that
-/// no spawned future is compiled twice.
-pub(super) struct Inherited<T> {
-    future: Option<Pin<Box<dyn Future<Output = T>>>>,
+/// A task that was spawned where task-locals have values: it runs and ends where they hold.
+///
+/// Around the task and not around its future, whose `poll` would then be called at two places, and
+/// inlined at neither.
+struct Inheriting {
+    task: Option<BoxedTask>,
     bindings: Bindings,
 }
 
-/// Lets a future inherit the values that hold here.
-pub(super) fn inherit<F>(future: F) -> Inherited<F::Output>
-where
-    F: Future + 'static,
-{
-    Inherited {
-        future: Some(Box::pin(future)),
+/// Lets a task inherit the values that hold here.
+pub(super) fn inherit(task: BoxedTask) -> BoxedTask {
+    Box::pin(Inheriting {
+        task: Some(task),
         bindings: current(),
+    })
+}
+
+impl Inheriting {
+    fn task(self: Pin<&mut Self>) -> Pin<&mut dyn Run> {
+        let task = self.get_mut().task.as_mut();
+        task.expect("it is there until the end").as_mut()
+    }
+
+    fn task_ref(self: Pin<&Self>) -> Pin<&dyn Run> {
+        let task = self.get_ref().task.as_ref();
+        task.expect("it is there until the end").as_ref()
     }
 }
 
-impl<T> Future for Inherited<T> {
-    type Output = T;
+impl Run for Inheriting {
+    fn run(mut self: Pin<&mut Self>, executor: &Executor, key: TaskKey) -> Poll<()> {
+        let entered = enter(&self.bindings);
+        let poll = self.as_mut().task().run(executor, key);
+        drop(entered);
+        if poll.is_ready() {
+            self.bindings = None; // Its outcome may wait for long.
+        }
+        poll
+    }
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
-        let this = &mut *self;
-        let _entered = enter(&this.bindings);
-        let future = this.future.as_mut().expect("it is there until the end");
-        future.as_mut().poll(cx)
+    fn abandon(mut self: Pin<&mut Self>, executor: &Executor, panic: Option<Payload>) {
+        let entered = enter(&self.bindings);
+        self.as_mut().task().abandon(executor, panic);
+        drop(entered);
+        self.bindings = None;
+    }
+
+    fn outcome(self: Pin<&mut Self>) -> Option<&mut dyn Any> {
+        self.task().outcome()
+    }
+
+    fn take_panic(self: Pin<&mut Self>) -> Option<Payload> {
+        self.task().take_panic()
+    }
+
+    fn waker(self: Pin<&Self>) -> Option<&Waker> {
+        self.task_ref().waker()
+    }
+
+    fn references(self: Pin<&Self>) -> Option<usize> {
+        self.task_ref().references()
     }
 }
 
-impl<T> Drop for Inherited<T> {
+impl Drop for Inheriting {
     fn drop(&mut self) {
         let _entered = enter(&self.bindings);
-        self.future = None;
+        self.task = None;
     }
 }
