@@ -11,9 +11,10 @@ use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
 
 use super::task::{Payload, contain};
-use super::{Executor, JoinError};
+use super::{Elapsed, Executor, JoinError};
 
 /// A promise, and the handle that waits for it, on any two threads.
 pub(crate) fn remote<T: Send>(site: &'static Location<'static>) -> (Promise<T>, RemoteHandle<T>) {
@@ -171,6 +172,7 @@ impl<T> Drop for Promise<T> {
 /// # Panics
 ///
 /// When it is polled again after it has given its result.
+#[doc(alias = "wrap_future")]
 pub struct RemoteHandle<T>(Arc<Shared<T>>);
 
 impl<T> RemoteHandle<T> {
@@ -185,24 +187,73 @@ impl<T> RemoteHandle<T> {
     ///
     /// Inside of a runtime: await the handle instead.
     #[track_caller]
+    #[doc(alias = "result")]
     pub fn join(self) -> Result<T, JoinError> {
-        assert!(
-            Executor::with_current(Rc::clone).is_none(),
-            "RemoteHandle::join: a runtime runs on this thread, and would stand still meanwhile; \
-             await the handle instead"
-        );
+        refuse_in_runtime("join", "await the handle instead");
+        let result = self.result_by(None);
+        result.expect("without a deadline, it waits for the result")
+    }
+
+    /// Blocks this thread until the task has ended, but not for longer than this. The task goes on
+    /// after that: wait again, or [`cancel`](Self::cancel) it.
+    ///
+    /// asyncio's counterpart is the `future.result(timeout)` of
+    /// [`run_coroutine_threadsafe`](https://docs.python.org/3/library/asyncio-task.html#asyncio.run_coroutine_threadsafe).
+    ///
+    /// # Errors
+    ///
+    /// [`Elapsed`] if the time is over, and inside, those of [`join`](Self::join).
+    ///
+    /// # Panics
+    ///
+    /// Inside of a runtime: use [`timeout`](crate::timeout()) instead. And when it is called again
+    /// after it has given the result.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::{future::pending, time::Duration};
+    ///
+    /// selio::run(async {
+    ///     let handle = selio::Handle::current();
+    ///     let result = selio::to_thread(move || {
+    ///         let mut task = handle.spawn(pending::<()>);
+    ///         if task.join_timeout(Duration::from_millis(5)).is_err() {
+    ///             task.cancel();
+    ///         }
+    ///         task.join()
+    ///     });
+    ///     assert!(result.await.unwrap_err().is_cancelled());
+    /// });
+    /// ```
+    #[track_caller]
+    #[doc(alias = "result")]
+    pub fn join_timeout(&mut self, limit: Duration) -> Result<Result<T, JoinError>, Elapsed> {
+        refuse_in_runtime("join_timeout", "await it in `timeout` instead");
+        // A limit that no clock reaches is none.
+        let result = self.result_by(Instant::now().checked_add(limit));
+        result.ok_or(Elapsed::new(Location::caller()))
+    }
+
+    /// `None`: the deadline has passed.
+    fn result_by(&self, deadline: Option<Instant>) -> Option<Result<T, JoinError>> {
         let mut state = self.0.lock();
         loop {
-            match state.take() {
-                Some(result) => return result,
-                None => {
-                    state = self
-                        .0
-                        .is_done
-                        .wait(state)
-                        .unwrap_or_else(PoisonError::into_inner);
-                }
+            if let Some(result) = state.take() {
+                return Some(result);
             }
+            let is_done = &self.0.is_done;
+            state = match deadline {
+                None => is_done.wait(state).unwrap_or_else(PoisonError::into_inner),
+                Some(deadline) => {
+                    let left = deadline.saturating_duration_since(Instant::now());
+                    if left.is_zero() {
+                        return None;
+                    }
+                    let waited = is_done.wait_timeout(state, left);
+                    waited.unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
         }
     }
 
@@ -222,6 +273,14 @@ impl<T> RemoteHandle<T> {
     pub fn is_finished(&self) -> bool {
         !matches!(self.0.lock().result, Progress::Awaited)
     }
+}
+
+#[track_caller]
+fn refuse_in_runtime(call: &str, fix: &str) {
+    assert!(
+        Executor::with_current(Rc::clone).is_none(),
+        "RemoteHandle::{call}: a runtime runs on this thread, and would stand still meanwhile; {fix}"
+    );
 }
 
 impl<T> Drop for RemoteHandle<T> {
