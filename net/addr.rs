@@ -29,6 +29,10 @@ pub enum Target {
 mod sealed {
     use super::{Target, io};
 
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` is not an address",
+        label = "an address is `\"host:port\"`, `(\"host\", port)`, or a `SocketAddr`; it comes first"
+    )]
     pub trait ToTarget {
         fn to_target(&self) -> io::Result<Target>;
     }

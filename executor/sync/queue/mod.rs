@@ -118,7 +118,7 @@ pub struct AnyQueue<T, B> {
 }
 
 impl<T, B: Buffer<T>> AnyQueue<T, B> {
-    /// A queue of no more than `maxsize` items.
+    /// A queue of no more than `maxsize` items: asyncio's `Queue(maxsize)`.
     ///
     /// # Panics
     ///
@@ -132,16 +132,17 @@ impl<T, B: Buffer<T>> AnyQueue<T, B> {
              what 0 means in asyncio",
             B::QUEUE
         );
-        Self::new(maxsize)
+        Self::with_maxsize(maxsize)
     }
 
-    /// A queue that is never full. Who puts faster than others get fills the memory.
+    /// A queue that is never full: asyncio's `Queue()`. Who puts faster than others get fills the memory.
     #[must_use]
     pub fn unbounded() -> Self {
-        Self::new(usize::MAX)
+        Self::with_maxsize(usize::MAX)
     }
 
-    fn new(maxsize: usize) -> Self {
+    // Not `new`: rustc shows who tries `Queue::new()` the two constructors above.
+    fn with_maxsize(maxsize: usize) -> Self {
         Self {
             buffer: RefCell::default(),
             maxsize,
@@ -290,12 +291,14 @@ impl<T, B: Buffer<T>> AnyQueue<T, B> {
 
     /// Whether there is no item in the queue.
     #[must_use]
+    #[doc(alias = "empty")]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// Whether there are as many items in the queue as it may have.
     #[must_use]
+    #[doc(alias = "full")]
     pub fn is_full(&self) -> bool {
         self.len() >= self.maxsize
     }
