@@ -24,6 +24,7 @@ use crate::reactor::{Event, Monotonic, Observer, Reactor};
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Clone, Default)]
+#[doc(alias = "loop_factory")]
 pub struct Builder {
     backend: Option<Backend>,
     ends_on_panic: bool,
@@ -78,6 +79,7 @@ impl Builder {
     /// If it is 0: nothing would ever be called.
     #[must_use]
     #[track_caller]
+    #[doc(alias = "set_default_executor")]
     pub fn max_threads(mut self, threads: usize) -> Self {
         assert!(
             threads > 0,
@@ -94,6 +96,8 @@ impl Builder {
     /// asyncio's counterpart is its
     /// [debug mode](https://docs.python.org/3/library/asyncio-dev.html#debug-mode).
     #[must_use]
+    #[doc(alias = "set_debug")]
+    #[doc(alias = "PYTHONASYNCIODEBUG")]
     pub fn debug(mut self, is_wanted: bool) -> Self {
         self.debug = Some(is_wanted);
         self
@@ -102,6 +106,7 @@ impl Builder {
     /// How long a poll may take in debug mode before it is reported: 100 ms by default.
     /// [`Duration::MAX`] is never.
     #[must_use]
+    #[doc(alias = "slow_callback_duration")]
     pub fn slow_poll(mut self, limit: Duration) -> Self {
         self.slow_poll = Some(limit);
         self

@@ -14,6 +14,7 @@ use super::remote::{RemoteHandle, remote};
 /// Get it from [`Runtime::handle`](crate::Runtime::handle) or, inside of a runtime, from
 /// [`Handle::current`]. It does not keep the runtime alive.
 #[derive(Clone)]
+#[doc(alias = "get_running_loop")]
 pub struct Handle {
     mailbox: Arc<Mailbox>,
 }
@@ -32,6 +33,8 @@ impl Handle {
     /// Outside of a runtime.
     #[must_use]
     #[track_caller]
+    #[doc(alias = "get_running_loop")]
+    #[doc(alias = "get_event_loop")]
     pub fn current() -> Self {
         Executor::expect_current("Handle::current", |executor| Self::new(executor))
     }
@@ -65,6 +68,8 @@ impl Handle {
     /// });
     /// ```
     #[track_caller]
+    #[doc(alias = "run_coroutine_threadsafe")]
+    #[doc(alias = "call_soon_threadsafe")]
     pub fn spawn<C, F>(&self, make: C) -> RemoteHandle<F::Output>
     where
         C: FnOnce() -> F + Send + 'static,

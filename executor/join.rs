@@ -45,6 +45,7 @@ use super::{Executor, TaskId};
 /// })
 /// # .unwrap();
 /// ```
+#[doc(alias = "Task")]
 pub struct JoinHandle<T> {
     pub(super) executor: Rc<Executor>,
     pub(super) label: Label,
@@ -68,6 +69,7 @@ impl<T> JoinHandle<T> {
 
     /// Whether the task has ended: awaiting the handle would not wait.
     #[must_use]
+    #[doc(alias = "done")]
     pub fn is_finished(&self) -> bool {
         self.executor.has_ended(self.key)
     }
@@ -80,6 +82,7 @@ impl<T> JoinHandle<T> {
 
     /// The name that was given to [`spawn_named`](crate::spawn_named), else `task-` and the number.
     #[must_use]
+    #[doc(alias = "get_name")]
     pub fn name(&self) -> String {
         self.label.name()
     }
@@ -168,6 +171,7 @@ impl<T> fmt::Debug for JoinHandle<T> {
 }
 
 /// Why a task has no result: it was cancelled, or it panicked.
+#[doc(alias = "CancelledError")]
 pub struct JoinError(Box<Failure>);
 
 struct Failure {
@@ -186,6 +190,7 @@ impl JoinError {
 
     /// Whether the task was cancelled, by [`JoinHandle::cancel`] or by the end of its runtime.
     #[must_use]
+    #[doc(alias = "cancelled")]
     pub fn is_cancelled(&self) -> bool {
         self.0.panic.is_none()
     }

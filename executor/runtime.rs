@@ -23,7 +23,8 @@ const LOOK_INTERVAL: usize = 61;
 ///
 /// When `main` ends, what it has spawned and not awaited is cancelled, as
 /// [`asyncio.run`](https://docs.python.org/3/library/asyncio-runner.html#asyncio.run) does; when
-/// this returns, no task is alive.
+/// this returns, no task is alive. Ctrl-C ends the process on the spot, without any destructor;
+/// [`signal::run_until_ctrl_c`](crate::signal) cancels everything first.
 ///
 /// # Panics
 ///
@@ -72,6 +73,9 @@ pub fn run<F: Future>(main: F) -> F::Output {
 /// let runtime = selio::Runtime::new().unwrap();
 /// runtime.block_on(async { drop(runtime) });
 /// ```
+#[doc(alias = "Runner")]
+#[doc(alias = "EventLoop")]
+#[doc(alias = "event_loop")]
 pub struct Runtime {
     executor: Rc<Executor>,
 }
@@ -104,6 +108,8 @@ impl Runtime {
     /// Inside of a runtime, and when the selector fails. A panic of `main` goes on here, and that of
     /// a task if [`Builder::end_on_panic`] asks for it.
     #[track_caller]
+    #[doc(alias = "run_until_complete")]
+    #[doc(alias = "run_forever")]
     pub fn block_on<F: Future>(&self, main: F) -> F::Output {
         refuse_nesting("Runtime::block_on");
         let _entered = self.executor.enter();
@@ -192,6 +198,7 @@ impl Runtime {
 
     /// A way into this runtime from other threads.
     #[must_use]
+    #[doc(alias = "get_loop")]
     pub fn handle(&self) -> Handle {
         Handle::new(&self.executor)
     }

@@ -39,6 +39,9 @@ use super::{Executor, JoinHandle};
 /// assert_eq!(count.get(), 10);
 /// ```
 #[track_caller]
+#[doc(alias = "create_task")]
+#[doc(alias = "ensure_future")]
+#[doc(alias = "call_soon")]
 pub fn spawn<F>(future: F) -> JoinHandle<F::Output>
 where
     F: Future + 'static,
@@ -66,6 +69,7 @@ where
 /// });
 /// ```
 #[track_caller]
+#[doc(alias = "set_name")]
 pub fn spawn_named<F>(name: impl Into<String>, future: F) -> JoinHandle<F::Output>
 where
     F: Future + 'static,

@@ -61,6 +61,8 @@ thread_local! {
 ///     assert_eq!(log("nobody").await, "nobody");
 /// });
 /// ```
+#[doc(alias = "ContextVar")]
+#[doc(alias = "contextvars")]
 pub struct TaskLocal<T: 'static> {
     /// The address tells one from another. Two statics without a size could have the same.
     _address: u8,

@@ -25,6 +25,7 @@ use super::{Executor, TaskId};
 /// });
 /// ```
 #[must_use]
+#[doc(alias = "current_task")]
 pub fn current() -> Option<TaskRef> {
     Executor::with_current(|executor| {
         let (key, _) = executor.polled.get()?;
@@ -95,6 +96,7 @@ impl TaskRef {
 
     /// Where it was spawned.
     #[must_use]
+    #[doc(alias = "get_stack")]
     pub fn spawned_at(&self) -> &'static Location<'static> {
         self.label.site
     }

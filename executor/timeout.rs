@@ -47,6 +47,8 @@ use crate::reactor::{Call, Sleep, sleep, sleep_until};
 /// });
 /// ```
 #[track_caller]
+#[doc(alias = "wait_for")]
+#[doc(alias = "shield")]
 pub fn timeout<F: Future>(duration: Duration, future: F) -> Timeout<F> {
     Timeout {
         future,
@@ -105,6 +107,7 @@ impl<F: Future> Future for Timeout<F> {
 /// into an [`io::Error`] of kind [`TimedOut`](io::ErrorKind::TimedOut), so that `?` works where those
 /// are returned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[doc(alias = "TimeoutError")]
 pub struct Elapsed {
     site: &'static Location<'static>,
 }

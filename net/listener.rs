@@ -130,6 +130,7 @@ impl TcpListener {
     ///
     /// Nothing is lost: a connection that was not returned is there for the next call.
     #[track_caller]
+    #[doc(alias = "sock_accept")]
     pub fn accept(&self) -> impl Future<Output = io::Result<(TcpStream, SocketAddr)>> {
         self.backlog.accept()
     }

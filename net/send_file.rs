@@ -54,6 +54,8 @@ macro_rules! impl_send_file {
             /// # Ok::<(), std::io::Error>(())
             /// # }).unwrap();
             /// ```
+            #[doc(alias = "sendfile")]
+            #[doc(alias = "sock_sendfile")]
             pub async fn send_file(
                 &self,
                 file: impl AsFd,

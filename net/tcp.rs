@@ -73,6 +73,8 @@ impl TcpStream {
     ///
     /// Nothing is left behind: a connection on its way is given up.
     #[track_caller]
+    #[doc(alias = "create_connection")]
+    #[doc(alias = "sock_connect")]
     pub fn connect(addr: impl ToAddrs) -> impl Future<Output = io::Result<Self>> {
         Self::connect_for("TcpStream::connect", addr)
     }
@@ -163,6 +165,7 @@ impl TcpStream {
     ///
     /// Nothing is lost: bytes that were not returned are there for the next read.
     #[track_caller]
+    #[doc(alias = "sock_recv")]
     pub fn read(&self, buffer: &mut [u8]) -> impl Future<Output = io::Result<usize>> {
         let mut waiter = self.source.waiter(Direction::Read);
         poll_fn(move |cx| match buffer {
@@ -280,6 +283,7 @@ impl TcpStream {
     /// None: a part may have been written, and nobody knows how much. Where that matters, call
     /// [`write`](Self::write) in a loop.
     #[track_caller]
+    #[doc(alias = "sock_sendall")]
     pub fn write_all(&self, mut bytes: &[u8]) -> impl Future<Output = io::Result<()>> {
         let mut waiter = self.source.waiter(Direction::Write);
         poll_fn(move |cx| bytes::poll_write_all(&mut waiter, cx, &mut bytes, socket::send))

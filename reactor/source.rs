@@ -62,6 +62,8 @@ impl Direction {
 /// # }
 /// ```
 #[derive(Debug)]
+#[doc(alias = "add_reader")]
+#[doc(alias = "add_writer")]
 pub struct Source<T> {
     // The order matters: fields are dropped from the first to the last.
     registered: Registered,
@@ -139,6 +141,7 @@ impl<T> Source<T> {
     ///
     /// Nothing is lost: it only waits.
     #[track_caller]
+    #[doc(alias = "add_reader")]
     pub fn readable(&self) -> impl Future<Output = io::Result<()>> {
         self.ready(Direction::Read)
     }
@@ -154,6 +157,7 @@ impl<T> Source<T> {
     ///
     /// Nothing is lost: it only waits.
     #[track_caller]
+    #[doc(alias = "add_writer")]
     pub fn writable(&self) -> impl Future<Output = io::Result<()>> {
         self.ready(Direction::Write)
     }

@@ -39,6 +39,7 @@ use super::{Event, Reactor};
 /// assert!(start.elapsed() >= Duration::from_millis(20));
 /// ```
 #[track_caller]
+#[doc(alias = "call_later")]
 pub fn sleep(duration: Duration) -> Sleep {
     let state = if duration.is_zero() {
         State::Turn
@@ -65,6 +66,7 @@ pub fn sleep(duration: Duration) -> Sleep {
 ///
 /// Nothing is lost; the timer leaves at once.
 #[track_caller]
+#[doc(alias = "call_at")]
 pub fn sleep_until(deadline: Instant) -> Sleep {
     Sleep {
         state: State::Until(deadline),

@@ -50,6 +50,8 @@ use crate::reactor::{Call, Sleep, now, sleep_until};
 ///     assert!(deadline.expired());
 /// });
 /// ```
+#[doc(alias = "timeout")]
+#[doc(alias = "Timeout")]
 pub struct Deadline {
     /// `None`: never.
     when: Cell<Option<Instant>>,

@@ -44,6 +44,7 @@ use super::tuple::{Each, MaybeDone, Tuple, for_each_tuple};
 ///     assert_eq!(gather((async { 7 }, async { "seven" })).await, (7, "seven"));
 /// });
 /// ```
+#[doc(alias = "return_exceptions")]
 pub fn gather<M, G: Gather<M>>(futures: G) -> impl Future<Output = G::Output> {
     futures.gather()
 }

@@ -63,7 +63,8 @@ impl<E: 'static> TaskGroup<E> {
     /// have ended, and all that these have spawned.
     ///
     /// All members give a `Result` with the same type of error, which is best named where the body
-    /// ends: `io::Result::Ok(())`.
+    /// ends: `io::Result::Ok(())`. A future that cannot fail becomes a member with an `Ok` behind it:
+    /// `group.spawn(async { tick().await; Ok(()) })`.
     ///
     /// The first member that fails, a task or the body, cancels all the others. What
     /// [`spawn`](Self::spawn) returns need not be awaited: an error or a panic reaches the group in any
@@ -159,6 +160,7 @@ impl<E: 'static> TaskGroup<E> {
     /// selio::run(TaskGroup::scope(|group| countdown(group, 10))).unwrap();
     /// ```
     #[track_caller]
+    #[doc(alias = "create_task")]
     pub fn spawn<F, T>(&self, future: F) -> JoinHandle<T>
     where
         F: Future<Output = Result<T, E>> + 'static,

@@ -34,6 +34,7 @@ use crate::executor::JoinError;
 /// });
 /// ```
 #[derive(Debug)]
+#[doc(alias = "ExceptionGroup")]
 pub struct GroupError<E> {
     failures: Vec<Failure<E>>,
 }
@@ -54,6 +55,7 @@ impl<E> GroupError<E> {
 
     /// All failures, in the order in which they happened.
     #[must_use]
+    #[doc(alias = "exceptions")]
     pub fn failures(&self) -> &[Failure<E>] {
         &self.failures
     }

@@ -58,6 +58,7 @@ use crate::reactor::{Sleep, sleep};
 /// # .unwrap();
 /// ```
 #[track_caller]
+#[doc(alias = "ALL_COMPLETED")]
 pub fn wait<T: 'static>(tasks: &mut Vec<JoinHandle<T>>) -> Wait<'_, T> {
     let unended = tasks.iter().filter(|task| !task.is_finished());
     unended.for_each(JoinHandle::refuse_elsewhere);
@@ -81,6 +82,7 @@ pub struct Wait<'a, T> {
 
 impl<T: 'static> Wait<'_, T> {
     /// Waits until one of the tasks has ended. If several have, all of them are taken.
+    #[doc(alias = "FIRST_COMPLETED")]
     pub fn first_completed(mut self) -> Self {
         self.is_enough = |_| true;
         self
@@ -98,6 +100,7 @@ impl<T: 'static> Wait<'_, T> {
 impl<T: 'static, E: 'static> Wait<'_, Result<T, E>> {
     /// Waits until one of the tasks has given an `Err`, has panicked or was cancelled; or until all
     /// have ended.
+    #[doc(alias = "FIRST_EXCEPTION")]
     pub fn first_error(mut self) -> Self {
         self.is_enough = |task| task.peek(|outcome| !matches!(outcome, Ok(Ok(_)))) != Some(false);
         self

@@ -117,6 +117,7 @@ impl Barrier {
 
     /// Whether the barrier was [aborted](Self::abort), and not [reset](Self::reset) since.
     #[must_use]
+    #[doc(alias = "broken")]
     pub fn is_broken(&self) -> bool {
         self.is_broken.get()
     }
@@ -136,6 +137,7 @@ impl fmt::Debug for Barrier {
 ///
 /// It turns into an [`io::Error`] of kind [`Other`](io::ErrorKind::Other).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[doc(alias = "BrokenBarrierError")]
 pub struct BrokenBarrier(());
 
 impl fmt::Display for BrokenBarrier {

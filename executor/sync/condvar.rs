@@ -40,6 +40,7 @@ use super::{Mutex, MutexGuard};
 /// assert_eq!(alarm.await.unwrap(), 3);
 /// # });
 /// ```
+#[doc(alias = "Condition")]
 pub struct Condvar {
     /// There is nothing to claim here but a look, and nobody asks for what is free.
     waiters: WaitList,

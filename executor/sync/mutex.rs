@@ -44,6 +44,7 @@ use super::wait_list::WaitList;
 /// assert_eq!(*balance.lock().await, 0);
 /// # });
 /// ```
+#[doc(alias = "Lock")]
 pub struct Mutex<T: ?Sized> {
     /// The one thing to claim is the lock.
     waiters: WaitList,
@@ -74,6 +75,7 @@ impl<T: ?Sized> Mutex<T> {
     ///
     /// Nothing is lost but the place in the line. If it was this one's turn, it is the next one's.
     #[track_caller]
+    #[doc(alias = "acquire")]
     pub fn lock(&self) -> impl Future<Output = MutexGuard<'_, T>> {
         let wait = self.waiters.wait_while(|| !self.waiters.try_claim());
         async move {
@@ -89,6 +91,7 @@ impl<T: ?Sized> Mutex<T> {
 
     /// Whether it is locked, or released for somebody who waits: one would have to wait for it.
     #[must_use]
+    #[doc(alias = "locked")]
     pub fn is_locked(&self) -> bool {
         self.waiters.free() == 0
     }

@@ -29,6 +29,8 @@ use std::task::{Context, Poll, Waker};
 use crate::executor::task::swallow;
 
 /// The two ends of a channel for one value.
+#[doc(alias = "create_future")]
+#[doc(alias = "Future")]
 pub fn channel<T>() -> (Sender<T>, Receiver<T>) {
     let shared = Rc::new(Shared {
         value: Cell::new(None),
@@ -79,6 +81,7 @@ impl<T> Sender<T> {
     /// # Errors
     ///
     /// The value itself, if the receiver is gone.
+    #[doc(alias = "set_result")]
     pub fn send(self, value: T) -> Result<(), T> {
         if self.is_closed() {
             return Err(value);

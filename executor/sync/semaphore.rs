@@ -41,6 +41,7 @@ use super::wait_list::WaitList;
 /// }
 /// # });
 /// ```
+#[doc(alias = "BoundedSemaphore")]
 pub struct Semaphore {
     /// What there is to claim are the permits.
     waiters: WaitList,
@@ -141,6 +142,7 @@ impl Semaphore {
 
     /// Whether there is no permit that could be acquired at once.
     #[must_use]
+    #[doc(alias = "locked")]
     pub fn is_locked(&self) -> bool {
         self.available() == 0
     }

@@ -37,6 +37,7 @@ impl PipeReader {
     ///
     /// Outside of a runtime.
     #[track_caller]
+    #[doc(alias = "connect_read_pipe")]
     pub fn from_fd(fd: impl Into<OwnedFd>) -> io::Result<Self> {
         let reactor = Reactor::expect_current("PipeReader::from_fd");
         let pipe = take_over("PipeReader::from_fd", fd.into(), OFlags::WRONLY)?;

@@ -41,6 +41,7 @@ impl PipeWriter {
     ///
     /// Outside of a runtime.
     #[track_caller]
+    #[doc(alias = "connect_write_pipe")]
     pub fn from_fd(fd: impl Into<OwnedFd>) -> io::Result<Self> {
         let reactor = Reactor::expect_current("PipeWriter::from_fd");
         let pipe = take_over("PipeWriter::from_fd", fd.into(), OFlags::RDONLY)?;

@@ -53,6 +53,25 @@ pub type ChildStderr = PipeReader;
 /// })
 /// # }
 /// ```
+///
+/// To read its lines as they come, put a [`StreamReader`](crate::StreamReader) around the pipe:
+///
+/// ```
+/// use selio::{StreamReader, process::{Command, Stdio}};
+///
+/// # fn main() -> std::io::Result<()> {
+/// selio::run(async {
+///     let mut command = Command::shell("echo one; echo two");
+///     let mut child = command.stdout(Stdio::piped()).spawn()?;
+///     let mut stdout = StreamReader::new(child.stdout.take().expect("it is piped"));
+///     assert_eq!(stdout.read_line().await?, b"one\n");
+///     assert_eq!(stdout.read_line().await?, b"two\n");
+///     assert!(child.wait().await?.success());
+///     Ok(())
+/// })
+/// # }
+/// ```
+#[doc(alias = "Process")]
 pub struct Child {
     /// Its standard input, if that was set to [`piped`](std::process::Stdio::piped). Take it to
     /// write to it from another task.
@@ -89,6 +108,7 @@ impl Child {
 
     /// The number of the process. Once it has ended, another one may get it.
     #[must_use]
+    #[doc(alias = "pid")]
     pub fn id(&self) -> u32 {
         self.reaper.pid().as_raw_nonzero().get().cast_unsigned()
     }
@@ -136,6 +156,8 @@ impl Child {
     /// # Errors
     ///
     /// Those of [`wait`](Self::wait).
+    #[doc(alias = "returncode")]
+    #[doc(alias = "poll")]
     pub fn try_wait(&self) -> io::Result<Option<ExitStatus>> {
         self.reaper.try_wait()
     }

@@ -49,6 +49,7 @@ use crate::reactor::Reactor;
 /// })
 /// # }
 /// ```
+#[doc(alias = "create_subprocess_exec")]
 pub struct Command {
     std: process::Command,
     /// Whether standard input, output and error were set: std does not tell, and the defaults
@@ -66,6 +67,7 @@ impl Command {
     /// Runs this line in a shell, `/bin/sh`. Whatever comes from others must be quoted before it
     /// becomes a part of it, so prefer [`new`](Self::new). asyncio's counterpart is
     /// [`create_subprocess_shell`](https://docs.python.org/3/library/asyncio-subprocess.html#asyncio.create_subprocess_shell).
+    #[doc(alias = "create_subprocess_shell")]
     pub fn shell(line: impl AsRef<OsStr>) -> Self {
         let mut command = Self::new("/bin/sh");
         command.arg("-c").arg(line);
@@ -169,6 +171,7 @@ impl Command {
     ///
     /// Outside of a runtime.
     #[track_caller]
+    #[doc(alias = "create_subprocess_exec")]
     pub fn spawn(&mut self) -> io::Result<Child> {
         let reactor = Reactor::expect_current("process::Command::spawn");
         orphans::reap();

@@ -27,7 +27,7 @@ pub(super) struct Transcript {
 impl Child {
     /// Writes the input to it and closes its standard input, reads all that it writes to the pipes
     /// that were set up, and waits for its end. All at once, so that no pipe can be full while
-    /// everybody waits.
+    /// everybody waits. `""` is no input.
     ///
     /// If it stops reading, the rest of the input is dropped without an error: that is its good
     /// right. Everything is kept in memory. A process that has handed its standard output on to

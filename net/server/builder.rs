@@ -97,6 +97,7 @@ impl ServerBuilder {
     ///
     /// Outside of a runtime.
     #[track_caller]
+    #[doc(alias = "create_server")]
     pub fn serve<L, H, R>(
         self,
         listeners: impl IntoIterator<Item = L>,
@@ -146,6 +147,7 @@ impl ServerBuilder {
     /// # .unwrap();
     /// ```
     #[track_caller]
+    #[doc(alias = "start_unix_server")]
     pub fn serve_streams<L, H, R>(
         self,
         listeners: impl IntoIterator<Item = L>,
@@ -205,7 +207,7 @@ impl ServerBuilder {
 }
 
 /// Listens on all of these addresses, and runs `handle_client` with a reader and a writer for each
-/// connection.
+/// connection: an `async fn`, or a closure like `async |reader: StreamReader, writer| ..`.
 ///
 /// The addresses are bound as [`TcpListener::bind_all`] does. Small messages are sent at once
 /// (`TCP_NODELAY`), as asyncio has it. The server serves in the background; await

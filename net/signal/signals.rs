@@ -45,6 +45,7 @@ use crate::reactor::{Direction, Reactor, Source};
 /// # }
 /// ```
 #[track_caller]
+#[doc(alias = "add_signal_handler")]
 pub fn signal(kind: impl Into<SignalKind>) -> io::Result<Signals> {
     let reactor = Reactor::expect_current("signal::signal");
     let kind = kind.into();
@@ -89,6 +90,8 @@ pub fn signal(kind: impl Into<SignalKind>) -> io::Result<Signals> {
 /// # }
 /// ```
 #[track_caller]
+#[doc(alias = "KeyboardInterrupt")]
+#[doc(alias = "SIGINT")]
 pub fn ctrl_c() -> impl Future<Output = io::Result<()>> {
     let interrupts = signal(SignalKind::SIGINT);
     async move { interrupts?.recv().await }

@@ -46,6 +46,7 @@ use crate::executor::Runtime;
 /// });
 /// ```
 #[track_caller]
+#[doc(alias = "KeyboardInterrupt")]
 pub fn run_until_ctrl_c<F: Future>(main: F) -> F::Output {
     match Runtime::new() {
         Ok(runtime) => runtime.run_until_ctrl_c(main),

@@ -42,7 +42,8 @@ pub use self::writer::StreamWriter;
 use super::{TcpStream, ToAddrs, UnixStream};
 use crate::reactor::Source;
 
-/// Connects over TCP, and returns both ends of the stream.
+/// Connects over TCP, and returns both ends of the stream. The address is `"host:port"` or `("host",
+/// port)`, see [`ToAddrs`].
 ///
 /// The addresses are tried as [`TcpStream::connect`] does. Small messages are sent at once
 /// (`TCP_NODELAY`), as asyncio has it.
@@ -103,6 +104,7 @@ pub fn open_connection(
 /// # std::io::Result::Ok(())
 /// # }).unwrap();
 /// ```
+#[doc(alias = "open_unix_connection")]
 pub trait IntoStreams {
     /// Makes a reader and a writer of it.
     fn into_streams(self) -> (StreamReader, StreamWriter);

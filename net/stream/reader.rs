@@ -124,6 +124,7 @@ impl StreamReader {
     /// # Cancel safety
     ///
     /// Nothing is lost.
+    #[doc(alias = "readexactly")]
     pub fn read_exact(&mut self, buffer: &mut [u8]) -> impl Future<Output = io::Result<()>> {
         let mut unfinished = Unfinished {
             reader: self,
@@ -145,6 +146,7 @@ impl StreamReader {
     /// # Cancel safety
     ///
     /// Nothing is lost.
+    #[doc(alias = "readline")]
     pub async fn read_line(&mut self) -> io::Result<&[u8]> {
         self.searched = 0;
         let end = poll_fn(|cx| self.poll_message(cx, "StreamReader::read_line", &[b"\n"])).await?;
@@ -163,6 +165,7 @@ impl StreamReader {
     /// # Cancel safety
     ///
     /// Nothing is lost.
+    #[doc(alias = "readuntil")]
     pub async fn read_until(&mut self, separator: &[u8]) -> io::Result<&[u8]> {
         const CALL: &str = "StreamReader::read_until";
         self.begin_message(CALL, &[separator])?;

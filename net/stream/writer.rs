@@ -79,6 +79,7 @@ impl StreamWriter {
 
     /// Writes several slices, one after the other, with one system call. This is asyncio's
     /// `writelines`.
+    #[doc(alias = "writelines")]
     pub fn write_all_vectored(&self, slices: &[IoSlice<'_>]) {
         self.transport.write_vectored(slices);
     }
@@ -116,6 +117,7 @@ impl StreamWriter {
     /// writer.drain().await
     /// # }
     /// ```
+    #[doc(alias = "set_write_buffer_limits")]
     pub fn set_marks(&self, marks: RangeInclusive<usize>) -> io::Result<()> {
         let (low, high) = marks.into_inner();
         if low > high {
@@ -136,6 +138,7 @@ impl StreamWriter {
 
     /// How many bytes are kept, because the socket has no room for them yet.
     #[must_use]
+    #[doc(alias = "get_write_buffer_size")]
     pub fn pending(&self) -> usize {
         self.transport.pending()
     }
@@ -182,6 +185,8 @@ impl StreamWriter {
     /// # Errors
     ///
     /// `NotConnected` if the connection is gone, and `Unsupported` if this is not TCP.
+    #[doc(alias = "get_extra_info")]
+    #[doc(alias = "peername")]
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
         let addr = rustix::net::getpeername(self.tcp_socket("peer_addr")?)?;
         let addr = addr.ok_or(io::ErrorKind::NotConnected)?;
@@ -193,6 +198,8 @@ impl StreamWriter {
     /// # Errors
     ///
     /// `Unsupported` if this is not TCP.
+    #[doc(alias = "get_extra_info")]
+    #[doc(alias = "sockname")]
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         let addr = rustix::net::getsockname(self.tcp_socket("local_addr")?)?;
         addr.try_into().map_err(|_| not_tcp("local_addr"))
@@ -200,6 +207,7 @@ impl StreamWriter {
 
     /// The socket, if it is one, for its options: asyncio's `get_extra_info('socket')`.
     #[must_use]
+    #[doc(alias = "get_extra_info")]
     pub fn socket(&self) -> Option<BorrowedFd<'_>> {
         self.transport.socket().map(|socket| socket.as_fd())
     }

@@ -56,6 +56,7 @@ pub use self::builder::UdpSocketBuilder;
 /// })
 /// # }
 /// ```
+#[doc(alias = "create_datagram_endpoint")]
 pub struct UdpSocket {
     pub(super) source: Source<net::UdpSocket>,
 }
@@ -188,6 +189,7 @@ impl UdpSocket {
     ///
     /// If it does not return, nothing was sent.
     #[track_caller]
+    #[doc(alias = "sock_sendto")]
     pub fn send_to(
         &self,
         bytes: &[u8],
@@ -231,6 +233,7 @@ impl UdpSocket {
     /// # Cancel safety
     ///
     /// Nothing is lost: a datagram that was not returned is there for the next call.
+    #[doc(alias = "sock_recvfrom")]
     pub async fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
         self.source
             .io(Direction::Read, |socket| socket.recv_from(buffer))

@@ -102,6 +102,7 @@ pub use self::table::Registration;
 /// # selector.deregister(&b)?;
 /// # Ok::<(), std::io::Error>(())
 /// ```
+#[doc(alias = "DefaultSelector")]
 pub struct Selector<K = usize> {
     backend: Backend,
     mechanism: Box<dyn Mechanism>,
@@ -215,6 +216,7 @@ impl<K: Clone> Selector<K> {
     ///
     /// It is not registered ([`NotFound`](io::ErrorKind::NotFound)). One that was closed while it
     /// was registered is forgotten without an error.
+    #[doc(alias = "unregister")]
     pub fn deregister(&mut self, fd: impl AsFd) -> io::Result<()> {
         let fd = fd.as_fd();
         if !self.table.remove(fd.as_raw_fd()) {
@@ -340,11 +342,13 @@ impl<K: Clone> Selector<K> {
     }
 
     /// What is registered, in the order of the handles' numbers.
+    #[doc(alias = "get_map")]
     pub fn registrations(&self) -> impl Iterator<Item = Registration<K>> + '_ {
         self.table.iter()
     }
 
     /// How this handle is registered, if it is.
+    #[doc(alias = "get_key")]
     pub fn registration(&self, fd: impl AsFd) -> Option<Registration<K>> {
         let fd = fd.as_fd().as_raw_fd();
         self.table.get(fd).map(|entry| entry.registration(fd))

@@ -15,6 +15,7 @@ pub struct QueueShutDown<T = ()>(pub T);
 /// It turns into an [`io::Error`] of kind [`WouldBlock`](io::ErrorKind::WouldBlock) or
 /// [`BrokenPipe`](io::ErrorKind::BrokenPipe).
 #[derive(Clone, Copy, PartialEq, Eq)]
+#[doc(alias = "QueueFull")]
 pub enum PutError<T> {
     /// There is no room now.
     Full(T),
@@ -27,6 +28,7 @@ pub enum PutError<T> {
 /// It turns into an [`io::Error`] of kind [`WouldBlock`](io::ErrorKind::WouldBlock) or
 /// [`BrokenPipe`](io::ErrorKind::BrokenPipe).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[doc(alias = "QueueEmpty")]
 pub enum GetError {
     /// There is none now.
     Empty,
