@@ -174,7 +174,6 @@ function waitsFor(reason) {
 
 // ---------------------------------------------------------------- What is to be seen
 
-const began = performance.now();
 let trace, time, view, rows = [], scroll = 0, wanted = "", wantedFd = null, chosen = 0, steps = [], colours = {};
 const nameOf = (id) => (trace.lanes.get(id) || { name: "task-" + (id - 1) }).name;
 const canvas = $("lanes"), pen = canvas.getContext("2d");
@@ -248,6 +247,9 @@ function inView(items, begin, end, each) {
   }
 }
 
+// How many of them are in view.
+const count = (items, key) => after(items, view.to, key) - after(items, view.from, key);
+
 function bar(segment, y, tall, colour) {
   const x0 = Math.max(toX(segment.x0), LABELS), x1 = Math.min(toX(segment.x1), width);
   pen.fillStyle = colour;
@@ -279,9 +281,11 @@ const MARKS = { "would-block": "block", timer: "block", join: "block", wait: "bl
 
 function drawMarks(it) {
   let words = -Infinity;
+  // From far away, only the ends of tasks say something.
+  const isFar = count(it.marks, (mark) => mark.x) > (width - LABELS) / 12;
   inView(it.marks, (mark) => mark.x, (mark) => mark.x, (mark) => {
     const x = toX(mark.x);
-    if (x < LABELS) return;
+    if (x < LABELS || (isFar && mark.name !== "done" && mark.name !== "cancelled")) return;
     const isOther = wantedFd !== null && mark.fd !== undefined && mark.fd !== wantedFd;
     pen.globalAlpha = isOther ? 0.25 : 1;
     pen.fillStyle = colours[mark.has_panicked ? "bad" : MARKS[mark.name]] || colours.ink;
@@ -319,13 +323,14 @@ function curve(x0, y0, x1, y1, colour, line) {
 
 function drawArrows() {
   let drawn = 0;
+  if (count(trace.arrows, (arrow) => arrow.x1) > 800) return 0;
   pen.save();
   pen.beginPath();
   pen.rect(LABELS, TOP, width - LABELS, height - TOP);
   pen.clip();
   const taken = new Set();
   inView(trace.arrows, (arrow) => arrow.x1, (arrow) => arrow.x1, (arrow) => {
-    if (arrow.to.y === null || arrow.from.y === null || drawn > 800) return;
+    if (arrow.to.y === null || arrow.from.y === null) return;
     const x0 = toX(arrow.x0), x1 = toX(arrow.x1);
     const key = Math.round(x1 / 6) + " " + arrow.to.id;
     if (taken.has(key)) return;
@@ -380,12 +385,15 @@ function drawAxis() {
 }
 
 function drawSteps() {
+  if (!steps.length) return;
+  // From far away, the first one says where it is.
+  const isFar = toX(steps[steps.length - 1].x) - toX(steps[0].x) < 60;
   // The way of the finger.
   pen.save();
   pen.beginPath();
   pen.rect(LABELS, TOP, width - LABELS, height - TOP);
   pen.clip();
-  for (let i = 1; i < steps.length; i += 1) {
+  for (let i = 1; i < steps.length && !isFar; i += 1) {
     const [from, to] = [steps[i - 1], steps[i]];
     if (from.lane.y === null || to.lane.y === null || (from.lane === to.lane && to.lane.id !== 0)) continue;
     const y = (step) => step.lane.y + (step.lane.id === 0 ? step.dy : 0);
@@ -397,7 +405,7 @@ function drawSteps() {
   let last = -Infinity, lift = 0;
   steps.forEach((step, i) => {
     const y = step.lane.y;
-    if (y === null) return;
+    if (y === null || (isFar && i > 0)) return;
     const x = toX(step.x);
     if (x < LABELS || x > width || (step.lane.id !== 0 && (y < TOP || y > loopTop()))) return;
     const base = step.lane.id === 0 ? y + step.dy : y;
@@ -472,7 +480,7 @@ function draw() {
   }
   // For those who test this page.
   Object.assign(document.body.dataset, { lanes: rows.length, arrows, length: (view.to - view.from).toFixed(3) });
-  document.body.dataset.milliseconds ??= Math.round(performance.now() - began);
+  document.body.dataset.milliseconds ??= Math.round(performance.now()); // since it was opened
 }
 
 // ---------------------------------------------------------------- One await, step by step
@@ -688,4 +696,5 @@ addEventListener("DOMContentLoaded", () => {
   const first = trace.awaits.findIndex((it) => it.reason.name === "would-block" && it.lane.id > 1 && it.wake.cause);
   const any = trace.awaits.findIndex((it) => it.reason.name === "would-block" && it.wake.cause);
   follow(first >= 0 ? first : Math.max(any, 0), true);
+  draw();
 });
