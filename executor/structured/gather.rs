@@ -88,6 +88,10 @@ pub fn try_gather<M, G: TryGather<M>>(
 /// What [`gather`] takes: iterators of futures, and tuples of futures.
 ///
 /// `M` tells the two apart. It is inferred.
+#[diagnostic::on_unimplemented(
+    message = "`gather` cannot wait for `{Self}`",
+    note = "it takes one argument: a tuple, `gather((a(), b()))`, or what iterates over futures"
+)]
 pub trait Gather<M> {
     /// The results, in order.
     type Output;
@@ -99,6 +103,10 @@ pub trait Gather<M> {
 /// What [`try_gather`] takes: iterators of futures, and tuples of futures, that give a `Result`.
 ///
 /// `M` tells the two apart. It is inferred.
+#[diagnostic::on_unimplemented(
+    message = "`try_gather` cannot wait for `{Self}`",
+    note = "it takes one argument: a tuple, `try_gather((a(), b()))`, or what iterates over futures"
+)]
 pub trait TryGather<M> {
     /// The results, in order.
     type Output;

@@ -48,6 +48,10 @@ pub fn race<M, R: Race<M>>(futures: R) -> impl Future<Output = R::Output> {
 /// What [`race`] takes: iterators of futures, and tuples of futures, that give the same type.
 ///
 /// `M` tells the two apart. It is inferred.
+#[diagnostic::on_unimplemented(
+    message = "`race` cannot wait for `{Self}`",
+    note = "it takes one argument: a tuple, `race((a(), b()))`, or what iterates over futures"
+)]
 pub trait Race<M> {
     /// What each of them gives.
     type Output;
