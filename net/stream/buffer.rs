@@ -65,6 +65,7 @@ impl Buffer {
         debug_assert!(self.is_empty(), "they would come in the wrong order");
         self.taken = 0;
         self.memory.clear();
+        self.make_room(bytes.len());
         self.memory.extend_from_slice(bytes);
     }
 
