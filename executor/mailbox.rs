@@ -4,10 +4,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::Executor;
 use super::inbox::Inbox;
 use super::waker::TaskWaker;
+use super::{Executor, run_queue};
 use crate::reactor::selector::Notifier;
+
+/// How many messages of other threads are taken in between two rounds of polls.
+const MESSAGES: usize = 1024;
 
 /// What other threads know of an executor. It may outlive it.
 pub(super) struct Mailbox {
@@ -54,6 +57,28 @@ impl Mailbox {
             self.notifier
                 .notify()
                 .expect("write(2) to an eventfd or a pipe of ours works");
+        }
+    }
+}
+
+impl Executor {
+    /// Takes in what other threads have left in the mailbox.
+    pub(super) fn receive(self: &Rc<Self>) {
+        // No more than that: who sends without a pause must not keep the tasks from running.
+        for _ in 0..MESSAGES {
+            let Some(message) = self.mailbox.inbox.pop() else {
+                break;
+            };
+            match message {
+                Message::Wake(waker, thread) => {
+                    waker.receive();
+                    if waker.queue() {
+                        run_queue::push(waker.key());
+                        self.tell_foreign_wake(waker.key(), thread);
+                    }
+                }
+                Message::Spawn(spawn) => spawn(self),
+            }
         }
     }
 }

@@ -11,7 +11,9 @@
 //!
 //! Its one rule: **a future is created, polled and dropped on the thread of its runtime only**, and
 //! never while the executor is borrowed: it may spawn, wake, cancel and drop whatever it likes.
-//! This file is over 400 lines because that rule is checked best where all borrows stand together.
+//!
+//! This file has the tasks, from their spawn to their end; `runtime.rs` has the loop, `joining.rs`
+//! those who await a task, `mailbox.rs` the other threads, and `shut_down.rs` the end.
 //!
 //! # The life of a task
 //!
@@ -36,11 +38,13 @@ mod dump;
 mod handle;
 mod inbox;
 mod join;
+mod joining;
 mod mailbox;
 mod pool;
 mod remote;
 mod run_queue;
 mod runtime;
+mod shut_down;
 mod slot;
 mod spawn;
 mod stats;
@@ -66,15 +70,15 @@ use std::ptr::NonNull;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};
-use std::task::{Context, Poll, Waker};
+use std::task::{Poll, Waker};
 
 use slab::Slab;
 
 use self::debug::Debug;
-use self::mailbox::{Mailbox, Message};
+use self::mailbox::Mailbox;
 use self::pool::Threads;
 use self::slot::{Joiner, Slot, TaskKey};
-use self::task::{BoxedTask, Task, Wakers, contain, id_of_generation, next_id, swallow};
+use self::task::{BoxedTask, Task, Wakers, contain, next_id};
 use self::task_ref::Label;
 use self::waker::TaskWaker;
 use crate::reactor::{Reactor, count};
@@ -103,13 +107,6 @@ pub use crate::reactor::TaskId;
 
 /// How many wakers of ended tasks are kept for the next ones.
 const SPARE_WAKERS: usize = 1024;
-
-/// How many times in a row the end of a runtime may find tasks that were spawned by the destructors
-/// of those it has just cancelled.
-const LAST_ROUNDS: usize = 100_000;
-
-/// How many messages of other threads are taken in between two rounds of polls.
-const MESSAGES: usize = 1024;
 
 pub(crate) struct Executor {
     tasks: RefCell<Slab<Slot>>,
@@ -360,53 +357,6 @@ impl Executor {
         (polled.as_ptr().cast_const() == waker.data()).then_some(key)
     }
 
-    /// Wakes who has awaited a task that has ended.
-    fn wake(&self, joiner: Joiner, ended: TaskKey) {
-        let (key, is_new) = match joiner {
-            Joiner::Task(TaskKey::MAIN) => (TaskKey::MAIN, self.main.queue()),
-            Joiner::Task(key) => {
-                let was_woken = self.slot(key, |slot| mem::replace(&mut slot.is_woken, true));
-                (key, was_woken == Some(false))
-            }
-            Joiner::Future(waker) => return swallow(|| waker.wake()),
-        };
-        if is_new {
-            run_queue::push(key);
-            if self.is_observed {
-                self.tell_wake_by(key, ended);
-            }
-        }
-    }
-
-    /// Drops the outcome of a task that nobody awaits, but no panic without a word.
-    fn discard(&self, mut task: BoxedTask, slot: Slot) {
-        if let Some(panic) = task.as_mut().take_panic() {
-            count(&self.panics, 1);
-            let error = JoinError::new(self.label(&slot).to_string(), Some(panic));
-            swallow(|| eprintln!("selio: {error}; nobody awaited it"));
-            swallow(|| match &self.unhandled {
-                Some(unhandled) => drop(unhandled.replace(error.into_panic().ok())),
-                None => drop(error),
-            });
-        }
-        // If the destructor of the outcome panics, that is not the task's any more.
-        swallow(|| drop(task));
-    }
-
-    fn label(&self, slot: &Slot) -> Label {
-        Label {
-            id: id_of_generation(slot.generation),
-            name: slot.name.clone(),
-            site: slot.site,
-        }
-    }
-
-    /// `None`: it is no task, or there is none any more.
-    fn task_ref(self: &Rc<Self>, key: TaskKey) -> Option<TaskRef> {
-        let label = self.slot(key, |slot| self.label(slot))?;
-        Some(TaskRef::new(self, key, label))
-    }
-
     /// Keeps the wakers of an ended task for another one. Two references are those in our hand:
     /// nobody else can wake through them, now or ever.
     #[inline]
@@ -423,152 +373,10 @@ impl Executor {
         }
     }
 
-    /// Waits until a task has ended, and then takes it. `None`: the end of the runtime has
-    /// forgotten it.
-    #[inline]
-    fn poll_ended(&self, key: TaskKey, cx: &Context<'_>) -> Poll<Option<BoxedTask>> {
-        let mut tasks = self.tasks.borrow_mut();
-        let Some(slot) = tasks.get_mut(key.slot()) else {
-            return Poll::Ready(None);
-        };
-        if slot.has_ended {
-            let Slot { task, joiner, .. } = tasks.remove(key.slot());
-            drop(tasks);
-            drop(joiner);
-            return Poll::Ready(task);
-        }
-        match (self.polled_with(cx.waker()), &mut slot.joiner) {
-            (Some(task), Joiner::Task(joiner)) => {
-                *joiner = task;
-                drop(tasks);
-                if self.is_observed {
-                    self.tell_join(key);
-                }
-                Poll::Pending
-            }
-            _ => {
-                drop(tasks);
-                self.join_with_waker(key, cx)
-            }
-        }
-    }
-
-    /// [`poll_ended`](Self::poll_ended) for a future that has a waker of its own, and not that of
-    /// the task which polls it, or which is polled by another executor.
-    #[cold]
-    fn join_with_waker(&self, key: TaskKey, cx: &Context<'_>) -> Poll<Option<BoxedTask>> {
-        let joiner = Joiner::Future(cx.waker().clone());
-        let former = self.slot(key, |slot| {
-            (mem::replace(&mut slot.joiner, joiner), slot.has_ended)
-        });
-        match former {
-            Some((_, false)) => Poll::Pending,
-            _ => self.poll_ended(key, cx), // A foreign waker has cancelled it.
-        }
-    }
-
-    /// Waits until a task has ended, and leaves it where it is.
-    fn poll_end(&self, key: TaskKey, cx: &Context<'_>) -> Poll<()> {
-        let joiner = Joiner::Future(cx.waker().clone());
-        let former = self.slot(key, |slot| mem::replace(&mut slot.joiner, joiner));
-        drop(former);
-        if self.has_ended(key) {
-            Poll::Ready(())
-        } else {
-            Poll::Pending
-        }
-    }
-
-    fn has_ended(&self, key: TaskKey) -> bool {
-        self.slot(key, |slot| slot.has_ended).unwrap_or(true)
-    }
-
-    /// Nobody will ask for the outcome of this task. If it is there already, it is dropped.
-    fn detach(&self, key: TaskKey) {
-        let mut tasks = self.tasks.borrow_mut();
-        let Some(slot) = tasks.get_mut(key.slot()) else {
-            return;
-        };
-        slot.is_detached = true;
-        let joiner = mem::replace(&mut slot.joiner, Joiner::NOBODY);
-        let ended = slot.has_ended.then(|| tasks.remove(key.slot()));
-        drop(tasks);
-        drop(joiner);
-        if let Some(mut slot) = ended
-            && let Some(task) = slot.task.take()
-        {
-            self.discard(task, slot);
-        }
-    }
-
     fn slot<R>(&self, key: TaskKey, with: impl FnOnce(&mut Slot) -> R) -> Option<R> {
         let mut tasks = self.tasks.borrow_mut();
         let slot = tasks.get_mut(key.slot())?;
         (slot.generation == key.generation()).then(|| with(slot))
-    }
-
-    /// Takes in what other threads have left in the mailbox.
-    fn receive(self: &Rc<Self>) {
-        // No more than that: who sends without a pause must not keep the tasks from running.
-        for _ in 0..MESSAGES {
-            let Some(message) = self.mailbox.inbox.pop() else {
-                break;
-            };
-            match message {
-                Message::Wake(waker, thread) => {
-                    waker.receive();
-                    if waker.queue() {
-                        run_queue::push(waker.key());
-                        self.tell_foreign_wake(waker.key(), thread);
-                    }
-                }
-                Message::Spawn(spawn) => spawn(self),
-            }
-        }
-    }
-
-    /// Cancels all tasks, and those that their destructors spawn, until none is left.
-    fn shut_down(&self) {
-        self.mailbox.inbox.close();
-        while let Some(message) = self.mailbox.inbox.pop() {
-            swallow(|| drop(message));
-        }
-        for _ in 0..LAST_ROUNDS {
-            let unended = self.unended();
-            if unended.is_empty() {
-                break;
-            }
-            unended.into_iter().for_each(|key| self.cancel(key));
-        }
-        run_queue::swap(&mut Vec::new());
-        let endless = self.unended();
-        if !endless.is_empty() {
-            self.alive.update(|alive| alive - endless.len());
-            for key in endless {
-                mem::forget(self.take(key));
-                let joiner = self.slot(key, |slot| {
-                    slot.has_ended = true;
-                    mem::replace(&mut slot.joiner, Joiner::NOBODY)
-                });
-                joiner.into_iter().for_each(|joiner| self.wake(joiner, key));
-            }
-            assert!(
-                std::thread::panicking(),
-                "the runtime cannot end: its tasks spawn new ones in their destructors, {LAST_ROUNDS} \
-                 times in a row; check `is_finished` or a flag of yours before you spawn in a `Drop`",
-            );
-        }
-    }
-
-    /// Those that have not ended, except those that are ending further up the stack: a task may
-    /// own its runtime, whose end is then part of its own.
-    fn unended(&self) -> Vec<TaskKey> {
-        self.keys(|slot| !slot.has_ended && slot.task.is_some())
-    }
-
-    /// Those that have not ended.
-    fn alive(&self) -> Vec<TaskKey> {
-        self.keys(|slot| !slot.has_ended)
     }
 
     fn keys(&self, are_meant: impl Fn(&Slot) -> bool) -> Vec<TaskKey> {

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::Executor;
-use super::task::swallow;
+use super::task::{id_of_generation, swallow};
 
 impl Executor {
     /// Says so, and who waits for what, if nobody can ever wake a task again.
@@ -38,7 +38,7 @@ impl Executor {
         let mut alive = tasks.iter().filter(|(_, slot)| !slot.has_ended);
         Arc::strong_count(&self.main) == 2 + locks(None)
             && alive.all(|(_, slot)| {
-                let id = super::id_of_generation(slot.generation);
+                let id = id_of_generation(slot.generation);
                 let references = slot.task.as_ref().and_then(|it| it.as_ref().references());
                 references.is_none_or(|references| references == 2 + locks(Some(id)))
             })

@@ -4,7 +4,8 @@ use std::fmt;
 use std::panic::Location;
 use std::rc::{Rc, Weak};
 
-use super::slot::TaskKey;
+use super::slot::{Slot, TaskKey};
+use super::task::id_of_generation;
 use super::{Executor, TaskId};
 
 /// The task that is being polled. `None` outside of tasks: the future that [`run`](crate::run) was
@@ -136,6 +137,27 @@ impl PartialEq for TaskRef {
 }
 
 impl Eq for TaskRef {}
+
+impl Executor {
+    /// Those that have not ended.
+    pub(super) fn alive(&self) -> Vec<TaskKey> {
+        self.keys(|slot| !slot.has_ended)
+    }
+
+    /// `None`: it is no task, or there is none any more.
+    pub(super) fn task_ref(self: &Rc<Self>, key: TaskKey) -> Option<TaskRef> {
+        let label = self.slot(key, |slot| self.label(slot))?;
+        Some(TaskRef::new(self, key, label))
+    }
+
+    pub(super) fn label(&self, slot: &Slot) -> Label {
+        Label {
+            id: id_of_generation(slot.generation),
+            name: slot.name.clone(),
+            site: slot.site,
+        }
+    }
+}
 
 /// Who a task is, in all messages about it.
 #[derive(Clone)]

@@ -59,7 +59,7 @@ pub(crate) const VARIANTS: &[(&str, &[Edit], &str)] = &[
     (
         "messages_that_are_left_for_the_next_turn_are_not_lost",
         &[Edit {
-            file: "mod.rs",
+            file: "mailbox.rs",
             find: "const MESSAGES: usize = 1024;",
             replace: "const MESSAGES: usize = 1;",
         }],
@@ -98,7 +98,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a_wake_is_received_when_its_task_is_not_queued_only",
         edits: &[Edit {
-            file: "mod.rs",
+            file: "mailbox.rs",
             find: "waker.receive();
                     if waker.queue() {",
             replace: "if waker.queue() {
@@ -111,7 +111,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         name: "a_wake_is_received_after_the_poll",
         edits: &[
             Edit {
-                file: "mod.rs",
+                file: "mailbox.rs",
                 find: "                    waker.receive();\n",
                 replace: "",
             },
@@ -265,7 +265,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "the_inbox_stays_open",
         edits: &[Edit {
-            file: "mod.rs",
+            file: "shut_down.rs",
             find: "self.mailbox.inbox.close();",
             replace: "",
         }],
@@ -275,7 +275,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "the_inbox_is_closed_too_late",
         edits: &[Edit {
-            file: "mod.rs",
+            file: "shut_down.rs",
             find: "self.mailbox.inbox.close();
         while let Some(message) = self.mailbox.inbox.pop() {
             swallow(|| drop(message));
@@ -291,9 +291,9 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "the_inbox_is_closed_but_not_emptied",
         edits: &[Edit {
-            file: "mod.rs",
+            file: "shut_down.rs",
             find: "while let Some(message) = self.mailbox.inbox.pop() {",
-            replace: "while let Some(message) = None::<Message> {",
+            replace: "while let Some(message) = None::<super::mailbox::Message> {",
         }],
         model: M5,
         panic: LEFT,

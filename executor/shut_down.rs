@@ -1,0 +1,57 @@
+//! The end of a runtime: all of its tasks are cancelled, whatever their destructors do meanwhile.
+
+use std::mem;
+
+use super::slot::{Joiner, TaskKey};
+use super::task::swallow;
+use super::{Executor, run_queue};
+
+/// How many times in a row the end of a runtime may find tasks that were spawned by the destructors
+/// of those it has just cancelled.
+const LAST_ROUNDS: usize = 100_000;
+
+impl Executor {
+    /// Cancels all tasks, and those that their destructors spawn, until none is left.
+    pub(super) fn shut_down(&self) {
+        self.mailbox.inbox.close();
+        while let Some(message) = self.mailbox.inbox.pop() {
+            swallow(|| drop(message));
+        }
+        for _ in 0..LAST_ROUNDS {
+            let unended = self.unended();
+            if unended.is_empty() {
+                break;
+            }
+            unended.into_iter().for_each(|key| self.cancel(key));
+        }
+        run_queue::swap(&mut Vec::new());
+        let endless = self.unended();
+        if !endless.is_empty() {
+            self.give_up(endless);
+        }
+    }
+
+    /// Leaves these as they are, so that nobody waits for them, and complains.
+    fn give_up(&self, endless: Vec<TaskKey>) {
+        self.alive.update(|alive| alive - endless.len());
+        for key in endless {
+            mem::forget(self.take(key));
+            let joiner = self.slot(key, |slot| {
+                slot.has_ended = true;
+                mem::replace(&mut slot.joiner, Joiner::NOBODY)
+            });
+            joiner.into_iter().for_each(|joiner| self.wake(joiner, key));
+        }
+        assert!(
+            std::thread::panicking(),
+            "the runtime cannot end: its tasks spawn new ones in their destructors, {LAST_ROUNDS} \
+             times in a row; check `is_finished` or a flag of yours before you spawn in a `Drop`",
+        );
+    }
+
+    /// Those that have not ended, except those that are ending further up the stack: a task may
+    /// own its runtime, whose end is then part of its own.
+    fn unended(&self) -> Vec<TaskKey> {
+        self.keys(|slot| !slot.has_ended && slot.task.is_some())
+    }
+}
