@@ -32,6 +32,9 @@
 //! the registration is found armed. A connection whose handler is busy elsewhere costs one event,
 //! and is then left alone: neither bytes that nobody reads nor a hang-up can make it spin.
 
+mod budget;
+mod clock;
+mod current;
 mod loan;
 mod observer;
 pub mod selector;
@@ -39,36 +42,33 @@ mod source;
 mod time;
 mod timer;
 mod waiters;
+mod waits;
 mod watch;
 
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::os::fd::RawFd;
-use std::panic::Location;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::Waker;
 use std::time::{Duration, Instant};
 use std::vec;
 
+use self::budget::BUDGET;
+use self::clock::Clock;
 use self::selector::{Backend, Interest, Notifier, Selector};
 use self::timer::TimerQueue;
 use self::waiters::{Enrolled, Ticket};
 use self::watch::Watch;
 
+pub(crate) use self::clock::Monotonic;
+pub(crate) use self::current::Entered;
 pub(crate) use self::loan::Loan;
 pub use self::observer::{By, Event, Observer, TaskId};
 pub(crate) use self::source::Waiter;
 pub use self::source::{Direction, Source};
 pub(crate) use self::time::{Call, now};
 pub use self::time::{Interval, MissedTicks, Sleep, interval, interval_at, sleep, sleep_until};
-
-/// How many operations on sockets that never have to wait a task may do before it must let the
-/// others run: a peer that sends without a pause cannot starve them.
-const BUDGET: u32 = 128;
-
-thread_local! {
-    static CURRENT: RefCell<Option<Rc<Reactor>>> = const { RefCell::new(None) };
-}
+pub(crate) use self::waits::Wait;
 
 pub(crate) struct Reactor {
     selector: RefCell<Selector<Rc<Watch>>>,
@@ -96,30 +96,9 @@ pub(crate) struct Counters {
     pub(crate) sources: Cell<usize>,
 }
 
-/// What somebody waits for.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Wait {
-    Handle { fd: RawFd, direction: Direction },
-    Timer { deadline: Instant },
-}
-
 /// Adds to a counter.
 pub(crate) fn count(counter: &Cell<u64>, more: usize) {
     counter.set(counter.get().wrapping_add(more as u64));
-}
-
-/// Where a reactor reads the time.
-pub(crate) trait Clock {
-    fn now(&self) -> Instant;
-}
-
-/// The clock of the machine, which never goes backwards.
-pub(crate) struct Monotonic;
-
-impl Clock for Monotonic {
-    fn now(&self) -> Instant {
-        Instant::now()
-    }
 }
 
 impl Reactor {
@@ -323,40 +302,6 @@ impl Reactor {
         self.last_ticket.get()
     }
 
-    /// Spends one operation of the task that is being polled. When it has none left it yields, and
-    /// starts anew: under a foreign executor, which knows nothing of this, no more is lost than a
-    /// moment.
-    #[inline]
-    fn spend(&self, cx: &mut Context<'_>) -> Poll<()> {
-        match self.budget.get() {
-            0 => {
-                self.renew_budget();
-                self.is_overdue.set(true);
-                cx.waker().wake_by_ref();
-                Poll::Pending
-            }
-            left => {
-                self.budget.set(left - 1);
-                Poll::Ready(())
-            }
-        }
-    }
-
-    /// Whether to look at the selector soon, because a task has used up its budget.
-    pub(crate) fn is_overdue(&self) -> bool {
-        self.is_overdue.get()
-    }
-
-    /// The executor is about to poll another task.
-    pub(crate) fn renew_budget(&self) {
-        self.budget.set(BUDGET);
-    }
-
-    /// Whether its runtime runs on this thread.
-    pub(crate) fn is_current(&self) -> bool {
-        self.is_current.get()
-    }
-
     /// Tells the observer, if there is one.
     #[inline]
     pub(crate) fn observe<'a>(&self, event: impl FnOnce() -> Event<'a>) {
@@ -391,79 +336,10 @@ impl Reactor {
         self.selector.borrow().notifier()
     }
 
-    /// Whether anybody waits here.
-    pub(crate) fn is_awaited(&self) -> bool {
-        let is_awaited = |watch: Rc<Watch>| {
-            let [readers, writers] = &*watch.waiters.borrow();
-            readers.is_awaited() || writers.is_awaited()
-        };
-        !self.timers.borrow().is_empty()
-            || (self.selector.borrow().registrations()).any(|it| is_awaited(it.key))
-    }
-
-    /// Calls `each` with the waker of everybody who waits here, and what for.
-    pub(crate) fn each_wait(&self, mut each: impl FnMut(&Waker, Wait)) {
-        for registration in self.selector.borrow().registrations() {
-            let watch = registration.key;
-            for direction in [Direction::Read, Direction::Write] {
-                let fd = watch.fd;
-                let wait = Wait::Handle { fd, direction };
-                watch.waiters(direction).each(|waker| each(waker, wait));
-            }
-        }
-        self.timers
-            .borrow()
-            .each(|deadline, waker| each(waker, Wait::Timer { deadline }));
-    }
-
     pub(crate) fn timers(&self) -> usize {
         self.timers.borrow().len()
     }
-
-    /// Makes this the reactor of the thread, until the guard is dropped.
-    pub(crate) fn enter(self: &Rc<Self>) -> Entered {
-        let former = CURRENT.try_with(|current| current.replace(Some(Rc::clone(self))));
-        let former = former.ok().flatten();
-        let was_current = self.is_current.replace(true);
-        Entered {
-            former,
-            reactor: Rc::clone(self),
-            was_current,
-        }
-    }
-
-    /// Does something with the reactor of the runtime that runs on this thread.
-    #[inline]
-    fn with_current<R>(with: impl FnOnce(&Rc<Self>) -> R) -> Option<R> {
-        CURRENT
-            .try_with(|current| current.borrow().as_ref().map(with))
-            .ok()
-            .flatten()
-    }
-
-    /// The reactor of the runtime that runs on this thread.
-    fn current() -> Option<Rc<Self>> {
-        Self::with_current(Rc::clone)
-    }
-
-    /// The same, for a call that means nothing without one.
-    #[track_caller]
-    pub(crate) fn expect_current(call: &str) -> Rc<Self> {
-        // No closure: it would have a place of its own, instead of the caller's.
-        match Self::current() {
-            Some(reactor) => reactor,
-            None => panic!("{call}: {OUTSIDE}"),
-        }
-    }
-
-    /// The same, for a future that was made at `site` and is polled only now.
-    pub(crate) fn expect_current_at(call: &str, site: &Location<'_>) -> Rc<Self> {
-        Self::current().unwrap_or_else(|| panic!("{call} at {site}: {OUTSIDE}"))
-    }
 }
-
-const OUTSIDE: &str =
-    "no runtime runs on this thread; call it inside of `selio::run` or `Runtime::block_on`";
 
 #[cold]
 fn watched_twice(fd: RawFd) -> io::Error {
@@ -482,22 +358,6 @@ fn elsewhere() -> io::Error {
         "this socket belongs to a runtime that does not run on this thread, and would wait for ever; \
          await it in the runtime that it was made in",
     )
-}
-
-/// Makes the former reactor of the thread the current one again when it is dropped.
-pub(crate) struct Entered {
-    reactor: Rc<Reactor>,
-    was_current: bool,
-    former: Option<Rc<Reactor>>,
-}
-
-impl Drop for Entered {
-    fn drop(&mut self) {
-        self.reactor.is_current.set(self.was_current);
-        let former = self.former.take();
-        // At the exit of the thread there may be no place left to put it.
-        let _ = CURRENT.try_with(|current| current.replace(former));
-    }
 }
 
 /// Wakes them all in order, and the rest too if one of the wakers panics.

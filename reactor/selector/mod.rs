@@ -47,6 +47,7 @@
 mod backend;
 #[cfg(target_os = "linux")]
 mod epoll;
+mod error;
 mod event;
 mod mechanism;
 mod notifier;
@@ -57,11 +58,10 @@ mod table;
 
 use std::fmt;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::time::{Duration, Instant};
 
-use rustix::io::Errno;
-
+use self::error::{explain, is_stale, registered_already, unknown};
 use self::mechanism::{LONGEST_WAIT, Mechanism, Ready, is_watchable};
 use self::table::{Entry, Table};
 
@@ -171,14 +171,7 @@ impl<K: Clone> Selector<K> {
     pub fn register(&mut self, fd: impl AsFd, key: K, interest: Interest) -> io::Result<()> {
         let fd = fd.as_fd();
         if self.table.get(fd.as_raw_fd()).is_some() {
-            return Err(io::Error::new(
-                io::ErrorKind::AlreadyExists,
-                format!(
-                    "Selector::register: fd {} is registered already; modify it, or deregister it \
-                     before it is closed",
-                    fd.as_raw_fd()
-                ),
-            ));
+            return Err(registered_already(fd));
         }
         match self.mechanism.add(fd, interest) {
             Ok(()) => {}
@@ -380,34 +373,4 @@ impl<K: fmt::Debug + Clone> fmt::Debug for Selector<K> {
             .field("registrations", &self.registrations().collect::<Vec<_>>())
             .finish_non_exhaustive()
     }
-}
-
-/// Whether the kernel says that it does not know this handle (any more).
-fn is_stale(error: &io::Error) -> bool {
-    [Errno::BADF, Errno::NOENT]
-        .iter()
-        .any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
-}
-
-fn unknown(call: &str, fd: BorrowedFd<'_>) -> io::Error {
-    io::Error::new(
-        io::ErrorKind::NotFound,
-        format!(
-            "{call}: fd {} is not registered; register it first",
-            fd.as_raw_fd()
-        ),
-    )
-}
-
-/// The kernel's error, with the call, the handle and, where one is known, the way out.
-fn explain(call: &str, fd: BorrowedFd<'_>, error: &io::Error) -> io::Error {
-    let advice = if is_stale(error) {
-        "; was it closed while it was registered?"
-    } else {
-        ""
-    };
-    io::Error::new(
-        error.kind(),
-        format!("{call}: fd {}: {error}{advice}", fd.as_raw_fd()),
-    )
 }

@@ -1,0 +1,78 @@
+//! Which reactor runs on this thread.
+
+use std::cell::RefCell;
+use std::panic::Location;
+use std::rc::Rc;
+
+use super::Reactor;
+
+thread_local! {
+    static CURRENT: RefCell<Option<Rc<Reactor>>> = const { RefCell::new(None) };
+}
+
+const OUTSIDE: &str =
+    "no runtime runs on this thread; call it inside of `selio::run` or `Runtime::block_on`";
+
+impl Reactor {
+    /// Whether its runtime runs on this thread.
+    pub(crate) fn is_current(&self) -> bool {
+        self.is_current.get()
+    }
+
+    /// Makes this the reactor of the thread, until the guard is dropped.
+    pub(crate) fn enter(self: &Rc<Self>) -> Entered {
+        let former = CURRENT.try_with(|current| current.replace(Some(Rc::clone(self))));
+        let former = former.ok().flatten();
+        let was_current = self.is_current.replace(true);
+        Entered {
+            former,
+            reactor: Rc::clone(self),
+            was_current,
+        }
+    }
+
+    /// Does something with the reactor of the runtime that runs on this thread.
+    #[inline]
+    pub(super) fn with_current<R>(with: impl FnOnce(&Rc<Self>) -> R) -> Option<R> {
+        CURRENT
+            .try_with(|current| current.borrow().as_ref().map(with))
+            .ok()
+            .flatten()
+    }
+
+    /// The reactor of the runtime that runs on this thread.
+    pub(super) fn current() -> Option<Rc<Self>> {
+        Self::with_current(Rc::clone)
+    }
+
+    /// The same, for a call that means nothing without one.
+    #[track_caller]
+    pub(crate) fn expect_current(call: &str) -> Rc<Self> {
+        // No closure: it would have a place of its own, instead of the caller's.
+        match Self::current() {
+            Some(reactor) => reactor,
+            None => panic!("{call}: {OUTSIDE}"),
+        }
+    }
+
+    /// The same, for a future that was made at `site` and is polled only now.
+    pub(crate) fn expect_current_at(call: &str, site: &Location<'_>) -> Rc<Self> {
+        Self::current().unwrap_or_else(|| panic!("{call} at {site}: {OUTSIDE}"))
+    }
+}
+
+/// Makes the former reactor of the thread the current one again when it is dropped.
+pub(crate) struct Entered {
+    reactor: Rc<Reactor>,
+    was_current: bool,
+    former: Option<Rc<Reactor>>,
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        self.reactor.is_current.set(self.was_current);
+        let former = self.former.take();
+        // At the exit of the thread there may be no place left to put it.
+        let _ = CURRENT.try_with(|current| current.replace(former));
+    }
+}
