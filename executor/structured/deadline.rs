@@ -10,6 +10,7 @@
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::future::Future;
+use std::mem;
 use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
@@ -223,7 +224,7 @@ impl Limit<'_> {
         let waker = waker.clone();
         let mut waiting = self.deadline.waiting.borrow_mut();
         let former = match self.place {
-            Some(place) => Some(std::mem::replace(&mut waiting[place], waker)),
+            Some(place) => Some(mem::replace(&mut waiting[place], waker)),
             None => {
                 self.place = Some(waiting.insert(waker));
                 None

@@ -8,12 +8,14 @@
 //! the next one in its place: a program may be killed, and often is, while it sleeps in the selector.
 
 use std::collections::HashMap;
+use std::env;
 use std::fmt::{self, Arguments, Write as _};
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
+use std::path::Path;
 use std::process;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::lanes::{Directions, Lane, Lanes};
 use super::{Form, micros, word};
@@ -54,8 +56,8 @@ impl Entries {
         limit: Option<usize>,
     ) -> io::Result<Self> {
         let process = process::id();
-        let program = std::env::args_os().next().unwrap_or_default();
-        let program = std::path::Path::new(&program).file_name();
+        let program = env::args_os().next().unwrap_or_default();
+        let program = Path::new(&program).file_name();
         let program = program.unwrap_or_default().to_string_lossy();
         let mut entries = Self {
             file,
@@ -104,13 +106,8 @@ impl Entries {
             ",\n{{\"name\":\"{name}\",\"ph\":\"{phase}\",\"pid\":{process},\"tid\":{lane},\"ts\":{at:.3}{rest}}}"
         );
         if self.left == Some(1) {
-            self.entry(
-                "cut",
-                'i',
-                Lane::Loop,
-                Duration::ZERO,
-                format_args!(",\"s\":\"p\""),
-            );
+            let whole = format_args!(",\"s\":\"p\"");
+            self.entry("cut", 'i', Lane::Loop, Duration::ZERO, whole);
         }
     }
 
@@ -200,19 +197,17 @@ impl Form for Entries {
                 direction,
                 site,
             } => {
-                let is_read = direction == crate::reactor::Direction::Read;
-                let (to, site) = (Directions(is_read, !is_read), site.to_string());
+                let (to, site) = (Directions::from(direction), site.to_string());
                 let site = Quoted(&site);
                 let args = format_args!("\"fd\":{fd},\"to\":\"{to}\",\"at\":{site}");
                 self.instant(event, lane, at, args);
             }
             Event::Armed { fd, interest } => {
-                let to = Directions(interest.is_readable(), interest.is_writable());
+                let to = Directions::from(interest);
                 self.instant(event, lane, at, format_args!("\"fd\":{fd},\"to\":\"{to}\""));
             }
             Event::Disarmed { fd, interest } => {
-                let of = |it: fn(_) -> bool| interest.is_some_and(it);
-                let to = Directions(of(|it| it.is_readable()), of(|it| it.is_writable()));
+                let to = interest.map_or(Directions(false, false), Directions::from);
                 self.instant(event, lane, at, format_args!("\"fd\":{fd},\"to\":\"{to}\""));
             }
             Event::Ready {
@@ -234,15 +229,10 @@ impl Form for Entries {
                 self.instant(event, lane, at, args);
             }
             Event::TimerSet { deadline, site } => {
-                let left = deadline.saturating_duration_since(std::time::Instant::now());
+                let left = deadline.saturating_duration_since(Instant::now());
                 let (left, site) = (micros(left), site.to_string());
-                let site = Quoted(&site);
-                self.instant(
-                    event,
-                    lane,
-                    at,
-                    format_args!("\"in\":{left:.3},\"at\":{site}"),
-                );
+                let args = format_args!("\"in\":{left:.3},\"at\":{}", Quoted(&site));
+                self.instant(event, lane, at, args);
             }
             Event::TimerFired => self.instant(event, lane, at, format_args!("")),
         }

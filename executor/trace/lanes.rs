@@ -6,7 +6,9 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
+use std::mem;
 
+use crate::reactor::selector::Interest;
 use crate::reactor::{By, Direction, Event, TaskId};
 
 /// Where something happens.
@@ -77,7 +79,7 @@ impl Lanes {
                 readable,
                 writable,
             } => {
-                if std::mem::take(&mut self.has_answered) {
+                if mem::take(&mut self.has_answered) {
                     self.ready.clear();
                 }
                 self.ready.push((fd, readable, writable));
@@ -158,6 +160,19 @@ impl Lanes {
 
 /// As in `read, write`.
 pub(super) struct Directions(pub(super) bool, pub(super) bool);
+
+impl From<Direction> for Directions {
+    fn from(direction: Direction) -> Self {
+        let is_read = direction == Direction::Read;
+        Self(is_read, !is_read)
+    }
+}
+
+impl From<Interest> for Directions {
+    fn from(interest: Interest) -> Self {
+        Self(interest.is_readable(), interest.is_writable())
+    }
+}
 
 impl fmt::Display for Directions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -21,10 +21,10 @@ use std::cell::RefCell;
 use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
-use self::lanes::{Lane, Lanes};
+use self::lanes::Lanes;
 use crate::reactor::{Event, Observer};
 
 pub(super) use self::environment::from_environment;
@@ -148,7 +148,6 @@ fn open(path: &Path) -> io::Result<File> {
 }
 
 fn cannot_create(path: &Path, error: &io::Error) -> io::Error {
-    let path: PathBuf = path.into();
     let problem = format!(
         "cannot create `{}`: {error}; name a file in a folder that exists and may be written",
         path.display()

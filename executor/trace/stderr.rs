@@ -4,11 +4,11 @@ use std::env;
 use std::fmt;
 use std::io::{self, IsTerminal, Write as _};
 use std::mem;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::lanes::{Directions, Lanes};
+use super::lanes::{Directions, Lane, Lanes};
 use super::{Form, micros, word};
-use crate::reactor::{By, Direction, Event};
+use crate::reactor::{By, Event};
 
 pub(super) struct Columns {
     is_coloured: bool,
@@ -115,7 +115,7 @@ impl fmt::Display for What<'_> {
             }
             Event::Done { has_panicked, .. } if has_panicked => f.write_str("with a panic"),
             Event::Woken { task, by } => {
-                f.write_str(&lanes.name(super::Lane::of(task)))?;
+                f.write_str(&lanes.name(Lane::of(task)))?;
                 match lanes.reason(task, by) {
                     Some(fd) => write!(f, ", for fd {fd} is ready"),
                     None => Ok(()),
@@ -127,22 +127,15 @@ impl fmt::Display for What<'_> {
                 direction,
                 site,
             } => {
-                let is_read = direction == Direction::Read;
-                let direction = Directions(is_read, !is_read);
-                write!(f, "fd {fd} to {direction}, at {site}")
+                write!(f, "fd {fd} to {}, at {site}", Directions::from(direction))
             }
             Event::Armed { fd, interest } => {
-                let directions = Directions(interest.is_readable(), interest.is_writable());
-                write!(f, "fd {fd} to {directions}")
+                write!(f, "fd {fd} to {}", Directions::from(interest))
             }
             Event::Disarmed { fd, interest } => {
                 write!(f, "fd {fd}")?;
                 match interest {
-                    Some(it) => write!(
-                        f,
-                        " but to {}",
-                        Directions(it.is_readable(), it.is_writable())
-                    ),
+                    Some(rest) => write!(f, " but to {}", Directions::from(rest)),
                     None => Ok(()),
                 }
             }
@@ -175,7 +168,7 @@ impl fmt::Display for What<'_> {
                 write!(f, ", at {site}")
             }
             Event::TimerSet { deadline, site } => {
-                let left = deadline.saturating_duration_since(std::time::Instant::now());
+                let left = deadline.saturating_duration_since(Instant::now());
                 write!(f, "in {:.1} µs, at {site}", micros(left))
             }
             Event::PollBegins { .. }
