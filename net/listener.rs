@@ -257,6 +257,10 @@ impl TcpListenerBuilder {
     /// # Panics
     ///
     /// When it is polled outside of a runtime.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is left behind: what was bound already is closed.
     #[track_caller]
     pub fn bind(self, addr: impl ToAddrs) -> impl Future<Output = io::Result<TcpListener>> {
         const CALL: &str = "TcpListener::bind";
@@ -278,6 +282,10 @@ impl TcpListenerBuilder {
     /// # Panics
     ///
     /// When it is polled outside of a runtime.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is left behind: what was bound already is closed.
     #[track_caller]
     pub fn bind_all(
         self,

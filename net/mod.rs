@@ -1,6 +1,8 @@
-//! What people call: TCP, Unix sockets, UDP, pipes and standard input.
+//! What people call: sockets, pipes and standard input, and upon them streams and servers.
 //!
 //! ```text
+//!   start_server --> Server         open_connection --> StreamReader, StreamWriter
+//!        |                              |
 //!   TcpListener --accept--> TcpStream --split--> ReadHalf, WriteHalf      UdpSocket
 //!   UnixListener            UnixStream                                    UnixDatagram
 //!        |                      |               PipeReader, PipeWriter         |
@@ -12,10 +14,12 @@
 //!
 //! Its one rule: **a method does what std's method of that name does**, except that it waits for
 //! the selector instead of blocking the thread. Reading and writing take `&self`, so that one task
-//! can do both at once. No call gives `EINTR` back, and none raises `SIGPIPE` where the system knows a
-//! way without (it knows none for pipes and sendfile(2)).
+//! can do both at once. No call gives `EINTR` back, and none raises `SIGPIPE` where the system knows
+//! a way without (it knows none for pipes and sendfile(2)).
 //!
-//! [`process`] and [`signal`] tell their own stories, and are made of sources too.
+//! Streams keep what has been read ahead or cannot be written yet, and sockets keep nothing; a server
+//! accepts, and makes a task of each connection. Those two, [`process`] and [`signal`] tell their own
+//! stories, in folders of their own.
 
 mod addr;
 mod backlog;

@@ -11,9 +11,10 @@
 //!     Selector
 //! ```
 //!
-//! It knows handles, deadlines and wakers, and nothing of tasks. Its one rule: **every borrow ends
-//! before the first waker is called**, so that whoever is woken, or dropped, may come back in and
-//! register, arm or drop whatever they like.
+//! It knows handles, deadlines and wakers, and nothing of tasks. This file has the way down, to the
+//! selector, and the way up, to the wakers. Its one rule: **every borrow ends before the first waker
+//! is called**, so that whoever is woken, or dropped, may come back in and register, arm or drop
+//! whatever they like.
 //!
 //! # The life of a registration
 //!

@@ -72,6 +72,10 @@ impl UdpSocketBuilder {
     /// # Panics
     ///
     /// When it is polled outside of a runtime.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is left behind: what was bound already is closed.
     #[track_caller]
     pub fn bind(self, addr: impl ToAddrs) -> impl Future<Output = io::Result<UdpSocket>> {
         const CALL: &str = "UdpSocket::bind";
