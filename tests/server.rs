@@ -693,6 +693,39 @@ fn handlers_that_wait_for_the_end_do_not_wait_for_each_other() {
     });
 }
 
+#[test]
+fn who_is_no_handler_waits_for_the_goodbyes_of_those_who_wait_for_the_end() {
+    on_each_backend(async || {
+        let server: Rc<OnceCell<Server>> = Rc::default();
+        let inner = Rc::clone(&server);
+        let (started, _) = serve(Server::builder(), async move |stream: TcpStream| {
+            if stream.read(&mut [0; 1]).await? > 0 {
+                inner.get().unwrap().wait_closed().await;
+                turns(5).await; // It has still something to do.
+            }
+            Ok::<(), io::Error>(())
+        })
+        .await;
+        assert!(server.set(started).is_ok());
+        let outside = spawn({
+            let server = Rc::clone(&server);
+            async move {
+                let server = server.get().unwrap();
+                server.wait_closed().await;
+                server.connections()
+            }
+        });
+        let server = server.get().unwrap();
+        let (waiting, other) = (connect_to(server).await, connect_to(server).await);
+        server.close();
+        turns(5).await;
+        (&waiting).write_all(b"x").unwrap();
+        turns(5).await;
+        drop(other); // The last but one.
+        assert_eq!(outside.await.unwrap(), 0, "connections that are still open");
+    });
+}
+
 /// asyncio's `start_unix_server`: all of it comes through the same trait.
 #[test]
 fn unix_sockets_are_served_like_tcp() {

@@ -337,12 +337,15 @@ impl<L: Listener> State<L> {
     /// Waits until the server is closed and all connections are, except those whose handlers wait
     /// for the same thing: they would wait for each other.
     async fn wait_closed(&self) {
-        let _waiting = self
+        let waiting = self
             .connections
             .current()
             .map(|it| Waiting::new(self, it.id()));
-        let is_closed =
-            || self.is_closed() && self.connections.len() <= self.waiting.borrow().len();
+        let is_closed = || {
+            // Who is no handler waits for those too: they have still to say goodbye.
+            let except = waiting.as_ref().map_or(0, |_| self.waiting.borrow().len());
+            self.is_closed() && self.connections.len() <= except
+        };
         self.departure.wait_until(is_closed).await;
     }
 
