@@ -319,9 +319,10 @@ impl<T, B: Buffer<T>> AnyQueue<T, B> {
         if self.is_shut_down() {
             return Err(QueueShutDown(item));
         }
+        // A comparison that panics has put its item all the same: it must be counted, or the queue
+        // would never be empty again.
+        let _counting = Counting(self);
         self.buffer.borrow_mut().push(item);
-        self.unfinished.update(|unfinished| unfinished + 1);
-        self.getters.release();
         Ok(())
     }
 
@@ -340,6 +341,16 @@ impl<T, B: Buffer<T>> AnyQueue<T, B> {
         if unfinished == 0 {
             self.joiners.notify_all();
         }
+    }
+}
+
+/// Counts an item that is put, when this is dropped.
+struct Counting<'a, T, B>(&'a AnyQueue<T, B>);
+
+impl<T, B> Drop for Counting<'_, T, B> {
+    fn drop(&mut self) {
+        self.0.unfinished.update(|unfinished| unfinished + 1);
+        self.0.getters.release();
     }
 }
 
