@@ -320,7 +320,9 @@ impl Executor {
     /// Drops the future of a task that has no result.
     fn abandon(&self, key: TaskKey, mut task: BoxedTask, panic: Option<task::Payload>) {
         let is_cancelled = panic.is_none();
+        let left = task_local::leave();
         task.as_mut().abandon(self, panic);
+        drop(left);
         if self.is_observed && is_cancelled {
             self.tell_cancel(key);
         }

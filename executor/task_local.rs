@@ -146,6 +146,12 @@ fn enter(bindings: &Bindings) -> Entered {
     Entered(exchange(bindings.clone()))
 }
 
+/// Lets no values hold until the guard is dropped, if any do: a future that is cancelled ends in the
+/// middle of another task, whose values are not its own.
+pub(super) fn leave() -> Option<Entered> {
+    is_bound().then(|| enter(&None))
+}
+
 fn exchange(bindings: Bindings) -> Bindings {
     IS_BOUND.with(|is_bound| is_bound.set(bindings.is_some()));
     let exchange = |current: &RefCell<Bindings>| current.replace(bindings);
@@ -153,7 +159,7 @@ fn exchange(bindings: Bindings) -> Bindings {
     BINDINGS.try_with(exchange).unwrap_or_default()
 }
 
-struct Entered(Bindings);
+pub(super) struct Entered(Bindings);
 
 impl Drop for Entered {
     fn drop(&mut self) {
