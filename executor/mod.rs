@@ -194,18 +194,18 @@ impl Executor {
         name: Option<Rc<String>>,
         site: &'static Location<'static>,
     ) -> TaskKey {
-        let mut tasks = self.tasks.borrow_mut();
-        if tasks.len() == tasks.capacity() {
-            // Doubling would cost an idle server's connections up to a slot each.
-            let more = tasks.len() / 8 + 64;
-            tasks.reserve_exact(more);
-        }
         let parent = self
             .polled
             .get()
             .map_or(TaskKey::MAIN, |(parent, _)| parent);
         if self.is_observed {
             self.tell_spawn(id, parent, name.as_deref(), site);
+        }
+        let mut tasks = self.tasks.borrow_mut();
+        if tasks.len() == tasks.capacity() {
+            // Doubling would cost an idle server's connections up to a slot each.
+            let more = tasks.len() / 8 + 64;
+            tasks.reserve_exact(more);
         }
         let entry = tasks.vacant_entry();
         let key = TaskKey::new(entry.key() as u32, id.0 as u32);

@@ -156,21 +156,28 @@ impl Reactor {
         }
         let mut unwanted = Vec::new();
         let mut events = 0;
+        let mut told = Vec::new();
         let since = self.is_observed().then(|| self.clock.now());
         let result = selector.select_each(timeout, |event| {
             events += 1;
-            let (fd, readable, writable) = (event.key.fd, event.readable, event.writable);
+            if self.is_observed() {
+                told.push((event.key.fd, event.readable, event.writable));
+            }
+            if let Some(interest) = event.key.dispatch(event, woken) {
+                unwanted.push((Rc::clone(event.key), interest));
+            }
+        });
+        let since = since.map(|since| (since, selector.backend()));
+        drop(selector);
+        // Not before: who watches may ask who waits.
+        for (fd, readable, writable) in told {
             self.observe(move || Event::Ready {
                 fd,
                 readable,
                 writable,
             });
-            if let Some(interest) = event.key.dispatch(event, woken) {
-                unwanted.push((Rc::clone(event.key), interest));
-            }
-        });
-        if let Some(since) = since {
-            let backend = selector.backend();
+        }
+        if let Some((since, backend)) = since {
             self.observe(move || Event::Selected {
                 backend,
                 timeout,
@@ -178,7 +185,6 @@ impl Reactor {
                 events,
             });
         }
-        drop(selector);
         count(&self.counters.selects, 1);
         count(&self.counters.events, events);
         for (watch, interest) in unwanted {
@@ -199,6 +205,7 @@ impl Reactor {
             None => selector.register(fd, Rc::clone(watch), interest)?,
             Some(_) => selector.modify(fd, Rc::clone(watch), interest)?,
         }
+        drop(selector);
         watch.armed.set(Some(interest));
         count(&self.counters.arms, 1);
         let fd = watch.fd;
@@ -221,6 +228,7 @@ impl Reactor {
             Some(rest) => selector.modify(fd, Rc::clone(watch), rest),
             None => selector.deregister(fd),
         };
+        drop(selector);
         count(&self.counters.disarms, 1);
         let (fd, interest) = (watch.fd, watch.armed.get());
         self.observe(move || Event::Disarmed { fd, interest });
@@ -231,6 +239,7 @@ impl Reactor {
         if !timers.is_empty() {
             let before = woken.len();
             timers.expire(self.clock.now(), woken);
+            drop(timers);
             for _ in before..woken.len() {
                 self.observe(move || Event::TimerFired);
             }

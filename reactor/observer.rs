@@ -30,7 +30,8 @@ impl fmt::Debug for TaskId {
 /// Watches a runtime: [`Builder::observer`](crate::Builder::observer).
 ///
 /// It is called in the middle of things, on the thread of the runtime: it may write down what it is
-/// told, but must neither await nor make, drop or use sockets and timers.
+/// told, and ask [who runs](crate::task::current), [who waits](crate::task::dump) and the
+/// [figures](crate::stats()), but must neither await nor make, drop or use sockets and timers.
 ///
 /// # Examples
 ///
