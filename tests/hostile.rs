@@ -13,8 +13,7 @@ use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
-use std::task::Context;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 struct OnDrop<F: FnMut()>(F);
 impl<F: FnMut()> Drop for OnDrop<F> {
@@ -196,41 +195,122 @@ fn a_payload_that_panics_harms_no_other_task() {
 }
 
 #[test]
-fn who_awaits_a_task_without_end_is_told() {
-    struct Again;
-    impl Drop for Again {
-        fn drop(&mut self) {
-            let _ = catch_unwind(|| {
-                spawn(async {
-                    let _a = Again;
-                    pending::<()>().await;
-                })
-            });
-        }
-    }
-    use std::sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    };
-    struct W(AtomicUsize);
-    impl std::task::Wake for W {
-        fn wake(self: Arc<Self>) {
-            self.0.fetch_add(1, Ordering::SeqCst);
-        }
-    }
-    let _ = (
-        Instant::now(),
-        W(AtomicUsize::new(0)),
-        Context::from_waker(std::task::Waker::noop()),
-    );
-    std::mem::forget(Again);
-}
-
-#[test]
 #[should_panic(expected = "its task belongs to a runtime that does not run on this thread")]
 fn a_handle_that_is_awaited_in_another_runtime_says_so() {
     let _watch = watchdog(30);
     let (here, there) = (Runtime::new().unwrap(), Runtime::new().unwrap());
     let handle = here.block_on(async { spawn(pending::<()>()) });
     let _ = there.block_on(handle);
+}
+
+/// Whatever happens in a runtime, an observer that asks who is there finds nothing borrowed.
+#[test]
+fn an_observer_may_ask_for_the_current_task_the_figures_and_the_dump() {
+    struct Asks(Rc<Cell<u32>>);
+    impl selio::trace::Observer for Asks {
+        fn event(&self, _: &selio::trace::Event<'_>) {
+            let _ = (selio::task::current(), selio::task::all_tasks());
+            let _ = (selio::stats(), selio::task::dump().to_string());
+            self.0.set(self.0.get() + 1);
+        }
+    }
+
+    let _watch = watchdog(30);
+    let asked = Rc::new(Cell::new(0));
+    let builder = Runtime::builder().observer(Asks(Rc::clone(&asked)));
+    builder.build().unwrap().block_on(async {
+        let (a, mut b) = std::os::unix::net::UnixStream::pair().unwrap();
+        let a = Source::new(a).unwrap();
+        let reader = spawn(async move { a.readable().await });
+        let idle = spawn(pending::<()>());
+        selio::sleep(Duration::from_millis(1)).await;
+        b.write_all(b"!").unwrap();
+        reader.await.unwrap().unwrap();
+        idle.cancel();
+        selio::sleep(Duration::from_millis(1)).await;
+    });
+    assert!(asked.get() > 10);
+}
+
+/// The destructor of a cancelled task runs in the middle of the one that cancels it, but not in its
+/// scope.
+#[test]
+fn the_destructor_of_a_cancelled_task_does_not_see_the_values_of_who_cancels_it() {
+    static USER: selio::TaskLocal<&str> = selio::TaskLocal::new();
+    let seen = Rc::new(Cell::new(None));
+    let sees = Rc::clone(&seen);
+    selio::run(async {
+        let background = spawn(async move {
+            let _end = OnDrop(|| sees.set(Some(USER.get().map(|user| *user))));
+            pending::<()>().await;
+        });
+        selio::yield_now().await;
+        let request = USER.scope("ada", async move {
+            background.cancel();
+            assert_eq!(USER.get().as_deref(), Some(&"ada"));
+        });
+        request.await;
+    });
+    assert_eq!(seen.get(), Some(None));
+}
+
+/// A comparison that panics loses no item: the end of the queue is reached.
+#[test]
+fn a_queue_whose_items_cannot_be_compared_can_still_be_ended() {
+    #[derive(PartialEq)]
+    struct Priority(f64);
+    impl Eq for Priority {}
+    impl PartialOrd for Priority {
+        fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+            Some(self.cmp(other))
+        }
+    }
+    impl Ord for Priority {
+        fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+            self.0.partial_cmp(&other.0).unwrap()
+        }
+    }
+
+    let _watch = watchdog(30);
+    let queue = Rc::new(selio::sync::PriorityQueue::unbounded());
+    queue.put_nowait(Priority(1.0)).unwrap_or_else(|_| panic!());
+    let put = catch_unwind(AssertUnwindSafe(|| {
+        queue.put_nowait(Priority(f64::NAN)).is_ok()
+    }));
+    assert!(put.is_err());
+    queue.shutdown(false);
+    selio::run(async {
+        let left = queue.len();
+        for _ in 0..left {
+            // To take it out compares nothing, or panics once more; it does not wait for ever.
+            let _ = catch_unwind(AssertUnwindSafe(|| queue.get_nowait().is_ok()));
+        }
+        assert!(queue.get().await.is_err());
+    });
+}
+
+/// A receiver that is always fast enough keeps no sender from letting others run.
+#[test]
+fn who_sends_datagrams_to_a_path_without_a_pause_lets_others_run() {
+    let _watch = watchdog(30);
+    let path = std::env::temp_dir().join(format!("selio-hostile-{}", std::process::id()));
+    let _ = std::fs::remove_file(&path);
+    selio::run(async {
+        let receiver = selio::net::UnixDatagram::bind(&path).unwrap();
+        let sender = selio::net::UnixDatagram::unbound().unwrap();
+        let others = Rc::new(Cell::new(0));
+        let run = Rc::clone(&others);
+        let other = spawn(async move {
+            loop {
+                run.set(run.get() + 1);
+                selio::yield_now().await;
+            }
+        });
+        for _ in 0..1000 {
+            sender.send_to(b"!", &path).await.unwrap();
+            receiver.try_recv(&mut [0; 8]).unwrap();
+        }
+        assert!(others.get() > 2, "{} polls of the other", others.get());
+        other.cancel();
+    });
 }
