@@ -7,7 +7,7 @@
 //! cargo run --example streams_echo -- client hello 127.0.0.1:7007
 //! ```
 //!
-//! `python3` users know it as
+//! In Python, it is
 //!
 //! ```python
 //! async def handle_client(reader, writer):
@@ -25,8 +25,8 @@
 //! asyncio.run(main())
 //! ```
 //!
-//! What differs: an error is a value, which `?` hands on, and `server` prints it; and `data` lies in
-//! the memory of the reader, so that nothing is copied.
+//! What differs: an error is a value, which `?` hands on, and the server prints it; and `data` is lent
+//! by the reader, so that nothing is copied.
 
 use std::io;
 

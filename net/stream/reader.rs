@@ -26,6 +26,9 @@ const LIMIT: usize = 64 * 1024;
 /// What a method has read ahead stays in here until it is asked for: dropping its future loses
 /// nothing. A method that returns `&[u8]` lends bytes, which are gone for the next call.
 ///
+/// Python's `async for line in reader` is a loop around [`read_line`](Self::read_line), until that
+/// lends nothing.
+///
 /// A message is at most as long as a limit, 64 KiB by default: the peer cannot fill the memory with
 /// a line that never ends. While there are no bytes to keep, a reader keeps no memory for them.
 ///
