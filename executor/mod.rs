@@ -318,6 +318,7 @@ impl Executor {
     }
 
     /// Drops the future of a task that has no result.
+    #[cold]
     fn abandon(&self, key: TaskKey, mut task: BoxedTask, panic: Option<task::Payload>) {
         let is_cancelled = panic.is_none();
         let left = task_local::leave();

@@ -1,12 +1,15 @@
 //! How much a task may do before the others run.
 
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use super::Reactor;
 
 /// How many operations on sockets that never have to wait a task may do before it must let the
 /// others run: a peer that sends without a pause cannot starve them.
-pub(super) const BUDGET: u32 = 128;
+const BUDGET: u32 = 128;
+
+/// The one that does not fit into the budget any more is counted too.
+pub(super) const FULL: u32 = BUDGET + 1;
 
 impl Reactor {
     /// Spends one operation of the task that is being polled. When it has none left it yields, and
@@ -14,18 +17,19 @@ impl Reactor {
     /// moment.
     #[inline]
     pub(super) fn spend(&self, cx: &mut Context<'_>) -> Poll<()> {
-        match self.budget.get() {
-            0 => {
-                self.renew_budget();
-                self.is_overdue.set(true);
-                cx.waker().wake_by_ref();
-                Poll::Pending
-            }
-            left => {
-                self.budget.set(left - 1);
-                Poll::Ready(())
-            }
+        self.budget.update(|left| left - 1);
+        if self.budget.get() > 0 {
+            return Poll::Ready(());
         }
+        self.yield_now(cx.waker());
+        Poll::Pending
+    }
+
+    #[cold]
+    fn yield_now(&self, waker: &Waker) {
+        self.renew_budget();
+        self.is_overdue.set(true);
+        waker.wake_by_ref();
     }
 
     /// Whether to look at the selector soon, because a task has used up its budget.
@@ -35,6 +39,6 @@ impl Reactor {
 
     /// The executor is about to poll another task.
     pub(crate) fn renew_budget(&self) {
-        self.budget.set(BUDGET);
+        self.budget.set(FULL);
     }
 }

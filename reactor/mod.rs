@@ -54,7 +54,7 @@ use std::task::Waker;
 use std::time::{Duration, Instant};
 use std::vec;
 
-use self::budget::BUDGET;
+use self::budget::FULL;
 use self::clock::Clock;
 use self::selector::{Backend, Interest, Notifier, Selector};
 use self::timer::TimerQueue;
@@ -114,7 +114,7 @@ impl Reactor {
             clock,
             observer,
             is_current: Cell::new(false),
-            budget: Cell::new(BUDGET),
+            budget: Cell::new(FULL),
             is_overdue: Cell::new(false),
             last_ticket: Cell::new(Ticket::NONE),
             woken: Cell::default(),

@@ -36,6 +36,11 @@ impl<K> Table<K> {
     pub(super) fn insert(&mut self, fd: RawFd, key: K, interest: Interest) {
         let place = fd as usize;
         if self.entries.len() <= place {
+            if self.entries.capacity() <= place {
+                // Doubling would cost an idle server's connections up to an entry each.
+                let more = place + 1 - self.entries.len();
+                self.entries.reserve_exact(more + place / 8);
+            }
             self.entries.resize_with(place + 1, || None);
         }
         let former = self.entries[place].replace(Entry { key, interest });
