@@ -37,6 +37,7 @@ mod builder;
 mod current;
 mod debug;
 mod dump;
+mod elapsed;
 mod handle;
 mod inbox;
 mod join;
@@ -87,6 +88,7 @@ use crate::reactor::{Reactor, count};
 
 pub use self::builder::Builder;
 pub use self::dump::{Dump, dump};
+pub use self::elapsed::Elapsed;
 pub use self::handle::Handle;
 pub use self::join::{JoinError, JoinHandle};
 pub(crate) use self::pool::{Work, on_thread};
@@ -101,7 +103,7 @@ pub use self::structured::{
 };
 pub use self::task_local::TaskLocal;
 pub use self::task_ref::{TaskRef, all_tasks, current};
-pub use self::timeout::{Elapsed, Timeout, timeout, timeout_at};
+pub use self::timeout::{Timeout, timeout, timeout_at};
 pub use self::to_thread::to_thread;
 pub use self::trace::{Trace, to_file, to_stderr};
 pub use self::yield_now::{YieldNow, yield_now};

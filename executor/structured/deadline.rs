@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use pin_project_lite::pin_project;
 use slab::Slab;
 
-use crate::executor::timeout::Elapsed;
+use crate::executor::Elapsed;
 use crate::reactor::{Call, Sleep, now, sleep_until};
 
 /// A time limit that can be moved, for everything that runs under it by [`scope`](Self::scope).

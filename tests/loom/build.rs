@@ -18,6 +18,7 @@ const CORE: &[&str] = &[
     "builder",
     "current",
     "debug",
+    "elapsed",
     "handle",
     "inbox",
     "join",
