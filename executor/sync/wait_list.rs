@@ -206,26 +206,32 @@ impl<F: Fn() -> bool> Future for Wait<'_, F> {
 }
 
 impl<F> Wait<'_, F> {
+    #[inline]
     fn poll_notified(&mut self, cx: &Context<'_>) -> Poll<Option<Notified>> {
         let mut line = self.list.line.borrow_mut();
-        match *line.state(self.key) {
-            State::Notified(how) => {
-                line.remove(self.key);
-                self.key = Line::NOBODY;
-                Poll::Ready(Some(how))
-            }
-            State::Waiting(ref waker) if waker.will_wake(cx.waker()) => {
-                drop(line);
-                self.tell();
-                Poll::Pending
-            }
-            _ => {
-                drop(line);
-                self.change_waker(cx.waker().clone());
-                // A foreign waker may have done anything meanwhile.
-                self.poll_notified(cx)
-            }
+        if let State::Notified(how) = *line.state(self.key) {
+            line.remove(self.key);
+            self.key = Line::NOBODY;
+            return Poll::Ready(Some(how));
         }
+        drop(line);
+        self.poll_again(cx)
+    }
+
+    /// Nobody has notified it: something else has woken its task, or it has moved to another one.
+    #[cold]
+    fn poll_again(&mut self, cx: &Context<'_>) -> Poll<Option<Notified>> {
+        let waker = cx.waker().clone();
+        let mut line = self.list.line.borrow_mut();
+        let State::Waiting(former) = line.state(self.key) else {
+            drop(line); // The clone of a foreign waker has done it.
+            return self.poll_notified(cx);
+        };
+        let former = mem::replace(former, waker);
+        drop(line);
+        drop(former);
+        self.tell();
+        Poll::Pending
     }
 
     #[inline]
@@ -233,18 +239,6 @@ impl<F> Wait<'_, F> {
         if run_queue::is_observed() {
             tell_wait(self.list.what, self.list.holder.get(), self.site);
         }
-    }
-
-    /// The future was moved to another task.
-    #[cold]
-    fn change_waker(&self, waker: Waker) {
-        let mut line = self.list.line.borrow_mut();
-        let superfluous = match line.state(self.key) {
-            State::Waiting(former) => mem::replace(former, waker),
-            _ => waker,
-        };
-        drop(line);
-        drop(superfluous);
     }
 }
 
