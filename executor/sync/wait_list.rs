@@ -77,11 +77,6 @@ impl WaitList {
         }
     }
 
-    /// Whatever is free is gone.
-    pub(super) fn clear(&self) {
-        self.free.set(0);
-    }
-
     /// Waits until it is notified; not at all if the condition does not hold when this is polled
     /// first. It may be asked twice, but never again once it has not held: so it may claim something.
     #[track_caller]

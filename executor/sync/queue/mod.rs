@@ -262,7 +262,6 @@ impl<T, B: Buffer<T>> AnyQueue<T, B> {
         let mut dropped = B::default();
         if immediate {
             mem::swap(&mut dropped, &mut *self.buffer.borrow_mut());
-            self.getters.clear();
         }
         self.putters.notify_all();
         if self.is_empty() {
@@ -326,7 +325,7 @@ impl<T, B: Buffer<T>> AnyQueue<T, B> {
         Ok(())
     }
 
-    /// For who has claimed an item; it may have been dropped since by a shutdown.
+    /// For who has claimed an item, which a shutdown may have dropped since.
     fn pop(&self) -> Option<T> {
         let item = self.buffer.borrow_mut().pop()?;
         self.putters.release();
