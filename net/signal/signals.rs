@@ -63,7 +63,8 @@ pub fn signal(kind: impl Into<SignalKind>) -> io::Result<Signals> {
 ///
 /// After that the next one ends the process, as it does by default; to see several, keep one
 /// [`signal`]`(SignalKind::SIGINT)`. To have Ctrl-C drop what runs, see
-/// [`run_until_ctrl_c`](super::run_until_ctrl_c).
+/// [`run_until_ctrl_c`](super::run_until_ctrl_c). A program that was started with Ctrl-C ignored, as
+/// a script starts what it runs with `&`, heeds it from now on: it has asked for it.
 ///
 /// # Errors
 ///

@@ -1,5 +1,6 @@
 //! `run`, and Ctrl-C as `asyncio.Runner` has it: the first one drops what runs, a second one kills.
 
+use std::fs;
 use std::future::{Future, poll_fn};
 use std::io::{self, Write};
 use std::pin::pin;
@@ -22,6 +23,9 @@ use crate::executor::Runtime;
 /// [`ctrl_c`](super::ctrl_c) in `main` instead.
 ///
 /// It is for the program's main runtime: the process ends, whatever its other threads do.
+///
+/// A program that was started with Ctrl-C ignored, as a script starts what it runs with `&`, goes on
+/// to ignore it, as it does in Python. (Linux tells; on other systems it is heeded nevertheless.)
 ///
 /// # Panics
 ///
@@ -76,6 +80,9 @@ impl Runtime {
 
 /// `None`: Ctrl-C has come, and `main` was dropped.
 async fn until_ctrl_c<F: Future>(main: F) -> io::Result<Option<F::Output>> {
+    if is_ignored(SignalKind::SIGINT) {
+        return Ok(Some(main.await));
+    }
     let interrupts = signal(SignalKind::SIGINT)?;
     // The handler itself does this: a second Ctrl-C kills even if we never come to hear of the
     // first one, because `main` does not return.
@@ -88,6 +95,14 @@ async fn until_ctrl_c<F: Future>(main: F) -> io::Result<Option<F::Output>> {
         Poll::Pending => interrupts.poll_recv(cx).map_ok(|()| None),
     })
     .await
+}
+
+/// sigaction(2) would tell on every system, but not without unsafe code.
+fn is_ignored(kind: SignalKind) -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask & 1 << (kind.as_raw() - 1) != 0)
 }
 
 fn end_by_ctrl_c() -> ! {
