@@ -8,6 +8,7 @@ mod example;
 
 use std::io::{Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
+use std::os::unix::process::ExitStatusExt;
 use std::process::Output;
 use std::time::Duration;
 
@@ -95,7 +96,7 @@ fn ctrl_c_ends_echo() {
         let address = echo.address();
         let _client = TcpStream::connect(address).unwrap();
         echo.signal("-INT");
-        assert!(!echo.wait());
+        assert_eq!(echo.wait().signal(), Some(2));
     });
 }
 

@@ -158,7 +158,7 @@ fn graceful_lets_those_who_work_end_and_tells_the_idle() {
             ("worked for 500 ms".into(), "bye".into())
         );
         assert_eq!(server.line(), "everybody has left\n");
-        assert!(server.wait());
+        assert!(server.wait().success());
     });
 }
 
@@ -173,7 +173,7 @@ fn graceful_cuts_off_who_takes_too_long() {
         server.type_line("quit");
         assert_eq!(server.line(), "stopping, with 1 connected\n");
         assert_eq!(server.line(), "1 cut off\n");
-        assert!(server.wait());
+        assert!(server.wait().success());
         assert!(!matches!(busy.stream.read(&mut [0; 1]), Ok(1..)));
     });
 }

@@ -13,28 +13,29 @@ mod example;
 mod tasks;
 
 use std::env;
-use std::fs;
 use std::future::pending;
-use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::mem;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
 use std::pin::pin;
-use std::process::{Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
-use rustix::process::{Pid, Signal, getpid, kill_process};
+use rustix::process::{Signal, getpid, kill_process};
 use selio::signal::{SignalKind, Signals, ctrl_c, run_until_ctrl_c, signal};
 use selio::{Builder, Runtime, Source, sleep, spawn, stats, timeout, yield_now};
 use signal_hook::low_level::raise;
 
-use crate::common::{child, deadline, each_backend, is_child, open_fds, turn};
+use crate::common::{
+    child, child_that_ignores_ctrl_c, deadline, each_backend, is_child, open_fds, turn,
+};
 use crate::dropping::drop_at_each_pending;
-use crate::example::example;
+use crate::example::{Server, example};
 use crate::tasks::{
     OnDrop, a_look, in_a_process_of_its_own, on_each_runtime, panic_here, poll_once,
 };
@@ -342,13 +343,18 @@ fn outside_of_a_runtime_it_panics_and_says_where() {
 /// signal; returns what it has [`say`]d.
 #[track_caller]
 fn ends_by(number: i32, test: &str) -> Vec<String> {
+    ends(|| child(test), Some(number))
+}
+
+#[track_caller]
+fn ends(command: impl Fn() -> Command, signal: Option<i32>) -> Vec<String> {
     let mut said = Vec::new();
     each_backend(|backend| {
-        let command = &mut child(test);
+        let command = &mut command();
         let command = command.env("SELIO_SELECTOR", backend.name());
         let output = command.stdin(Stdio::null()).output().unwrap();
         let now = lines(&output);
-        assert_eq!(output.status.signal(), Some(number), "{output:?}");
+        assert_eq!(output.status.signal(), signal, "{output:?}");
         assert!(said.is_empty() || said == now, "{said:?}, then {now:?}");
         said = now;
     });
@@ -536,19 +542,8 @@ fn a_graceful_main_may_await_after_ctrl_c() {
     raise(TERM).unwrap();
 }
 
-/// A shell that runs the tests in the background may have made them ignore Ctrl-C.
-fn is_ctrl_c_ignored() -> bool {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    let ignored = ignored.map_or(0, |mask| u64::from_str_radix(mask.trim(), 16).unwrap());
-    ignored & 1 << (INT - 1) != 0
-}
-
 #[test]
 fn run_leaves_ctrl_c_as_it_is() {
-    if is_ctrl_c_ignored() {
-        return;
-    }
     if !is_child() {
         assert_eq!(ends_by(INT, "run_leaves_ctrl_c_as_it_is"), ["running"]);
         return;
@@ -559,6 +554,28 @@ fn run_leaves_ctrl_c_as_it_is() {
         raise(INT).unwrap();
         say("alive");
     });
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn who_is_started_with_ctrl_c_ignored_ignores_it_until_asking_for_it() {
+    if !is_child() {
+        let name = "who_is_started_with_ctrl_c_ignored_ignores_it_until_asking_for_it";
+        let said = ends(|| child_that_ignores_ctrl_c(name), None);
+        assert_eq!(said, ["still here", "heard it"]);
+        return;
+    }
+    let answer = run_until_ctrl_c(async {
+        raise(INT).unwrap();
+        a_look().await;
+        say("still here");
+        let interrupt = ctrl_c();
+        raise(INT).unwrap();
+        interrupt.await.unwrap();
+        say("heard it");
+        42
+    });
+    assert_eq!(answer, 42);
 }
 
 #[test]
@@ -584,21 +601,19 @@ fn what_was_printed_before_ctrl_c_is_seen() {
 fn the_example_cleans_up_at_ctrl_c() {
     deadline(Duration::from_secs(30), || {
         let lock = env::temp_dir().join(format!("selio-ctrl-c-{}", getpid()));
-        let mut process = example("ctrl_c")
-            .arg(&lock)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        let first = lines.next().unwrap().unwrap();
-        assert_eq!(first, format!("{} is locked: press Ctrl-C", lock.display()));
+        let mut process = Server::start(example("ctrl_c").arg(&lock));
+        let first = format!("{} is locked: press Ctrl-C\n", lock.display());
+        assert_eq!(process.line(), first);
         assert!(lock.exists());
-        kill_process(Pid::from_child(&process), Signal::INT).unwrap();
-        let rest: Vec<_> = lines.map(Result::unwrap).collect();
-        let farewell = format!("cleaned up: {} is gone", lock.display());
-        assert_eq!(rest.last(), Some(&farewell));
+        process.signal("-INT");
+        let farewell = format!("cleaned up: {} is gone\n", lock.display());
+        let mut line = process.line();
+        while line.starts_with("worked for ") {
+            line = process.line();
+        }
+        assert_eq!((line, process.line()), (farewell, String::new()));
         assert!(!lock.exists());
-        assert_eq!(process.wait().unwrap().signal(), Some(INT));
+        assert_eq!(process.wait().signal(), Some(INT));
     });
 }
 

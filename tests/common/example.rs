@@ -6,10 +6,13 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+
+use crate::common::let_children_heed_ctrl_c;
 
 /// An example, which Cargo builds beside the tests.
 pub(crate) fn example(name: &str) -> Command {
+    let_children_heed_ctrl_c();
     let mut path = std::env::current_exe().expect("this binary has a path");
     path.pop();
     path.pop();
@@ -35,7 +38,7 @@ impl Server {
         Self { child, output }
     }
 
-    /// The next line that it prints.
+    /// The next line that it prints; empty if it prints no more.
     pub(crate) fn line(&mut self) -> String {
         let mut line = String::new();
         self.output.read_line(&mut line).expect("it is text");
@@ -67,9 +70,9 @@ impl Server {
         assert!(kill.expect("there is a kill").success());
     }
 
-    /// Waits until it has ended. Whether it ended well.
-    pub(crate) fn wait(&mut self) -> bool {
-        self.child.wait().expect("it is our child").success()
+    /// Waits until it has ended, and says how.
+    pub(crate) fn wait(&mut self) -> ExitStatus {
+        self.child.wait().expect("it is our child")
     }
 }
 

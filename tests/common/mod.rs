@@ -13,12 +13,13 @@ use std::io::{self, Write};
 use std::panic::Location;
 use std::process::{self, Command};
 use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::time::{ClockId, clock_gettime};
 use selio::selector::Backend;
+use signal_hook::{consts::SIGINT, flag};
 
 /// How long a test may take on one backend before it counts as hung.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -51,8 +52,8 @@ pub fn turn() -> MutexGuard<'static, ()> {
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Runs a test and aborts the process if it takes longer than this: a lost wake is a failure that
-/// can be read, not a hang.
+/// Runs a test and aborts the process, and its children, if it takes longer than this: a lost wake is
+/// a failure that can be read, not a hang.
 #[track_caller]
 pub fn deadline<T>(limit: Duration, test: impl FnOnce() -> T) -> T {
     watched(String::new, limit, test)
@@ -78,6 +79,7 @@ pub fn watched<T>(
                     "\n{name}{}: not done after {limit:?}, {place}: was a wake lost?",
                     circumstances()
                 );
+                kill_children();
                 process::abort();
             }
         });
@@ -85,6 +87,13 @@ pub fn watched<T>(
         let _alive = alive;
         test()
     })
+}
+
+/// Ends what this process has started and no destructor will end any more. A test that hangs often
+/// hangs with its servers, which would serve for ever.
+fn kill_children() {
+    let us = process::id().to_string();
+    let _ = Command::new("pkill").args(["-KILL", "-P", &us]).status();
 }
 
 /// Random numbers that can be had again: splitmix64, whose seed is printed when a test panics.
@@ -156,13 +165,46 @@ pub fn cpu_time() -> Duration {
 
 /// A command that runs one test of this binary in a process of its own, where [`is_child`] holds.
 pub fn child(test: &str) -> Command {
+    let_children_heed_ctrl_c();
     let mut command = Command::new(env::current_exe().expect("this binary has a path"));
     command.args([test, "--exact", "--nocapture"]);
     command.env("SELIO_TEST_CHILD", "1");
     command
 }
 
+/// The same, started as a shell starts what it runs in the background.
+pub fn child_that_ignores_ctrl_c(test: &str) -> Command {
+    let child = child(test);
+    let mut shell = Command::new("sh");
+    shell.args(["-c", r#"trap "" INT; exec "$@""#, "sh"]);
+    shell.arg(child.get_program()).args(child.get_args());
+    shell.env("SELIO_TEST_CHILD", "1");
+    shell
+}
+
 /// Whether this process was started by a test through [`child`].
 pub fn is_child() -> bool {
     env::var_os("SELIO_TEST_CHILD").is_some()
+}
+
+/// Gives those that this process starts the default action of Ctrl-C, even if it ignores it.
+///
+/// A shell makes what it runs in the background ignore Ctrl-C, and who ignores a signal hands that
+/// down. A handler is not handed down, exec(2) makes it the default: so we get one, which does
+/// nothing.
+pub fn let_children_heed_ctrl_c() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        if is_ctrl_c_ignored() {
+            flag::register(SIGINT, Arc::default()).expect("SIGINT can be caught");
+        }
+    });
+}
+
+/// Where the system tells it in a file. Elsewhere, run these tests in the foreground.
+fn is_ctrl_c_ignored() -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.map(|mask| u64::from_str_radix(mask.trim(), 16));
+    mask.is_some_and(|mask| mask.expect("it is a mask") & 1 << (SIGINT - 1) != 0)
 }
