@@ -1,5 +1,6 @@
 //! What all streams of bytes have in common, whichever system call moves the bytes.
 
+use std::future::poll_fn;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::ops::Deref;
 use std::os::fd::AsFd;
@@ -20,15 +21,30 @@ pub(super) fn retry<R>(mut call: impl FnMut() -> io::Result<R>) -> io::Result<R>
     }
 }
 
+/// Reads or writes once, unless there is nothing to read into, or to write.
+pub(super) async fn transfer<T>(
+    mut waiter: Waiter<'_, T>,
+    is_empty: bool,
+    mut op: impl FnMut(&T) -> io::Result<usize>,
+) -> io::Result<usize> {
+    match is_empty {
+        true => Ok(0),
+        false => poll_fn(|cx| waiter.poll_io(cx, &mut op)).await,
+    }
+}
+
 /// Fills the buffer, with as many reads as it takes.
-pub(super) async fn read_exact(
+pub(super) async fn read_exact<T>(
     call: &str,
+    mut waiter: Waiter<'_, T>,
     buffer: &mut [u8],
-    mut read: impl AsyncFnMut(&mut [u8]) -> io::Result<usize>,
+    read: impl Fn(&Source<T>, &mut [u8]) -> io::Result<usize>,
 ) -> io::Result<()> {
+    let source = waiter.source();
     let mut filled = 0;
     while filled < buffer.len() {
-        match read(&mut buffer[filled..]).await? {
+        let rest = &mut buffer[filled..];
+        match poll_fn(|cx| waiter.poll_io(cx, |_| read(source, rest))).await? {
             0 => {
                 return Err(io::Error::new(
                     io::ErrorKind::UnexpectedEof,

@@ -1,11 +1,12 @@
 //! `send_file`: from a file into a connection, without a way through this process.
 
+use std::future::{Future, poll_fn};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use super::bytes::retry;
 use super::{TcpStream, UnixStream, socket};
-use crate::reactor::{Direction, Source};
+use crate::reactor::{Direction, Waiter};
 
 /// How much one call may send, so that a fast peer does not keep the thread.
 const CHUNK: usize = 1 << 20;
@@ -56,13 +57,15 @@ macro_rules! impl_send_file {
             /// ```
             #[doc(alias = "sendfile")]
             #[doc(alias = "sock_sendfile")]
-            pub async fn send_file(
+            #[track_caller]
+            pub fn send_file(
                 &self,
                 file: impl AsFd,
                 offset: &mut u64,
                 count: Option<u64>,
-            ) -> io::Result<u64> {
-                send_file(&self.source, file.as_fd(), offset, count).await
+            ) -> impl Future<Output = io::Result<u64>> {
+                let waiter = self.source.waiter(Direction::Write);
+                async move { send_file(waiter, file.as_fd(), offset, count).await }
             }
         }
     )*};
@@ -71,15 +74,15 @@ macro_rules! impl_send_file {
 impl_send_file!(TcpStream, UnixStream);
 
 async fn send_file<T: AsFd>(
-    source: &Source<T>,
+    mut waiter: Waiter<'_, T>,
     file: BorrowedFd<'_>,
     offset: &mut u64,
     count: Option<u64>,
 ) -> io::Result<u64> {
     let start = *offset;
     let end = count.map_or(u64::MAX, |count| start.saturating_add(count));
-    if !send_in_the_kernel(source, file, offset, end).await? {
-        read_and_write(source, file, offset, end).await?;
+    if !send_in_the_kernel(&mut waiter, file, offset, end).await? {
+        read_and_write(&mut waiter, file, offset, end).await?;
     }
     Ok(*offset - start)
 }
@@ -92,22 +95,22 @@ fn next(offset: u64, end: u64, limit: usize) -> usize {
 /// Sends until the end. Whether the system does so.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 async fn send_in_the_kernel<T: AsFd>(
-    source: &Source<T>,
+    waiter: &mut Waiter<'_, T>,
     file: BorrowedFd<'_>,
     offset: &mut u64,
     end: u64,
 ) -> io::Result<bool> {
     use rustix::io::Errno;
     while *offset < end {
-        let sent = source.io(Direction::Write, |stream| {
+        let mut send = |stream: &T| {
             let count = next(*offset, end, CHUNK);
             match rustix::fs::sendfile(stream, file, Some(&mut *offset), count) {
                 Ok(sent) => Ok(Some(sent)),
                 Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => Ok(None),
                 Err(error) => Err(error.into()),
             }
-        });
-        match sent.await? {
+        };
+        match poll_fn(|cx| waiter.poll_io(cx, &mut send)).await? {
             None => return Ok(false),
             Some(0) => break,
             Some(_) => {}
@@ -118,7 +121,7 @@ async fn send_in_the_kernel<T: AsFd>(
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 async fn send_in_the_kernel<T>(
-    _: &Source<T>,
+    _: &mut Waiter<'_, T>,
     _: BorrowedFd<'_>,
     _: &mut u64,
     _: u64,
@@ -127,7 +130,7 @@ async fn send_in_the_kernel<T>(
 }
 
 async fn read_and_write<T: AsFd>(
-    source: &Source<T>,
+    waiter: &mut Waiter<'_, T>,
     file: BorrowedFd<'_>,
     offset: &mut u64,
     end: u64,
@@ -141,9 +144,8 @@ async fn read_and_write<T: AsFd>(
             break;
         }
         while !bytes.is_empty() {
-            let sent = source
-                .io(Direction::Write, |stream| socket::send(stream, bytes))
-                .await?;
+            let mut send = |stream: &T| socket::send(stream, bytes);
+            let sent = poll_fn(|cx| waiter.poll_io(cx, &mut send)).await?;
             *offset += sent as u64;
             bytes = &bytes[sent..];
         }

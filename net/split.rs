@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::future::Future;
 use std::io::{self, IoSlice};
 use std::net::{Shutdown, SocketAddr};
 use std::os::fd::AsFd;
@@ -65,8 +66,9 @@ macro_rules! impl_read_half {
             /// # Cancel safety
             ///
             /// Nothing is lost.
-            pub async fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-                self.stream().read(buffer).await
+            #[track_caller]
+            pub fn read(&self, buffer: &mut [u8]) -> impl Future<Output = io::Result<usize>> {
+                self.stream().read(buffer)
             }
 
             /// See [`TcpStream::read_exact`].
@@ -78,8 +80,9 @@ macro_rules! impl_read_half {
             /// # Cancel safety
             ///
             /// None: see [`TcpStream::read_exact`].
-            pub async fn read_exact(&self, buffer: &mut [u8]) -> io::Result<()> {
-                self.stream().read_exact(buffer).await
+            #[track_caller]
+            pub fn read_exact(&self, buffer: &mut [u8]) -> impl Future<Output = io::Result<()>> {
+                self.stream().read_exact(buffer)
             }
 
             /// See [`TcpStream::peek`].
@@ -91,8 +94,9 @@ macro_rules! impl_read_half {
             /// # Cancel safety
             ///
             /// Nothing is lost.
-            pub async fn peek(&self, buffer: &mut [u8]) -> io::Result<usize> {
-                self.stream().peek(buffer).await
+            #[track_caller]
+            pub fn peek(&self, buffer: &mut [u8]) -> impl Future<Output = io::Result<usize>> {
+                self.stream().peek(buffer)
             }
 
             /// The address of the peer.
@@ -120,8 +124,9 @@ macro_rules! impl_write_half {
             /// # Cancel safety
             ///
             /// If it does not return, nothing was written.
-            pub async fn write(&self, bytes: &[u8]) -> io::Result<usize> {
-                self.stream().write(bytes).await
+            #[track_caller]
+            pub fn write(&self, bytes: &[u8]) -> impl Future<Output = io::Result<usize>> {
+                self.stream().write(bytes)
             }
 
             /// See [`TcpStream::write_vectored`].
@@ -133,8 +138,9 @@ macro_rules! impl_write_half {
             /// # Cancel safety
             ///
             /// If it does not return, nothing was written.
-            pub async fn write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-                self.stream().write_vectored(slices).await
+            #[track_caller]
+            pub fn write_vectored(&self, slices: &[IoSlice<'_>]) -> impl Future<Output = io::Result<usize>> {
+                self.stream().write_vectored(slices)
             }
 
             /// See [`TcpStream::write_all`].
@@ -146,8 +152,9 @@ macro_rules! impl_write_half {
             /// # Cancel safety
             ///
             /// None: see [`TcpStream::write_all`].
-            pub async fn write_all(&self, bytes: &[u8]) -> io::Result<()> {
-                self.stream().write_all(bytes).await
+            #[track_caller]
+            pub fn write_all(&self, bytes: &[u8]) -> impl Future<Output = io::Result<()>> {
+                self.stream().write_all(bytes)
             }
 
             /// Shuts down writing: the peer reads to the end.

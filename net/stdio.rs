@@ -129,13 +129,10 @@ impl Stdin {
     /// # Cancel safety
     ///
     /// Nothing is lost: bytes that were not returned are there for the next read.
-    pub async fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        if buffer.is_empty() {
-            return Ok(0);
-        }
-        self.source
-            .io(Direction::Read, |_| read(&self.source, buffer))
-            .await
+    #[track_caller]
+    pub fn read(&self, buffer: &mut [u8]) -> impl Future<Output = io::Result<usize>> {
+        let waiter = self.source.waiter(Direction::Read);
+        bytes::transfer(waiter, buffer.is_empty(), |_| read(&self.source, buffer))
     }
 
     /// Fills the buffer.
@@ -149,9 +146,10 @@ impl Stdin {
     ///
     /// None: bytes that it has read are in the buffer, but nobody knows how many. Where that
     /// matters, call [`read`](Self::read) in a loop.
-    pub async fn read_exact(&self, buffer: &mut [u8]) -> io::Result<()> {
-        let read = async |buffer: &mut [u8]| self.read(buffer).await;
-        bytes::read_exact("Stdin::read_exact", buffer, read).await
+    #[track_caller]
+    pub fn read_exact(&self, buffer: &mut [u8]) -> impl Future<Output = io::Result<()>> {
+        let waiter = self.source.waiter(Direction::Read);
+        bytes::read_exact("Stdin::read_exact", waiter, buffer, read)
     }
 
     /// Waits until there are bytes, or the end.
@@ -163,8 +161,9 @@ impl Stdin {
     /// # Cancel safety
     ///
     /// Nothing is lost.
-    pub async fn readable(&self) -> io::Result<()> {
-        self.source.readable().await
+    #[track_caller]
+    pub fn readable(&self) -> impl Future<Output = io::Result<()>> {
+        self.source.readable()
     }
 
     /// Reads what is there, without waiting.
@@ -203,13 +202,10 @@ impl Stdout {
     /// # Cancel safety
     ///
     /// If it does not return, nothing was written.
-    pub async fn write(&self, bytes: &[u8]) -> io::Result<usize> {
-        if bytes.is_empty() {
-            return Ok(0);
-        }
-        self.source
-            .io(Direction::Write, |output| write(output, bytes))
-            .await
+    #[track_caller]
+    pub fn write(&self, bytes: &[u8]) -> impl Future<Output = io::Result<usize>> {
+        let waiter = self.source.waiter(Direction::Write);
+        bytes::transfer(waiter, bytes.is_empty(), |output| write(output, bytes))
     }
 
     /// Writes all of it.
@@ -222,9 +218,10 @@ impl Stdout {
     ///
     /// None: a part may have been written, and nobody knows how much. Where that matters, call
     /// [`write`](Self::write) in a loop.
-    pub async fn write_all(&self, mut bytes: &[u8]) -> io::Result<()> {
+    #[track_caller]
+    pub fn write_all(&self, mut bytes: &[u8]) -> impl Future<Output = io::Result<()>> {
         let mut waiter = self.source.waiter(Direction::Write);
-        poll_fn(|cx| bytes::poll_write_all(&mut waiter, cx, &mut bytes, write)).await
+        poll_fn(move |cx| bytes::poll_write_all(&mut waiter, cx, &mut bytes, write))
     }
 
     /// Waits until there is room.
@@ -236,8 +233,9 @@ impl Stdout {
     /// # Cancel safety
     ///
     /// Nothing is lost.
-    pub async fn writable(&self) -> io::Result<()> {
-        self.source.writable().await
+    #[track_caller]
+    pub fn writable(&self) -> impl Future<Output = io::Result<()>> {
+        self.source.writable()
     }
 
     /// Writes what there is room for, without waiting. See [`write`](Self::write).

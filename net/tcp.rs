@@ -89,13 +89,13 @@ impl TcpStream {
         async move {
             Reactor::expect_current_at(call, site);
             let addrs = resolve(call, target, site).await?;
-            first_to_answer(call, addrs, Self::connect_to).await
+            first_to_answer(call, addrs, |addr| Self::connect_to(addr, site)).await
         }
     }
 
     /// [connect(2)](https://man7.org/linux/man-pages/man2/connect.2.html) without blocking: it goes
     /// on in the background until the socket is writable, and then has left an error or a peer.
-    async fn connect_to(addr: SocketAddr) -> io::Result<Self> {
+    async fn connect_to(addr: SocketAddr, site: &'static Location<'static>) -> io::Result<Self> {
         let socket = socket::tcp(addr)?;
         let result = sys::connect(&socket, &addr);
         let stream = Self::register(Reactor::expect_current("TcpStream::connect"), socket);
@@ -105,7 +105,7 @@ impl TcpStream {
             Err(error) => return Err(error.into()),
         }
         loop {
-            stream.writable().await?;
+            stream.source.ready(Direction::Write, site).await?;
             if let Some(error) = stream.take_error()? {
                 return Err(error);
             }
@@ -187,13 +187,16 @@ impl TcpStream {
     /// # Cancel safety
     ///
     /// Nothing is lost.
-    pub async fn read_vectored(&self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        if bytes::are_empty(buffers) {
-            return Ok(0);
-        }
-        self.source
-            .io(Direction::Read, |stream| bytes::readv(stream, buffers))
-            .await
+    #[track_caller]
+    pub fn read_vectored(
+        &self,
+        buffers: &mut [IoSliceMut<'_>],
+    ) -> impl Future<Output = io::Result<usize>> {
+        let (waiter, is_empty) = (
+            self.source.waiter(Direction::Read),
+            bytes::are_empty(buffers),
+        );
+        bytes::transfer(waiter, is_empty, move |it| bytes::readv(it, buffers))
     }
 
     /// Fills the buffer.
@@ -207,9 +210,10 @@ impl TcpStream {
     ///
     /// None: bytes that it has read are in the buffer, but nobody knows how many. Where that
     /// matters, call [`read`](Self::read) in a loop.
-    pub async fn read_exact(&self, buffer: &mut [u8]) -> io::Result<()> {
-        let read = async |buffer: &mut [u8]| self.read(buffer).await;
-        bytes::read_exact("TcpStream::read_exact", buffer, read).await
+    #[track_caller]
+    pub fn read_exact(&self, buffer: &mut [u8]) -> impl Future<Output = io::Result<()>> {
+        let waiter = self.source.waiter(Direction::Read);
+        bytes::read_exact("TcpStream::read_exact", waiter, buffer, recv)
     }
 
     /// Reads, and leaves the bytes where they are for the next read.
@@ -221,13 +225,12 @@ impl TcpStream {
     /// # Cancel safety
     ///
     /// Nothing is lost.
-    pub async fn peek(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        if buffer.is_empty() {
-            return Ok(0);
-        }
-        self.source
-            .io(Direction::Read, |stream| socket::peek(stream, buffer))
-            .await
+    #[track_caller]
+    pub fn peek(&self, buffer: &mut [u8]) -> impl Future<Output = io::Result<usize>> {
+        let waiter = self.source.waiter(Direction::Read);
+        bytes::transfer(waiter, buffer.is_empty(), move |it| {
+            socket::peek(it, buffer)
+        })
     }
 
     /// Waits until there is room, and writes as much as fits into it: at least one byte, unless
@@ -260,15 +263,16 @@ impl TcpStream {
     /// # Cancel safety
     ///
     /// If it does not return, nothing was written.
-    pub async fn write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        if bytes::are_empty(slices) {
-            return Ok(0);
-        }
-        self.source
-            .io(Direction::Write, |stream| {
-                socket::send_vectored(stream, slices)
-            })
-            .await
+    #[track_caller]
+    pub fn write_vectored(
+        &self,
+        slices: &[IoSlice<'_>],
+    ) -> impl Future<Output = io::Result<usize>> {
+        let (waiter, is_empty) = (
+            self.source.waiter(Direction::Write),
+            bytes::are_empty(slices),
+        );
+        bytes::transfer(waiter, is_empty, |it| socket::send_vectored(it, slices))
     }
 
     /// Writes all of it. If two tasks do this at once on one stream, their bytes get mixed: let one

@@ -143,7 +143,7 @@ impl<T> Source<T> {
     #[track_caller]
     #[doc(alias = "add_reader")]
     pub fn readable(&self) -> impl Future<Output = io::Result<()>> {
-        self.ready(Direction::Read)
+        self.ready(Direction::Read, Location::caller())
     }
 
     /// Waits until writing would not have to wait: there is room, a connection was established, or
@@ -159,7 +159,7 @@ impl<T> Source<T> {
     #[track_caller]
     #[doc(alias = "add_writer")]
     pub fn writable(&self) -> impl Future<Output = io::Result<()>> {
-        self.ready(Direction::Write)
+        self.ready(Direction::Write, Location::caller())
     }
 
     /// Tries `op`, and if it would block, arranges that the task is woken when it is worth another
@@ -238,9 +238,14 @@ impl<T> Source<T> {
         poll_fn(move |cx| waiter.poll_io(cx, &mut op))
     }
 
-    #[track_caller]
-    fn ready(&self, direction: Direction) -> impl Future<Output = io::Result<()>> {
+    /// [`readable`](Self::readable) or [`writable`](Self::writable), for who awaits at `site`.
+    pub(crate) fn ready(
+        &self,
+        direction: Direction,
+        site: &'static Location<'static>,
+    ) -> impl Future<Output = io::Result<()>> {
         let mut waiter = self.waiter(direction);
+        waiter.site = site;
         poll_fn(move |cx| waiter.poll_ready(cx))
     }
 

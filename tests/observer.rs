@@ -53,9 +53,7 @@ impl Observer for Scribe {
                 direction,
                 site,
             } => {
-                // The end of connecting is awaited by a line of selio's.
-                let is_of_the_user = *direction == Direction::Write || site.file() == file!();
-                assert!(is_of_the_user, "{site}");
+                assert_eq!(site.file(), file!());
                 format!("would block fd {fd} {direction:?} at {}", site.line())
             }
             Event::Armed { fd, .. } => format!("armed fd {fd}"),

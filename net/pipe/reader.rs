@@ -69,6 +69,7 @@ impl PipeReader {
     /// # Cancel safety
     ///
     /// Nothing is lost: bytes that were not returned are there for the next read.
+    #[track_caller]
     pub fn read(&self, buffer: &mut [u8]) -> impl Future<Output = io::Result<usize>> {
         let mut waiter = self.source.waiter(Direction::Read);
         poll_fn(move |cx| match buffer {
@@ -90,13 +91,16 @@ impl PipeReader {
     /// # Cancel safety
     ///
     /// Nothing is lost.
-    pub async fn read_vectored(&self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        if bytes::are_empty(buffers) {
-            return Ok(0);
-        }
-        self.source
-            .io(Direction::Read, |pipe| bytes::readv(pipe, buffers))
-            .await
+    #[track_caller]
+    pub fn read_vectored(
+        &self,
+        buffers: &mut [IoSliceMut<'_>],
+    ) -> impl Future<Output = io::Result<usize>> {
+        let (waiter, is_empty) = (
+            self.source.waiter(Direction::Read),
+            bytes::are_empty(buffers),
+        );
+        bytes::transfer(waiter, is_empty, move |it| bytes::readv(it, buffers))
     }
 
     /// Fills the buffer.
@@ -110,9 +114,10 @@ impl PipeReader {
     ///
     /// None: bytes that it has read are in the buffer, but nobody knows how many. Where that
     /// matters, call [`read`](Self::read) in a loop.
-    pub async fn read_exact(&self, buffer: &mut [u8]) -> io::Result<()> {
-        let read = async |buffer: &mut [u8]| self.read(buffer).await;
-        bytes::read_exact("PipeReader::read_exact", buffer, read).await
+    #[track_caller]
+    pub fn read_exact(&self, buffer: &mut [u8]) -> impl Future<Output = io::Result<()>> {
+        let waiter = self.source.waiter(Direction::Read);
+        bytes::read_exact("PipeReader::read_exact", waiter, buffer, read)
     }
 
     /// Waits until [`try_read`](Self::try_read) is worth a try. See [`Source::readable`].
@@ -124,8 +129,9 @@ impl PipeReader {
     /// # Cancel safety
     ///
     /// Nothing is lost.
-    pub async fn readable(&self) -> io::Result<()> {
-        self.source.readable().await
+    #[track_caller]
+    pub fn readable(&self) -> impl Future<Output = io::Result<()>> {
+        self.source.readable()
     }
 
     /// Reads what is there, without waiting.

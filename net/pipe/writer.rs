@@ -1,7 +1,7 @@
 //! The end of a pipe that is written.
 
 use std::fmt;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::pin::Pin;
@@ -13,7 +13,7 @@ use rustix::io::ioctl_fionbio;
 
 use super::take_over;
 use crate::net::bytes::{self, retry};
-use crate::reactor::{Direction, Reactor, Source};
+use crate::reactor::{Direction, Reactor, Source, Waiter};
 
 /// The end of a pipe that is written: [`std::io::PipeWriter`], awaited. From [`pipe`](super::pipe()), from std, or
 /// from anything that owns a pipe, as [`std::process::ChildStdin`] does.
@@ -81,13 +81,11 @@ impl PipeWriter {
     /// # Cancel safety
     ///
     /// If it does not return, nothing was written.
-    pub async fn write(&self, bytes: &[u8]) -> io::Result<usize> {
-        if bytes.is_empty() {
-            return Ok(0);
-        }
-        self.source()?
-            .io(Direction::Write, |pipe| bytes::write(pipe, bytes))
-            .await
+    #[track_caller]
+    pub fn write(&self, bytes: &[u8]) -> impl Future<Output = io::Result<usize>> {
+        let waiter = self.waiter();
+        let write = |pipe: &OwnedFd| bytes::write(pipe, bytes);
+        async move { bytes::transfer(waiter?, bytes.is_empty(), write).await }
     }
 
     /// Writes from several slices, one after the other, with one system call: at most 1,024 of
@@ -100,13 +98,14 @@ impl PipeWriter {
     /// # Cancel safety
     ///
     /// If it does not return, nothing was written.
-    pub async fn write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        if bytes::are_empty(slices) {
-            return Ok(0);
-        }
-        self.source()?
-            .io(Direction::Write, |pipe| bytes::writev(pipe, slices))
-            .await
+    #[track_caller]
+    pub fn write_vectored(
+        &self,
+        slices: &[IoSlice<'_>],
+    ) -> impl Future<Output = io::Result<usize>> {
+        let waiter = self.waiter();
+        let write = |pipe: &OwnedFd| bytes::writev(pipe, slices);
+        async move { bytes::transfer(waiter?, bytes::are_empty(slices), write).await }
     }
 
     /// Writes all of it.
@@ -119,9 +118,13 @@ impl PipeWriter {
     ///
     /// None: a part may have been written, and nobody knows how much. Where that matters, call
     /// [`write`](Self::write) in a loop.
-    pub async fn write_all(&self, mut bytes: &[u8]) -> io::Result<()> {
-        let mut waiter = self.source()?.waiter(Direction::Write);
-        poll_fn(|cx| bytes::poll_write_all(&mut waiter, cx, &mut bytes, bytes::write)).await
+    #[track_caller]
+    pub fn write_all(&self, mut bytes: &[u8]) -> impl Future<Output = io::Result<()>> {
+        let waiter = self.waiter();
+        async move {
+            let mut waiter = waiter?;
+            poll_fn(|cx| bytes::poll_write_all(&mut waiter, cx, &mut bytes, bytes::write)).await
+        }
     }
 
     /// Waits until [`try_write`](Self::try_write) is worth a try. See [`Source::writable`].
@@ -133,8 +136,13 @@ impl PipeWriter {
     /// # Cancel safety
     ///
     /// Nothing is lost.
-    pub async fn writable(&self) -> io::Result<()> {
-        self.source()?.writable().await
+    #[track_caller]
+    pub fn writable(&self) -> impl Future<Output = io::Result<()>> {
+        let writable = match self.source() {
+            Ok(source) => Ok(source.writable()),
+            Err(error) => Err(error),
+        };
+        async move { writable?.await }
     }
 
     /// Writes what there is room for, without waiting.
@@ -145,6 +153,11 @@ impl PipeWriter {
     pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         let source = self.source()?;
         retry(|| bytes::write(source, bytes))
+    }
+
+    #[track_caller]
+    fn waiter(&self) -> io::Result<Waiter<'_, OwnedFd>> {
+        Ok(self.source()?.waiter(Direction::Write))
     }
 
     fn source(&self) -> io::Result<&Source<OwnedFd>> {

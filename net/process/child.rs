@@ -1,6 +1,7 @@
 //! A process that was started.
 
 use std::fmt;
+use std::future::Future;
 use std::io;
 use std::process::{self, ExitStatus};
 use std::rc::Rc;
@@ -128,9 +129,13 @@ impl Child {
     /// # Cancel safety
     ///
     /// Nothing is lost: the process goes on, and can be waited for again.
-    pub async fn wait(&mut self) -> io::Result<ExitStatus> {
-        drop(self.stdin.take());
-        self.exited().await
+    #[track_caller]
+    pub fn wait(&mut self) -> impl Future<Output = io::Result<ExitStatus>> {
+        let (stdin, exited) = (&mut self.stdin, self.reaper.wait());
+        async move {
+            drop(stdin.take());
+            exited.await
+        }
     }
 
     /// Waits for its end, and leaves its standard input open: for several tasks that share the
@@ -147,8 +152,9 @@ impl Child {
     /// # Cancel safety
     ///
     /// Nothing is lost.
-    pub async fn exited(&self) -> io::Result<ExitStatus> {
-        self.reaper.wait().await
+    #[track_caller]
+    pub fn exited(&self) -> impl Future<Output = io::Result<ExitStatus>> {
+        self.reaper.wait()
     }
 
     /// The status, if the process has ended.

@@ -2,9 +2,11 @@
 
 use std::cell::Cell;
 use std::fmt;
+use std::future::Future;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
+use std::panic::Location;
 use std::process::ExitStatus;
 use std::rc::Rc;
 use std::time::Duration;
@@ -13,7 +15,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 
 use super::orphans;
-use crate::reactor::{Reactor, Source, sleep};
+use crate::reactor::{Direction, Reactor, Source, sleep};
 
 /// How soon a process that nobody tells us of is asked again, at first and at most.
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
@@ -78,23 +80,29 @@ impl Reaper {
     }
 
     /// Waits for the end, any number of tasks at once.
-    pub(super) async fn wait(&self) -> io::Result<ExitStatus> {
-        if let Some(status) = self.try_wait()? {
-            return Ok(status);
-        }
-        if let Some(pidfd) = &self.pidfd {
-            // In another runtime than ours, or where the selector has no room, it does not wait.
-            let _ = pidfd.readable().await;
-        }
-        // Who was told asks once, unless a debugger is to see the end before us. Who was not asks
-        // from time to time.
-        let mut pause = FIRST_PAUSE;
-        loop {
+    #[track_caller]
+    pub(super) fn wait(&self) -> impl Future<Output = io::Result<ExitStatus>> {
+        let site = Location::caller();
+        let pidfd = self.pidfd.as_ref();
+        let readable = pidfd.map(|pidfd| pidfd.ready(Direction::Read, site));
+        async move {
             if let Some(status) = self.try_wait()? {
                 return Ok(status);
             }
-            sleep(pause).await;
-            pause = LONGEST_PAUSE.min(2 * pause);
+            if let Some(readable) = readable {
+                // In another runtime than ours, or where the selector has no room, it does not wait.
+                let _ = readable.await;
+            }
+            // Who was told asks once, unless a debugger is to see the end before us. Who was not
+            // asks from time to time.
+            let mut pause = FIRST_PAUSE;
+            loop {
+                if let Some(status) = self.try_wait()? {
+                    return Ok(status);
+                }
+                sleep(pause).made_at(site).await;
+                pause = LONGEST_PAUSE.min(2 * pause);
+            }
         }
     }
 

@@ -13,7 +13,7 @@ mod builder;
 mod options;
 
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::net::{self, SocketAddr};
 use std::os::fd::OwnedFd;
@@ -154,10 +154,10 @@ impl UdpSocket {
     /// # Cancel safety
     ///
     /// If it does not return, nothing was sent.
-    pub async fn send(&self, bytes: &[u8]) -> io::Result<usize> {
+    #[track_caller]
+    pub fn send(&self, bytes: &[u8]) -> impl Future<Output = io::Result<usize>> {
         self.source
-            .io(Direction::Write, |socket| socket.send(bytes))
-            .await
+            .io(Direction::Write, move |socket| socket.send(bytes))
     }
 
     /// Waits for the next datagram, and says how many bytes of it are in the buffer.
@@ -169,10 +169,10 @@ impl UdpSocket {
     /// # Cancel safety
     ///
     /// Nothing is lost: a datagram that was not returned is there for the next call.
-    pub async fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
+    #[track_caller]
+    pub fn recv(&self, buffer: &mut [u8]) -> impl Future<Output = io::Result<usize>> {
         self.source
-            .io(Direction::Read, |socket| socket.recv(buffer))
-            .await
+            .io(Direction::Read, move |socket| socket.recv(buffer))
     }
 
     /// Waits until there is room, and sends a datagram to an address. If it is a name, the first of
@@ -196,11 +196,10 @@ impl UdpSocket {
         addr: impl ToAddrs,
     ) -> impl Future<Output = io::Result<usize>> {
         let (target, site) = (addr.to_target(), Location::caller());
+        let mut waiter = self.source.waiter(Direction::Write);
         async move {
             let addr = self.choose(target, site).await?;
-            self.source
-                .io(Direction::Write, |socket| socket.send_to(bytes, addr))
-                .await
+            poll_fn(|cx| waiter.poll_io(cx, |socket| socket.send_to(bytes, addr))).await
         }
     }
 
@@ -233,11 +232,14 @@ impl UdpSocket {
     /// # Cancel safety
     ///
     /// Nothing is lost: a datagram that was not returned is there for the next call.
+    #[track_caller]
     #[doc(alias = "sock_recvfrom")]
-    pub async fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+    pub fn recv_from(
+        &self,
+        buffer: &mut [u8],
+    ) -> impl Future<Output = io::Result<(usize, SocketAddr)>> {
         self.source
-            .io(Direction::Read, |socket| socket.recv_from(buffer))
-            .await
+            .io(Direction::Read, move |socket| socket.recv_from(buffer))
     }
 
     /// Waits for the next datagram, and says how many bytes of it are in the buffer, who has sent
@@ -268,14 +270,16 @@ impl UdpSocket {
     /// # Ok::<(), std::io::Error>(())
     /// # }).unwrap();
     /// ```
-    pub async fn recv_msg(&self, buffer: &mut [u8]) -> io::Result<Received<SocketAddr>> {
-        self.source
-            .io(Direction::Read, |socket| {
-                recv_msg(socket, buffer, |from| {
-                    Ok(from.ok_or(io::ErrorKind::InvalidData)?.try_into()?)
-                })
+    #[track_caller]
+    pub fn recv_msg(
+        &self,
+        buffer: &mut [u8],
+    ) -> impl Future<Output = io::Result<Received<SocketAddr>>> {
+        self.source.io(Direction::Read, move |socket| {
+            recv_msg(socket, buffer, |from| {
+                Ok(from.ok_or(io::ErrorKind::InvalidData)?.try_into()?)
             })
-            .await
+        })
     }
 
     /// [`recv`](Self::recv), but leaves the datagram where it is for the next call.
@@ -287,10 +291,10 @@ impl UdpSocket {
     /// # Cancel safety
     ///
     /// Nothing is lost.
-    pub async fn peek(&self, buffer: &mut [u8]) -> io::Result<usize> {
+    #[track_caller]
+    pub fn peek(&self, buffer: &mut [u8]) -> impl Future<Output = io::Result<usize>> {
         self.source
-            .io(Direction::Read, |socket| socket.peek(buffer))
-            .await
+            .io(Direction::Read, move |socket| socket.peek(buffer))
     }
 
     /// [`recv_from`](Self::recv_from), but leaves the datagram where it is for the next call.
@@ -302,10 +306,13 @@ impl UdpSocket {
     /// # Cancel safety
     ///
     /// Nothing is lost.
-    pub async fn peek_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+    #[track_caller]
+    pub fn peek_from(
+        &self,
+        buffer: &mut [u8],
+    ) -> impl Future<Output = io::Result<(usize, SocketAddr)>> {
         self.source
-            .io(Direction::Read, |socket| socket.peek_from(buffer))
-            .await
+            .io(Direction::Read, move |socket| socket.peek_from(buffer))
     }
 
     /// Waits until receiving is worth a try. See [`Source::readable`].
@@ -317,8 +324,9 @@ impl UdpSocket {
     /// # Cancel safety
     ///
     /// Nothing is lost.
-    pub async fn readable(&self) -> io::Result<()> {
-        self.source.readable().await
+    #[track_caller]
+    pub fn readable(&self) -> impl Future<Output = io::Result<()>> {
+        self.source.readable()
     }
 
     /// Waits until sending is worth a try. See [`Source::writable`].
@@ -330,8 +338,9 @@ impl UdpSocket {
     /// # Cancel safety
     ///
     /// Nothing is lost.
-    pub async fn writable(&self) -> io::Result<()> {
-        self.source.writable().await
+    #[track_caller]
+    pub fn writable(&self) -> impl Future<Output = io::Result<()>> {
+        self.source.writable()
     }
 
     /// [`send`](Self::send), without waiting.

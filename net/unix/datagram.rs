@@ -1,10 +1,12 @@
 //! Datagrams between the processes of one machine.
 
 use std::fmt;
+use std::future::Future;
 use std::io;
 use std::net::Shutdown;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::{self, SocketAddr};
+use std::panic::Location;
 use std::rc::Rc;
 
 use rustix::net::{AddressFamily, SocketAddrAny, SocketType};
@@ -175,10 +177,10 @@ impl UnixDatagram {
     /// # Cancel safety
     ///
     /// If it does not return, nothing was sent.
-    pub async fn send(&self, bytes: &[u8]) -> io::Result<usize> {
+    #[track_caller]
+    pub fn send(&self, bytes: &[u8]) -> impl Future<Output = io::Result<usize>> {
         self.source
-            .io(Direction::Write, |socket| socket::send(socket, bytes))
-            .await
+            .io(Direction::Write, move |socket| socket::send(socket, bytes))
     }
 
     /// Waits for the next datagram. If it is longer than the buffer, the rest of it is lost:
@@ -191,10 +193,10 @@ impl UnixDatagram {
     /// # Cancel safety
     ///
     /// Nothing is lost: a datagram that was not returned is there for the next call.
-    pub async fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
+    #[track_caller]
+    pub fn recv(&self, buffer: &mut [u8]) -> impl Future<Output = io::Result<usize>> {
         self.source
-            .io(Direction::Read, |socket| socket.recv(buffer))
-            .await
+            .io(Direction::Read, move |socket| socket.recv(buffer))
     }
 
     /// Waits until the receiver has room, and sends a datagram to it.
@@ -209,14 +211,24 @@ impl UnixDatagram {
     /// # Cancel safety
     ///
     /// If it does not return, nothing was sent.
-    pub async fn send_to(&self, bytes: &[u8], addr: impl ToUnixAddr) -> io::Result<usize> {
+    #[track_caller]
+    pub fn send_to(
+        &self,
+        bytes: &[u8],
+        addr: impl ToUnixAddr,
+    ) -> impl Future<Output = io::Result<usize>> {
         // What never has to wait lets the others run from time to time, here too.
-        self.source.io(Direction::Write, |_| Ok(())).await?;
-        let mut backoff = Backoff::new();
-        loop {
-            match self.try_send_to(bytes, &addr) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => backoff.pause().await,
-                result => return result,
+        let turn = self.source.io(Direction::Write, |_| Ok(()));
+        let mut backoff = Backoff::new(Location::caller());
+        async move {
+            turn.await?;
+            loop {
+                match self.try_send_to(bytes, &addr) {
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                        backoff.pause().await;
+                    }
+                    result => return result,
+                }
             }
         }
     }
@@ -231,10 +243,13 @@ impl UnixDatagram {
     /// # Cancel safety
     ///
     /// Nothing is lost: a datagram that was not returned is there for the next call.
-    pub async fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+    #[track_caller]
+    pub fn recv_from(
+        &self,
+        buffer: &mut [u8],
+    ) -> impl Future<Output = io::Result<(usize, SocketAddr)>> {
         self.source
-            .io(Direction::Read, |socket| socket.recv_from(buffer))
-            .await
+            .io(Direction::Read, move |socket| socket.recv_from(buffer))
     }
 
     /// Waits for the next datagram, and tells who has sent it, and whether it was longer than the
@@ -247,11 +262,15 @@ impl UnixDatagram {
     /// # Cancel safety
     ///
     /// Nothing is lost: a datagram that was not returned is there for the next call.
-    pub async fn recv_msg(&self, buffer: &mut [u8]) -> io::Result<Received<SocketAddr>> {
+    #[track_caller]
+    pub fn recv_msg(
+        &self,
+        buffer: &mut [u8],
+    ) -> impl Future<Output = io::Result<Received<SocketAddr>>> {
         let from = |addr: Option<SocketAddrAny>| from_wire(addr);
-        self.source
-            .io(Direction::Read, |socket| recv_msg(socket, buffer, from))
-            .await
+        self.source.io(Direction::Read, move |socket| {
+            recv_msg(socket, buffer, from)
+        })
     }
 
     /// Waits for the next datagram, and leaves it where it is for the next call.
@@ -263,10 +282,10 @@ impl UnixDatagram {
     /// # Cancel safety
     ///
     /// Nothing is lost.
-    pub async fn peek(&self, buffer: &mut [u8]) -> io::Result<usize> {
+    #[track_caller]
+    pub fn peek(&self, buffer: &mut [u8]) -> impl Future<Output = io::Result<usize>> {
         self.source
-            .io(Direction::Read, |socket| socket::peek(socket, buffer))
-            .await
+            .io(Direction::Read, move |socket| socket::peek(socket, buffer))
     }
 
     /// Waits until receiving is worth a try. See [`Source::readable`].
@@ -278,8 +297,9 @@ impl UnixDatagram {
     /// # Cancel safety
     ///
     /// Nothing is lost.
-    pub async fn readable(&self) -> io::Result<()> {
-        self.source.readable().await
+    #[track_caller]
+    pub fn readable(&self) -> impl Future<Output = io::Result<()>> {
+        self.source.readable()
     }
 
     /// Waits until sending to the peer is worth a try. See [`Source::writable`].
@@ -291,8 +311,9 @@ impl UnixDatagram {
     /// # Cancel safety
     ///
     /// Nothing is lost.
-    pub async fn writable(&self) -> io::Result<()> {
-        self.source.writable().await
+    #[track_caller]
+    pub fn writable(&self) -> impl Future<Output = io::Result<()>> {
+        self.source.writable()
     }
 
     /// [`send`](Self::send), without waiting.

@@ -91,11 +91,13 @@ impl UnixListener {
     /// # Cancel safety
     ///
     /// Nothing is lost: a connection that was not returned is there for the next call.
-    pub async fn accept(&self) -> io::Result<(UnixStream, SocketAddr)> {
-        self.backlog.accept().await
+    #[track_caller]
+    pub fn accept(&self) -> impl Future<Output = io::Result<(UnixStream, SocketAddr)>> {
+        self.backlog.accept()
     }
 
     /// The connections, as a stream that never ends.
+    #[track_caller]
     pub fn incoming(&self) -> UnixIncoming<'_> {
         UnixIncoming(self.backlog.accept())
     }

@@ -74,23 +74,27 @@ impl UnixStream {
         async move {
             let reactor = Reactor::expect_current_at(CALL, site);
             let addr = addr.map_err(|error| malformed(CALL, &error))?;
-            let stream = Self::connect_to(reactor, &addr).await;
+            let stream = Self::connect_to(reactor, &addr, site).await;
             stream.map_err(|error| explain(CALL, &addr, error))
         }
     }
 
-    async fn connect_to(reactor: Rc<Reactor>, addr: &SocketAddr) -> io::Result<Self> {
+    async fn connect_to(
+        reactor: Rc<Reactor>,
+        addr: &SocketAddr,
+        site: &'static Location<'static>,
+    ) -> io::Result<Self> {
         let socket = socket::open(AddressFamily::UNIX, SocketType::STREAM)?;
         let stream = Self::register(reactor, socket.into());
         let addr = wire(addr)?;
-        let mut backoff = Backoff::new();
+        let mut backoff = Backoff::new(site);
         loop {
             match sys::connect(&stream, &addr) {
                 Ok(()) => return Ok(stream),
                 Err(Errno::AGAIN) => backoff.pause().await,
                 // Not on Linux, where a Unix socket connects at once or not at all.
                 Err(Errno::INPROGRESS | Errno::INTR) => {
-                    stream.writable().await?;
+                    stream.source.ready(Direction::Write, site).await?;
                     return stream.take_error()?.map_or(Ok(stream), Err);
                 }
                 Err(error) => return Err(error.into()),
@@ -167,6 +171,7 @@ impl UnixStream {
     /// # Cancel safety
     ///
     /// Nothing is lost: bytes that were not returned are there for the next read.
+    #[track_caller]
     pub fn read(&self, buffer: &mut [u8]) -> impl Future<Output = io::Result<usize>> {
         let mut waiter = self.source.waiter(Direction::Read);
         poll_fn(move |cx| match buffer {
@@ -188,13 +193,16 @@ impl UnixStream {
     /// # Cancel safety
     ///
     /// Nothing is lost.
-    pub async fn read_vectored(&self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        if bytes::are_empty(buffers) {
-            return Ok(0);
-        }
-        self.source
-            .io(Direction::Read, |stream| bytes::readv(stream, buffers))
-            .await
+    #[track_caller]
+    pub fn read_vectored(
+        &self,
+        buffers: &mut [IoSliceMut<'_>],
+    ) -> impl Future<Output = io::Result<usize>> {
+        let (waiter, is_empty) = (
+            self.source.waiter(Direction::Read),
+            bytes::are_empty(buffers),
+        );
+        bytes::transfer(waiter, is_empty, move |it| bytes::readv(it, buffers))
     }
 
     /// Fills the buffer.
@@ -208,9 +216,10 @@ impl UnixStream {
     ///
     /// None: bytes that it has read are in the buffer, but nobody knows how many. Where that
     /// matters, call [`read`](Self::read) in a loop.
-    pub async fn read_exact(&self, buffer: &mut [u8]) -> io::Result<()> {
-        let read = async |buffer: &mut [u8]| self.read(buffer).await;
-        bytes::read_exact("UnixStream::read_exact", buffer, read).await
+    #[track_caller]
+    pub fn read_exact(&self, buffer: &mut [u8]) -> impl Future<Output = io::Result<()>> {
+        let waiter = self.source.waiter(Direction::Read);
+        bytes::read_exact("UnixStream::read_exact", waiter, buffer, recv)
     }
 
     /// Reads, and leaves the bytes where they are for the next read.
@@ -222,13 +231,12 @@ impl UnixStream {
     /// # Cancel safety
     ///
     /// Nothing is lost.
-    pub async fn peek(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        if buffer.is_empty() {
-            return Ok(0);
-        }
-        self.source
-            .io(Direction::Read, |stream| socket::peek(stream, buffer))
-            .await
+    #[track_caller]
+    pub fn peek(&self, buffer: &mut [u8]) -> impl Future<Output = io::Result<usize>> {
+        let waiter = self.source.waiter(Direction::Read);
+        bytes::transfer(waiter, buffer.is_empty(), move |it| {
+            socket::peek(it, buffer)
+        })
     }
 
     /// Waits until there is room, and writes as much as fits into it: at least one byte, unless
@@ -242,6 +250,7 @@ impl UnixStream {
     /// # Cancel safety
     ///
     /// If it does not return, nothing was written.
+    #[track_caller]
     pub fn write(&self, bytes: &[u8]) -> impl Future<Output = io::Result<usize>> {
         let mut waiter = self.source.waiter(Direction::Write);
         poll_fn(move |cx| match bytes {
@@ -260,15 +269,16 @@ impl UnixStream {
     /// # Cancel safety
     ///
     /// If it does not return, nothing was written.
-    pub async fn write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        if bytes::are_empty(slices) {
-            return Ok(0);
-        }
-        self.source
-            .io(Direction::Write, |stream| {
-                socket::send_vectored(stream, slices)
-            })
-            .await
+    #[track_caller]
+    pub fn write_vectored(
+        &self,
+        slices: &[IoSlice<'_>],
+    ) -> impl Future<Output = io::Result<usize>> {
+        let (waiter, is_empty) = (
+            self.source.waiter(Direction::Write),
+            bytes::are_empty(slices),
+        );
+        bytes::transfer(waiter, is_empty, |it| socket::send_vectored(it, slices))
     }
 
     /// Writes all of it. If two tasks do this at once on one stream, their bytes get mixed: let one
@@ -282,6 +292,7 @@ impl UnixStream {
     ///
     /// None: a part may have been written, and nobody knows how much. Where that matters, call
     /// [`write`](Self::write) in a loop.
+    #[track_caller]
     pub fn write_all(&self, mut bytes: &[u8]) -> impl Future<Output = io::Result<()>> {
         let mut waiter = self.source.waiter(Direction::Write);
         poll_fn(move |cx| bytes::poll_write_all(&mut waiter, cx, &mut bytes, socket::send))
@@ -296,8 +307,9 @@ impl UnixStream {
     /// # Cancel safety
     ///
     /// Nothing is lost.
-    pub async fn readable(&self) -> io::Result<()> {
-        self.source.readable().await
+    #[track_caller]
+    pub fn readable(&self) -> impl Future<Output = io::Result<()>> {
+        self.source.readable()
     }
 
     /// Waits until [`try_write`](Self::try_write) is worth a try. See [`Source::writable`].
@@ -309,8 +321,9 @@ impl UnixStream {
     /// # Cancel safety
     ///
     /// Nothing is lost.
-    pub async fn writable(&self) -> io::Result<()> {
-        self.source.writable().await
+    #[track_caller]
+    pub fn writable(&self) -> impl Future<Output = io::Result<()>> {
+        self.source.writable()
     }
 
     /// Reads what is there, without waiting.
