@@ -6,7 +6,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
-use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
 
 use crate::common::let_children_heed_ctrl_c;
 
@@ -18,6 +18,12 @@ pub(crate) fn example(name: &str) -> Command {
     path.pop();
     path.push("examples");
     path.push(name);
+    assert!(
+        path.exists(),
+        "{} is not there: `cargo test` alone builds the examples too; before `cargo test --test ..`, run \
+         `cargo build --examples`",
+        path.display()
+    );
     let mut command = Command::new(path);
     command.env_remove("SELIO_SELECTOR");
     command
@@ -31,8 +37,19 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start(command: &mut Command) -> Self {
-        let child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
-        let mut child = child.expect("Cargo has built it");
+        Self::spawn(command.stderr(Stdio::null()))
+    }
+
+    /// The same, with what it writes to its standard error.
+    pub(crate) fn start_and_listen(command: &mut Command) -> (Self, BufReader<ChildStderr>) {
+        let mut server = Self::spawn(command.stderr(Stdio::piped()));
+        let errors = server.child.stderr.take().expect("it is piped");
+        (server, BufReader::new(errors))
+    }
+
+    fn spawn(command: &mut Command) -> Self {
+        let child = command.stdout(Stdio::piped()).spawn();
+        let mut child = child.expect("it can be started");
         let output = child.stdout.take().expect("it is piped");
         let output = BufReader::new(output);
         Self { child, output }
