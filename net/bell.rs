@@ -6,16 +6,25 @@ use std::task::{Context, Poll, Waker};
 
 use crate::reactor::wake_all;
 
-/// The number of those who have none.
-const STRANGER: u32 = 0;
+/// How many may gather before those who are gone are looked for.
+const MANY: usize = 32;
 
 /// Rung for all who wait. Who comes later waits for the next time.
 #[derive(Default)]
 pub(super) struct Bell {
     rings: Cell<u32>,
     last_number: Cell<u32>,
-    /// Who waits, told apart by numbers.
-    waiting: RefCell<Vec<(u32, Waker)>>,
+    waiting: RefCell<Vec<(Who, Waker)>>,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Who {
+    /// It leaves when it does not wait any more.
+    Listening(u32),
+    /// It may be gone without a word.
+    Stranger,
+    /// A stranger who was woken to see whether it comes back.
+    Asked,
 }
 
 impl Bell {
@@ -27,13 +36,31 @@ impl Bell {
 
     /// Wakes this one too at the next ring: for who comes through a `poll` function, and cannot keep
     /// a [`Listening`].
+    ///
+    /// Those who do not wait any more cannot say so. Whenever their number has doubled, all of them
+    /// are woken: who still waits comes back, and who has not come back until the next time is
+    /// forgotten.
     pub(super) fn wake_later(&self, waker: &Waker) {
         let waker = waker.clone();
+        let (mut asked, mut gone) = (Vec::new(), Vec::new());
         let mut waiting = self.waiting.borrow_mut();
-        let is_same = |(it, old): &(u32, Waker)| *it == STRANGER && old.will_wake(&waker);
-        if !waiting.iter().any(is_same) {
-            waiting.push((STRANGER, waker));
+        let is_same = |(who, old): &&mut (Who, Waker)| {
+            !matches!(who, Who::Listening(_)) && old.will_wake(&waker)
+        };
+        if let Some((who, _)) = waiting.iter_mut().find(is_same) {
+            *who = Who::Stranger;
+            return;
         }
+        if waiting.len() >= MANY && waiting.len().is_power_of_two() {
+            gone.extend(waiting.extract_if(.., |(who, _)| *who == Who::Asked));
+            for (who, waker) in waiting.iter_mut().filter(|(who, _)| *who == Who::Stranger) {
+                *who = Who::Asked;
+                asked.push(waker.clone());
+            }
+        }
+        waiting.push((Who::Stranger, waker));
+        drop(waiting);
+        wake_all(&mut asked);
     }
 
     pub(super) fn listener(&self) -> Listening<'_> {
@@ -63,6 +90,10 @@ pub(super) struct Listening<'a> {
 }
 
 impl Listening<'_> {
+    fn who(&self) -> Who {
+        Who::Listening(self.number)
+    }
+
     /// Waits for a ring since this was made, or since the last one that was told.
     pub(super) fn poll_ring(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let rings = self.bell.rings.get();
@@ -71,11 +102,11 @@ impl Listening<'_> {
         }
         let waker = cx.waker().clone();
         let mut waiting = self.bell.waiting.borrow_mut();
-        let here = waiting.iter_mut().find(|(it, _)| *it == self.number);
+        let here = waiting.iter_mut().find(|(it, _)| *it == self.who());
         let former = match here {
             Some((_, old)) => Some(mem::replace(old, waker)),
             None => {
-                waiting.push((self.number, waker));
+                waiting.push((self.who(), waker));
                 None
             }
         };
@@ -88,7 +119,7 @@ impl Listening<'_> {
 impl Drop for Listening<'_> {
     fn drop(&mut self) {
         let mut waiting = self.bell.waiting.borrow_mut();
-        let place = waiting.iter().position(|(it, _)| *it == self.number);
+        let place = waiting.iter().position(|(it, _)| *it == self.who());
         let waker = place.map(|place| waiting.remove(place));
         drop(waiting);
         drop(waker);

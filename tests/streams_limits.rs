@@ -10,11 +10,15 @@ mod loopback;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::io::{self, Read, Write};
 use std::net;
+use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread;
 use std::time::Duration;
 
-use loopback::{alive, half_std_pair, raise_file_limit, runtime, std_pair, turns};
+use futures_lite::AsyncWriteExt;
+use loopback::{
+    alive, half_std_pair, on_each_backend, poll_once, raise_file_limit, runtime, std_pair, turns,
+};
 use selio::net::TcpStream;
 use selio::selector::Backend;
 use selio::{Builder, IntoStreams, LimitOverrunError, StreamReader, StreamWriter, spawn, stats};
@@ -217,4 +221,45 @@ fn an_idle_connection_costs_at_most_700_bytes_with_its_task() {
 fn has_answer(client: &net::TcpStream) -> bool {
     client.set_nonblocking(true).unwrap();
     client.peek(&mut [0; 6]).is_ok_and(|n| n == 6)
+}
+
+#[test]
+fn ever_new_tasks_that_give_up_on_a_stalled_writer_leave_next_to_nothing() {
+    on_each_backend(async || {
+        let (peer, stream) = half_std_pair().await;
+        let (reader, writer) = stream.into_streams();
+        writer.set_marks(0..=0).unwrap();
+        while writer.pending() == 0 {
+            writer.write(&BLOCK);
+        }
+        // Some wait all the while, each as a task of its own.
+        let writer = Rc::new(writer);
+        let waiting: Vec<_> = (0..40)
+            .map(|_| {
+                let writer = Rc::clone(&writer);
+                spawn(async move { (&*writer).flush().await })
+            })
+            .collect();
+        turns(2).await;
+        let peak = peak_of(async {
+            for _ in 0..10_000 {
+                let writer = Rc::clone(&writer);
+                let impatient = async move {
+                    let mut output = &*writer;
+                    assert!(poll_once(&mut output.flush()).await.is_none());
+                };
+                spawn(impatient).await.unwrap();
+            }
+        });
+        let peak = peak.await;
+        assert!(peak < 32 * 1024, "{peak} bytes");
+        assert!(waiting.iter().all(|it| !it.is_finished()));
+        // They are told all the same.
+        let received = thread::spawn(move || io::copy(&mut &peer, &mut io::sink()));
+        for task in waiting {
+            task.await.unwrap().unwrap();
+        }
+        drop((reader, writer));
+        assert!(received.join().unwrap().unwrap() > 0);
+    });
 }
