@@ -9,8 +9,9 @@
 //!   own future. It is also what a server's code is: a task among tasks. One line shows the other
 //!   way too, because that is where a program's first task comes from.
 //! - Every echo server has one task per connection, a 4,096-byte buffer in that task, and leaves
-//!   the sockets' options alone. One server is there to show something else: what selio's streams,
-//!   which lend memory to those who have something to say, cost beside its bare sockets.
+//!   the sockets' options alone. Two servers are there to show something else: what selio's streams,
+//!   which lend memory to those who have something to say, cost beside its bare sockets, and what
+//!   `start_server`, which looks after its connections, costs beside a loop that accepts.
 
 mod by_hand;
 mod local_pool;
@@ -25,10 +26,12 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-/// selio first, with bare sockets and with its streams, then the loop that no runtime can beat, then the other runtimes.
-pub const ALL: [Peer; 7] = [
+/// selio first, with bare sockets, with its streams and with its server, then the loop that no
+/// runtime can beat, then the other runtimes.
+pub const ALL: [Peer; 8] = [
     selio::PEER,
     selio::STREAMS,
+    selio::SERVER,
     by_hand::PEER,
     tokio::PEER,
     smol::PEER,

@@ -3,7 +3,9 @@
 use super::{BUFFER, NO_PROGRAMS, Peer, Programs, SECOND, answering_thread, nap};
 use crate::server::connection_closed;
 use selio::net::{TcpListener, TcpStream};
-use selio::{IntoStreams, Runtime, StreamReader, StreamWriter, sleep, spawn, timeout, yield_now};
+use selio::{
+    IntoStreams, Runtime, Server, StreamReader, StreamWriter, sleep, spawn, timeout, yield_now,
+};
 use std::hint::black_box;
 use std::io;
 use std::time::{Duration, Instant};
@@ -30,6 +32,14 @@ pub const STREAMS: Peer = Peer {
     name: "streams",
     programs: NO_PROGRAMS,
     serve: Some(serve_streams),
+    buffer: 0,
+};
+
+/// The same through `start_server`, which looks after its connections.
+pub const SERVER: Peer = Peer {
+    name: "start_server",
+    programs: NO_PROGRAMS,
+    serve: Some(serve_by_server),
     buffer: 0,
 };
 
@@ -185,6 +195,15 @@ fn serve_streams(listener: std::net::TcpListener) -> io::Result<()> {
             let (reader, writer) = stream.into_streams();
             spawn(handle_lines(reader, writer));
         }
+    })
+}
+
+fn serve_by_server(listener: std::net::TcpListener) -> io::Result<()> {
+    Runtime::new()?.block_on(async {
+        let listener = TcpListener::from_std(listener)?;
+        let server = Server::builder().serve_streams([listener], handle_lines)?;
+        server.serve_forever().await;
+        Ok(())
     })
 }
 
