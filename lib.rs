@@ -94,9 +94,12 @@ pub mod task {
 /// One `read` that has to wait is `would-block`, `arm`, `select`, `ready`, `wake`, `poll`. A
 /// program may also ask for this by itself, with [`to_stderr`](trace::to_stderr) or
 /// [`to_file`](trace::to_file) and [`Builder::observer`], or listen with an
-/// [`Observer`](trace::Observer) of its own.
+/// [`Observer`](trace::Observer) of its own. With the cargo feature `tracing`, `to_tracing` hands it
+/// to the crate of that name: a span for each task.
 pub mod trace {
     pub use crate::executor::{Trace, to_file, to_stderr};
+    #[cfg(feature = "tracing")]
+    pub use crate::executor::{Tracing, to_tracing};
     pub use crate::reactor::{By, Event, Observer};
 }
 

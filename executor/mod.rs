@@ -106,6 +106,8 @@ pub use self::task_ref::{TaskRef, all_tasks, current};
 pub use self::timeout::{Timeout, timeout, timeout_at};
 pub use self::to_thread::to_thread;
 pub use self::trace::{Trace, to_file, to_stderr};
+#[cfg(feature = "tracing")]
+pub use self::trace::{Tracing, to_tracing};
 pub use self::yield_now::{YieldNow, yield_now};
 pub use crate::reactor::TaskId;
 

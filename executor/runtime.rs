@@ -124,15 +124,11 @@ impl Runtime {
                 self.executor.main.unqueue();
                 self.executor.reactor.renew_budget();
                 self.executor.set_polled(TaskKey::MAIN, &waker);
-                if self.executor.is_observed {
-                    self.executor.tell_poll(TaskKey::MAIN);
-                }
-                let poll = main.as_mut().poll(&mut cx);
+                let poll = match self.executor.is_observed {
+                    true => self.executor.run_main_observed(main.as_mut(), &mut cx),
+                    false => main.as_mut().poll(&mut cx),
+                };
                 self.executor.polled.set(None);
-                if self.executor.is_observed {
-                    let is_ready = poll.is_ready();
-                    self.executor.tell_end_of_poll(TaskKey::MAIN, is_ready);
-                }
                 if let Poll::Ready(output) = poll {
                     return output;
                 }

@@ -3,8 +3,10 @@
 //! Apart from the code that it tells of, and never inlined there: who is not observed pays for one
 //! comparison.
 
-use std::panic::Location;
-use std::task::Poll;
+use std::future::Future;
+use std::panic::{Location, resume_unwind};
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use super::Executor;
 use super::slot::TaskKey;
@@ -46,14 +48,26 @@ impl Executor {
         poll
     }
 
+    /// Polls the future of `block_on`.
     #[cold]
-    pub(super) fn tell_poll(&self, key: TaskKey) {
+    pub(super) fn run_main_observed<F: Future>(
+        &self,
+        main: Pin<&mut F>,
+        cx: &mut Context<'_>,
+    ) -> Poll<F::Output> {
+        self.tell_poll(TaskKey::MAIN);
+        let poll = contain(|| main.poll(cx));
+        let is_ready = !matches!(poll, Ok(Poll::Pending));
+        self.tell_end_of_poll(TaskKey::MAIN, is_ready);
+        poll.unwrap_or_else(|panic| resume_unwind(panic))
+    }
+
+    fn tell_poll(&self, key: TaskKey) {
         let task = key.id();
         self.reactor.observe(|| Event::PollBegins { task });
     }
 
-    #[cold]
-    pub(super) fn tell_end_of_poll(&self, key: TaskKey, is_ready: bool) {
+    fn tell_end_of_poll(&self, key: TaskKey, is_ready: bool) {
         let task = key.id();
         self.reactor.observe(|| Event::PollEnds { task, is_ready });
     }

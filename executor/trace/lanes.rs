@@ -26,16 +26,6 @@ impl Lane {
     pub(super) fn of(task: Option<TaskId>) -> Self {
         task.map_or(Self::Main, Self::Task)
     }
-
-    /// The task that it is of, as events have it; `None`: the loop.
-    #[allow(clippy::option_option, reason = "events name the main future `None`")]
-    pub(super) fn task(self) -> Option<Option<TaskId>> {
-        match self {
-            Self::Loop => None,
-            Self::Main => Some(None),
-            Self::Task(id) => Some(Some(id)),
-        }
-    }
 }
 
 #[derive(Default)]
@@ -101,11 +91,6 @@ impl Lanes {
             Event::Done { task, .. } | Event::Cancelled { task } => self.ended.push(task),
             _ => {}
         }
-    }
-
-    /// Who is being polled.
-    pub(super) fn polled(&self) -> Lane {
-        self.polled
     }
 
     /// Where an event happens.

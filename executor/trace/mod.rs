@@ -7,6 +7,8 @@
 //!                                          +--> html.rs   the same in a page that draws them
 //! ```
 //!
+//! With the feature `tracing`, `tracing.rs` hands all of it to the crate of that name instead.
+//!
 //! It is an observer like any other: nothing in the executor knows of it but the builder, which
 //! asks the environment. Its one rule: **it never fails a program**. What cannot be written ends
 //! the trace, with one word on stderr.
@@ -16,6 +18,8 @@ mod html;
 mod json;
 mod lanes;
 mod stderr;
+#[cfg(feature = "tracing")]
+mod tracing;
 
 use std::cell::RefCell;
 use std::fmt;
@@ -28,6 +32,8 @@ use self::lanes::Lanes;
 use crate::reactor::{Event, Observer};
 
 pub(super) use self::environment::from_environment;
+#[cfg(feature = "tracing")]
+pub use self::tracing::{Tracing, to_tracing};
 
 /// Writes down what happens in a runtime: from [`to_stderr`] or [`to_file`], for
 /// [`Builder::observer`](crate::Builder::observer).
@@ -184,11 +190,6 @@ impl Observer for Trace {
 
 impl Writing {
     fn event(&mut self, at: Duration, event: &Event<'_>) -> io::Result<()> {
-        if let (Event::PollBegins { .. }, Some(task)) = (event, self.lanes.polled().task()) {
-            // The future of `block_on` has panicked, and nobody told its end.
-            let is_ready = true;
-            self.event(at, &Event::PollEnds { task, is_ready })?;
-        }
         self.lanes.before(event);
         self.form.write(at, event, &self.lanes)?;
         self.lanes.after(event);
