@@ -111,9 +111,6 @@ pub use self::trace::{Tracing, to_tracing};
 pub use self::yield_now::{YieldNow, yield_now};
 pub use crate::reactor::TaskId;
 
-/// How many wakers of ended tasks are kept for the next ones.
-const SPARE_WAKERS: usize = 1024;
-
 pub(crate) struct Executor {
     tasks: RefCell<Slab<Slot>>,
     /// How many of them have not ended.
@@ -128,7 +125,8 @@ pub(crate) struct Executor {
     /// Who is being polled, and what its waker points to.
     polled: Cell<Option<(TaskKey, NonNull<()>)>>,
     mailbox: Arc<Mailbox>,
-    spare_wakers: RefCell<Vec<Wakers>>,
+    /// Those of the task that ended last, for one that is polled for the first time.
+    spare: Cell<Option<Wakers>>,
     reactor: Rc<Reactor>,
     threads: Threads,
     /// The panics of tasks that nobody awaited, if they are to end `block_on`.
@@ -156,7 +154,7 @@ impl Executor {
             is_observed: reactor.is_observed(),
             polled: Cell::new(None),
             mailbox,
-            spare_wakers: RefCell::default(),
+            spare: Cell::default(),
             reactor,
             threads,
             unhandled: ends_on_panic.then(Cell::default),
@@ -231,13 +229,23 @@ impl Executor {
         key
     }
 
-    /// The wakers for a task that is polled for the first time: those of an ended one, if there are
-    /// any that nobody else holds.
+    /// The wakers of a task that is polled for the first time: the spare ones, unless somebody still
+    /// holds them. Two references are those in our hand.
+    #[inline]
     fn wakers(&self, key: TaskKey) -> Wakers {
-        if let Some(wakers) = self.spare_wakers.borrow_mut().pop() {
-            wakers.typed.reuse(key);
-            return wakers;
+        match self.spare.take() {
+            Some(wakers) if Arc::strong_count(&wakers.typed) == 2 => {
+                // What others did with it before they dropped it comes before what is done now.
+                fence(Ordering::Acquire);
+                wakers.typed.reuse(key);
+                wakers
+            }
+            _ => self.new_wakers(key),
         }
+    }
+
+    #[cold]
+    fn new_wakers(&self, key: TaskKey) -> Wakers {
         let typed = Arc::new(TaskWaker::new(key, Arc::clone(&self.mailbox)));
         let waker = Waker::from(Arc::clone(&typed));
         Wakers { typed, waker }
@@ -326,7 +334,7 @@ impl Executor {
     fn abandon(&self, key: TaskKey, mut task: BoxedTask, panic: Option<task::Payload>) {
         let is_cancelled = panic.is_none();
         let left = task_local::leave();
-        task.as_mut().abandon(self, panic);
+        task.as_mut().abandon(panic);
         drop(left);
         if self.is_observed && is_cancelled {
             self.tell_cancel(key);
@@ -364,22 +372,6 @@ impl Executor {
     fn polled_with(&self, waker: &Waker) -> Option<TaskKey> {
         let (key, polled) = self.polled.get()?;
         (polled.as_ptr().cast_const() == waker.data()).then_some(key)
-    }
-
-    /// Keeps the wakers of an ended task for another one. Two references are those in our hand:
-    /// nobody else can wake through them, now or ever.
-    #[inline]
-    fn reclaim(&self, wakers: Option<Wakers>) {
-        if let Some(wakers) = wakers
-            && Arc::strong_count(&wakers.typed) == 2
-        {
-            // What others did with it before they dropped it comes before what is done now.
-            fence(Ordering::Acquire);
-            let mut spare = self.spare_wakers.borrow_mut();
-            if spare.len() < SPARE_WAKERS {
-                spare.push(wakers);
-            }
-        }
     }
 
     fn slot<R>(&self, key: TaskKey, with: impl FnOnce(&mut Slot) -> R) -> Option<R> {

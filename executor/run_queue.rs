@@ -5,7 +5,7 @@
 //! read-modify-write.
 
 use std::cell::{Cell, RefCell};
-use std::mem;
+use std::mem::{self, ManuallyDrop};
 use std::sync::Arc;
 
 use super::Executor;
@@ -17,7 +17,7 @@ thread_local! {
         RunQueue {
             owner: Cell::new(0),
             is_observed: Cell::new(false),
-            keys: RefCell::new(Vec::new()),
+            keys: RefCell::new(ManuallyDrop::new(Vec::new())),
         }
     };
 }
@@ -27,25 +27,25 @@ struct RunQueue {
     owner: Cell<usize>,
     /// Whether anybody wants to know who wakes whom.
     is_observed: Cell<bool>,
-    keys: RefCell<Vec<TaskKey>>,
+    /// Without a destructor, the queue is there up to the very end of the thread. Nothing leaks: it
+    /// has an allocation only while a runtime runs.
+    keys: RefCell<ManuallyDrop<Vec<TaskKey>>>,
 }
 
 /// Queues what `key` gives, if it gives one, and if this is the thread on which the runtime of this
 /// mailbox runs. Whether it is.
 #[inline]
 pub(super) fn push_if_here(mailbox: &Arc<Mailbox>, key: impl FnOnce() -> Option<TaskKey>) -> bool {
-    QUEUE
-        .try_with(|queue| {
-            let is_here = queue.owner.get() == address(mailbox);
-            if is_here && let Some(key) = key() {
-                queue.keys.borrow_mut().push(key);
-                if queue.is_observed.get() {
-                    tell_wake(key);
-                }
+    QUEUE.with(|queue| {
+        let is_here = queue.owner.get() == address(mailbox);
+        if is_here && let Some(key) = key() {
+            queue.keys.borrow_mut().push(key);
+            if queue.is_observed.get() {
+                tell_wake(key);
             }
-            is_here
-        })
-        .unwrap_or(false) // The thread is about to end.
+        }
+        is_here
+    })
 }
 
 #[cold]
@@ -56,36 +56,29 @@ fn tell_wake(key: TaskKey) {
 
 /// Queues a key of the runtime that runs on this thread.
 pub(super) fn push(key: TaskKey) {
-    // At the exit of the thread there may be no queue any more, and nothing will run.
-    let _ = QUEUE.try_with(|queue| queue.keys.borrow_mut().push(key));
+    QUEUE.with(|queue| queue.keys.borrow_mut().push(key));
 }
 
 #[inline]
 pub(super) fn is_empty() -> bool {
-    QUEUE
-        .try_with(|queue| queue.keys.borrow().is_empty())
-        .unwrap_or(true)
+    QUEUE.with(|queue| queue.keys.borrow().is_empty())
 }
 
 /// Whether anybody wants to know what the runtime of this thread does.
 #[inline]
 pub(super) fn is_observed() -> bool {
-    QUEUE
-        .try_with(|queue| queue.is_observed.get())
-        .unwrap_or(false)
+    QUEUE.with(|queue| queue.is_observed.get())
 }
 
 /// Who is queued on this thread.
 pub(super) fn keys() -> Vec<TaskKey> {
-    QUEUE
-        .try_with(|queue| queue.keys.borrow().clone())
-        .unwrap_or_default()
+    QUEUE.with(|queue| queue.keys.borrow().to_vec())
 }
 
 /// Exchanges the queue for another one.
 #[inline]
 pub(super) fn swap(keys: &mut Vec<TaskKey>) {
-    let _ = QUEUE.try_with(|queue| mem::swap(&mut *queue.keys.borrow_mut(), keys));
+    QUEUE.with(|queue| mem::swap(&mut **queue.keys.borrow_mut(), keys));
 }
 
 /// The queue of a runtime that makes room for another one.
@@ -111,13 +104,11 @@ pub(super) fn leave(former: Displaced) -> Vec<TaskKey> {
 }
 
 fn exchange(new: Displaced) -> Displaced {
-    // At the exit of the thread there may be no queue any more, and nothing will run.
-    let exchange = |queue: &RunQueue| Displaced {
+    QUEUE.with(|queue| Displaced {
         owner: queue.owner.replace(new.owner),
         is_observed: queue.is_observed.replace(new.is_observed),
-        keys: queue.keys.replace(new.keys),
-    };
-    QUEUE.try_with(exchange).unwrap_or_default()
+        keys: mem::replace(&mut **queue.keys.borrow_mut(), new.keys),
+    })
 }
 
 fn address(mailbox: &Arc<Mailbox>) -> usize {

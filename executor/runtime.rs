@@ -155,6 +155,7 @@ impl Runtime {
     ///
     /// `polls`, and what it returns, is how many polls there were since the last look. `batch` are
     /// those that ran in the last turn, and then in this one; it is kept for its memory.
+    #[inline]
     fn turn(&self, mut polls: usize, batch: &mut Vec<TaskKey>) -> usize {
         let executor = &self.executor;
         count(&executor.turns, 1);

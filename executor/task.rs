@@ -97,7 +97,7 @@ pub(super) trait Run {
     fn run(self: Pin<&mut Self>, executor: &Executor, key: TaskKey) -> Poll<()>;
 
     /// Ends the task without a result: drops its future, and says why.
-    fn abandon(self: Pin<&mut Self>, executor: &Executor, panic: Option<Payload>);
+    fn abandon(self: Pin<&mut Self>, panic: Option<Payload>);
 
     /// Its outcome, once it has ended: an `Option<Outcome<T>>`, to be looked at or taken.
     fn outcome(self: Pin<&mut Self>) -> Option<&mut dyn Any>;
@@ -127,14 +127,14 @@ where
         let output = std::task::ready!(future.poll(&mut Context::from_waker(&wakers.waker)));
         let outcome = Some(Ok(output));
         this.stage.set(Stage::Ended { outcome });
-        executor.reclaim(this.wakers.take());
+        executor.spare.set(this.wakers.take());
         Poll::Ready(())
     }
 
-    fn abandon(self: Pin<&mut Self>, executor: &Executor, panic: Option<Payload>) {
+    fn abandon(self: Pin<&mut Self>, panic: Option<Payload>) {
         let this = self.project();
         let mut stage = this.stage;
-        executor.reclaim(this.wakers.take());
+        *this.wakers = None;
         // A future whose destructor panics was not cancelled in good order: its handle says so.
         let panic_in_drop = contain(|| stage.set(Stage::Ended { outcome: None })).err();
         let (first, second) = match panic {

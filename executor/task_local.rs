@@ -249,9 +249,9 @@ impl Run for Inheriting {
         poll
     }
 
-    fn abandon(mut self: Pin<&mut Self>, executor: &Executor, panic: Option<Payload>) {
+    fn abandon(mut self: Pin<&mut Self>, panic: Option<Payload>) {
         let entered = enter(&self.bindings);
-        self.as_mut().task().abandon(executor, panic);
+        self.as_mut().task().abandon(panic);
         drop(entered);
         self.bindings = None;
     }
