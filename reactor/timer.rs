@@ -181,9 +181,12 @@ impl TimerQueue {
             .heap
             .extract_if(.., |node| node.deadline <= now)
             .collect();
-        // Counted from the oldest that there can be, so that the order is total.
+        // Counted from the oldest that there can be, so that the order is total. As one number, which
+        // is compared without a branch.
         let oldest = self.sequence.wrapping_add(1);
-        due.sort_by_key(|node| (node.deadline, node.sequence.wrapping_sub(oldest)));
+        due.sort_unstable_by_key(|node| {
+            u128::from(node.deadline) << 32 | u128::from(node.sequence.wrapping_sub(oldest))
+        });
         for node in due {
             self.expire_one(node, woken);
         }
