@@ -35,7 +35,7 @@
 //! | `timeout`, `timeout_at`, `wait_for` | [`timeout`], [`timeout_at`]; to move it, [`Deadline`] |
 //! | `Lock`, `Event`, `Condition`, `Semaphore`, `Barrier`, `Queue` | [`sync`] |
 //! | `to_thread(f)` | [`to_thread`]`(f)` |
-//! | `run_coroutine_threadsafe` | [`Handle::spawn`] |
+//! | `run_coroutine_threadsafe` | [`Handle::spawn`]; for `.result(5)`, [`RemoteHandle::join_timeout`] |
 //! | `loop.getaddrinfo` | [`net::lookup`] |
 //! | `loop.sock_accept`, `sock_recv`, `sock_sendall` | [`net::TcpListener`], [`net::TcpStream`] |
 //! | `open_connection`, `StreamReader`, `StreamWriter` | [`open_connection`], [`StreamReader`], [`StreamWriter`] |

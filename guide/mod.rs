@@ -1,32 +1,40 @@
 //! The guide: from a blocking read to `await`, one idea at a time.
 //!
-//! It follows the nine servers of `examples/ladder`, which you can run and compare, and leads from
-//! there into selio's own files. Read it in order; each chapter needs some minutes. Its programs
-//! are tests, and what it quotes from the outside is compared with what really happens.
-//!
-//! | chapter | question |
-//! |---|---|
-//! | [1](chapter_01) | What does a read do when there is nothing to read? |
-//! | [2](chapter_02) | How can one thread wait for many clients? |
-//! | [3](chapter_03) | Why is it cheap if they are silent? |
-//! | [4](chapter_04) | What is said the second time that one asks? |
-//! | [5](chapter_05) | How does a handler in pieces become one again? |
-//! | [6](chapter_06) | How does it say "wake me"? |
-//! | [7](chapter_07) | Whose turn is it? |
-//! | [8](chapter_08) | Who knows who waits for what? |
-//! | [9](chapter_09) | And for time to pass? |
-//! | [10](chapter_10) | What happens in one `read().await`? |
-//! | [11](chapter_11) | How does one stop waiting? |
-//! | [12](chapter_12) | Where does asyncio do the same? |
-//!
-//! Beside them: a [comparison] of select, poll, epoll and kqueue, every public name of [asyncio] with
-//! its counterpart, a [glossary], and [exercises]. This is what all of it is about:
-//!
-#![doc = include_str!("pictures/await.svg")]
+#![doc = links!()]
+#![doc = include_str!("README.md")]
+
+/// Where the links of a text lead in the documentation. They come first, and so take the place of
+/// those at its end, which lead to files; pictures are written out, as no file lies beside a page.
+macro_rules! links {
+    () => {
+        concat!(
+            "[guide]: crate::guide\n",
+            "[01]: crate::guide::chapter_01\n",
+            "[02]: crate::guide::chapter_02\n",
+            "[03]: crate::guide::chapter_03\n",
+            "[04]: crate::guide::chapter_04\n",
+            "[05]: crate::guide::chapter_05\n",
+            "[06]: crate::guide::chapter_06\n",
+            "[07]: crate::guide::chapter_07\n",
+            "[08]: crate::guide::chapter_08\n",
+            "[09]: crate::guide::chapter_09\n",
+            "[10]: crate::guide::chapter_10\n",
+            "[11]: crate::guide::chapter_11\n",
+            "[12]: crate::guide::chapter_12\n",
+            "[comparison]: crate::guide::comparison\n",
+            "[asyncio]: crate::guide::asyncio\n",
+            "[glossary]: crate::guide::glossary\n",
+            "[exercises]: crate::guide::exercises\n",
+            include_str!("pictures/written_out.md"),
+        )
+    };
+}
+use links;
 
 /// A chapter for each of these, with its text.
 macro_rules! chapters {
     ($($name:ident $text:literal)*) => {$(
+        #[doc = links!()]
         #[doc = include_str!($text)]
         pub mod $name {}
     )*};

@@ -1,0 +1,214 @@
+//! The guide holds together: its links lead on, in the repository and in the documentation, its
+//! pictures are shown, and the lines that it counts are as many.
+//!
+//! When a picture was changed, `SELIO_BLESS=1 cargo test --test guide_pages` writes it out anew.
+
+#![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
+
+use std::collections::BTreeMap;
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const WRITTEN_OUT: &str = "guide/pictures/written_out.md";
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// The files of a folder with this ending, by name.
+fn files(folder: &str, ending: &str) -> Vec<String> {
+    let entries = fs::read_dir(root().join(folder)).unwrap();
+    let names = entries.map(|it| it.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<_> = names.filter(|it| it.ends_with(ending)).collect();
+    names.sort();
+    names
+}
+
+/// What stands in lines such as `[01]: 01_blocking.md`.
+fn definitions(text: &str) -> BTreeMap<&str, &str> {
+    let lines = text.lines().filter_map(|it| it.strip_prefix('['));
+    lines.filter_map(|it| it.split_once("]: ")).collect()
+}
+
+/// Where `[text][label]` and `![text][label]` lead to.
+fn labels(text: &str) -> Vec<&str> {
+    let parts = text.split("][").skip(1);
+    parts.filter_map(|it| Some(it.split_once(']')?.0)).collect()
+}
+
+/// Each module of the guide, with its text: `chapter_01`, `01_blocking.md`.
+fn modules() -> Vec<(String, String)> {
+    let code = read("guide/mod.rs");
+    let (_, list) = code.split_once("\nchapters! {\n").unwrap();
+    let lines = list.lines().take_while(|&it| it != "}");
+    lines
+        .map(|line| line.trim().trim_end_matches('"').split_once(" \"").unwrap())
+        .map(|(name, text)| (name.to_owned(), text.to_owned()))
+        .collect()
+}
+
+#[test]
+fn every_link_leads_to_a_file_and_to_its_module() {
+    let code = read("guide/mod.rs").replace('"', "\n").replace("\\n", "\n");
+    let in_documentation = definitions(&code);
+    let written_out = read(WRITTEN_OUT);
+    let pictures = definitions(&written_out);
+    let mut modules = modules();
+    modules.push(("asyncio".to_owned(), "asyncio.md".to_owned()));
+    let mut count = 0;
+    // asyncio.md has the links of the documentation.
+    for file in files("guide", ".md")
+        .iter()
+        .filter(|it| *it != "asyncio.md")
+    {
+        let text = read(&format!("guide/{file}"));
+        let definitions = definitions(&text);
+        for label in labels(&text) {
+            assert!(definitions.contains_key(label), "{file}: [{label}]");
+            count += 1;
+        }
+        for (label, target) in definitions {
+            assert!(
+                root().join("guide").join(target).exists(),
+                "{file}: {target}"
+            );
+            if target.ends_with(".svg") {
+                assert!(pictures.contains_key(label), "{file}: {target}");
+                continue;
+            }
+            let module = modules.iter().find(|(_, text)| text == target);
+            let expected = match module {
+                Some((name, _)) => format!("crate::guide::{name}"),
+                None => "crate::guide".to_owned(), // Its README.md
+            };
+            assert_eq!(
+                in_documentation.get(label),
+                Some(&&*expected),
+                "{file}: [{label}]"
+            );
+        }
+    }
+    assert!(count > 60, "{count}");
+}
+
+#[test]
+fn each_chapter_leads_to_the_next_one() {
+    let chapters = modules();
+    let chapters: Vec<_> = chapters
+        .iter()
+        .filter(|(it, _)| it.starts_with("chapter"))
+        .collect();
+    assert_eq!(chapters.len(), 12);
+    for pair in chapters.windows(2) {
+        let text = read(&format!("guide/{}", pair[0].1));
+        let (_, next) = text.rsplit_once("\nNext: [").unwrap();
+        let [label] = labels(next)[..] else {
+            panic!("{}: one link", pair[0].1);
+        };
+        assert_eq!(definitions(&text)[label], pair[1].1);
+    }
+}
+
+/// A picture as an address that holds it, for pages beside which no file lies.
+fn written_out(picture: &str) -> String {
+    let mut address = "data:image/svg+xml,".to_owned();
+    for byte in read(&format!("guide/pictures/{picture}")).bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => address.push(char::from(byte)),
+            _ if b"-._~:/=,;".contains(&byte) => address.push(char::from(byte)),
+            _ => address += &format!("%{byte:02X}"),
+        }
+    }
+    address
+}
+
+#[test]
+fn every_picture_is_shown_with_a_description_and_written_out() {
+    let pictures = files("guide/pictures", ".svg");
+    assert!(pictures.len() >= 8);
+    let texts: Vec<_> = files("guide", ".md")
+        .iter()
+        .map(|file| read(&format!("guide/{file}")))
+        .collect();
+    let mut expected = String::new();
+    for picture in &pictures {
+        let name = picture.strip_suffix(".svg").unwrap();
+        let end = format!("][{name}]\n");
+        let text = texts.iter().find(|it| it.contains(&end));
+        let text = text.unwrap_or_else(|| panic!("nobody shows {picture}"));
+        let (before, _) = text.split_once(&end).unwrap();
+        let (_, description) = before.rsplit_once("![").unwrap();
+        assert!(description.len() > 60, "{picture}: {description}");
+        expected += &format!("[{name}]: {}\n", written_out(picture));
+    }
+    if env::var_os("SELIO_BLESS").is_some() {
+        return fs::write(root().join(WRITTEN_OUT), expected).unwrap();
+    }
+    let is_same = read(WRITTEN_OUT) == expected;
+    assert!(is_same, "{WRITTEN_OUT} is of other pictures: SELIO_BLESS=1");
+}
+
+/// All lines of these files, and those of them that are code.
+fn count<S: AsRef<str>>(files: impl IntoIterator<Item = S>) -> (usize, usize) {
+    let mut count = (0, 0);
+    for file in files {
+        for line in read(file.as_ref()).lines().map(str::trim) {
+            count.0 += 1;
+            count.1 += usize::from(!line.is_empty() && !line.starts_with("//"));
+        }
+    }
+    count
+}
+
+/// The Rust files of a folder and of those in it.
+fn sources(folder: &str) -> Vec<String> {
+    let paths = files(folder, "")
+        .into_iter()
+        .map(|name| format!("{folder}/{name}"));
+    let (folders, files): (Vec<_>, Vec<_>) = paths.partition(|it| root().join(it).is_dir());
+    let below = folders.iter().flat_map(|folder| sources(folder));
+    let here = files.into_iter().filter(|it| it.ends_with(".rs"));
+    here.chain(below).collect()
+}
+
+/// A number as texts have it: `12,600`.
+fn number(text: &str) -> Option<usize> {
+    text.replace(',', "").parse().ok()
+}
+
+#[test]
+fn the_lines_to_read_are_as_many_as_the_guide_says() {
+    let text = read("guide/README.md");
+    let (_, part) = text.split_once("\n## Reading the source\n").unwrap();
+    let mut wrong = Vec::new();
+    let mut compare = |what: &str, said: &str, counted: usize| {
+        let said = number(said).unwrap_or_else(|| panic!("{what}: {said}"));
+        if said.abs_diff(counted) > (counted / 20).max(10) {
+            wrong.push(format!("{what}: {counted}, not {said}"));
+        }
+    };
+
+    let mut heart = Vec::new();
+    for row in part.lines().filter(|it| it.starts_with("| `")) {
+        let file = row.split('`').nth(1).unwrap();
+        let said = row.split('|').nth(2).unwrap().trim();
+        compare(file, said, count([file]).0);
+        heart.push(file.to_owned());
+    }
+    let (_, sums) = part.split_once("\nTogether they have ").unwrap();
+    let mut said = sums.split_whitespace().filter(|it| number(it).is_some());
+    let (lines, code) = count(&heart);
+    compare("all of these", said.next().unwrap(), lines);
+    compare("lines of code", said.next().unwrap(), code);
+
+    let mut all = ["lib.rs", "net/tcp.rs"].map(str::to_owned).to_vec();
+    all.extend(["reactor", "executor"].into_iter().flat_map(sources));
+    compare("all", said.next().unwrap(), count(&all).0);
+    assert!(heart.len() > 12 && heart.iter().all(|it| all.contains(it)));
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
