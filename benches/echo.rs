@@ -22,13 +22,15 @@ use std::time::Duration;
 /// Longer than any healthy round by far: after it a lost message is an error.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-struct Scenario {
-    open: usize,
-    busy: usize,
-    messages: usize,
+/// So many messages, over some of the open connections.
+#[derive(Debug)]
+pub struct Scenario {
+    pub open: usize,
+    pub busy: usize,
+    pub messages: usize,
 }
 
-const SCENARIOS: [Scenario; 4] = [
+pub const SCENARIOS: &[Scenario] = &[
     Scenario {
         open: 50,
         busy: 50,
@@ -63,53 +65,68 @@ pub fn servers() -> Vec<&'static Peer> {
         .collect()
 }
 
+pub const RATIOS: &[Ratio] = &[
+    Ratio {
+        title: "selio/by hand",
+        of: &[BY_HAND],
+    },
+    Ratio {
+        title: "selio/best other",
+        of: OTHERS,
+    },
+];
+
 /// Measures all scenarios, or only one with `connections` busy ones, and prints the table.
 pub fn run(rounds: usize, connections: Option<usize>, in_step: bool) -> io::Result<()> {
+    let only = connections.map(Scenario::all_busy);
+    let scenarios = only.as_ref().map_or(SCENARIOS, std::slice::from_ref);
+    let mut table = measure(&servers(), rounds, scenarios, in_step)?;
+    if only.is_none() {
+        table.divide("  over 5 alone", FIVE_OF_MANY, FIVE_ALONE);
+    }
+    table.print(RATIOS);
+    Ok(())
+}
+
+/// Measures these peers in these scenarios.
+pub fn measure(
+    peers: &[&Peer],
+    rounds: usize,
+    scenarios: &[Scenario],
+    in_step: bool,
+) -> io::Result<Table> {
     let (server_core, client_core) = machine::cores()?;
     machine::pin(client_core)?;
     machine::raise_file_limit()?;
 
-    let peers = servers();
     let title = format!(
         "echo: server's processor time, microseconds per {MESSAGE}-byte message, median of {rounds} rounds; \
          server on core {server_core}, client on core {client_core}, {}",
         if in_step { "in step" } else { "closed loops" }
     );
     let mut table = Table::new(title, peers.iter().map(|peer| peer.name));
-    let only = connections.map(|open| {
-        [Scenario {
-            open,
-            busy: open,
-            messages: 40_000,
-        }]
-    });
-    for scenario in only.as_ref().map_or(&SCENARIOS[..], |only| only) {
+    for scenario in scenarios {
         machine::need_files(scenario.open + 100)?;
         let row = table.row(scenario.label());
         for round in 0..rounds {
             for column in rotated(peers.len(), round) {
-                let cost = scenario.measure(peers[column], server_core, in_step)?;
+                let cost = scenario.cost(peers[column], server_core, in_step)?;
                 table.add(row, column, cost.as_secs_f64() * 1e6);
             }
         }
     }
-    if only.is_none() {
-        table.divide("  over 5 alone", FIVE_OF_MANY, FIVE_ALONE);
-    }
-    table.print(&[
-        Ratio {
-            title: "selio/by hand",
-            of: &[BY_HAND],
-        },
-        Ratio {
-            title: "selio/best other",
-            of: OTHERS,
-        },
-    ]);
-    Ok(())
+    Ok(table)
 }
 
 impl Scenario {
+    fn all_busy(connections: usize) -> Self {
+        Self {
+            open: connections,
+            busy: connections,
+            messages: 40_000,
+        }
+    }
+
     fn label(&self) -> String {
         match self.busy == self.open {
             true => format!("{} busy connections", self.open),
@@ -118,7 +135,7 @@ impl Scenario {
     }
 
     /// The processor time of one message.
-    fn measure(&self, peer: &Peer, core: usize, in_step: bool) -> io::Result<Duration> {
+    fn cost(&self, peer: &Peer, core: usize, in_step: bool) -> io::Result<Duration> {
         let server = Server::start(
             peer,
             &Options {

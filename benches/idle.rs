@@ -17,8 +17,13 @@ use crate::server::{Options, Server};
 use crate::table::{Ratio, Table, rotated};
 use std::io;
 
-/// Measures between a tenth of `connections` and all of them, and prints the table.
-pub fn run(rounds: usize, connections: usize) -> io::Result<()> {
+pub const RATIOS: &[Ratio] = &[Ratio {
+    title: "selio/best other",
+    of: OTHERS,
+}];
+
+/// Measures between a tenth of `connections` and all of them.
+pub fn measure(rounds: usize, connections: usize) -> io::Result<Table> {
     if connections < 10 {
         return Err(io::Error::other("idle: --connections must be at least 10"));
     }
@@ -36,20 +41,16 @@ pub fn run(rounds: usize, connections: usize) -> io::Result<()> {
     let resident = table.row("resident memory");
     for round in 0..rounds {
         for column in rotated(peers.len(), round) {
-            let [asked, kept] = measure(peers[column], few, connections)?;
+            let [asked, kept] = per_connection(peers[column], few, connections)?;
             table.add(heap, column, asked);
             table.add(resident, column, kept);
         }
     }
-    table.print(&[Ratio {
-        title: "selio/best other",
-        of: OTHERS,
-    }]);
-    Ok(())
+    Ok(table)
 }
 
 /// The live heap and the resident bytes of one more connection.
-fn measure(peer: &Peer, few: usize, many: usize) -> io::Result<[f64; 2]> {
+fn per_connection(peer: &Peer, few: usize, many: usize) -> io::Result<[f64; 2]> {
     let mut server = Server::start(
         peer,
         &Options {
@@ -66,6 +67,6 @@ fn measure(peer: &Peer, few: usize, many: usize) -> io::Result<[f64; 2]> {
     let resident = server.resident()? as i64 - resident as i64;
 
     drop(server); // before its clients, see `echo`
-    let per_connection = |bytes: i64| bytes as f64 / (many - few) as f64 - peer.buffer as f64;
-    Ok([per_connection(heap), per_connection(resident)])
+    let beyond_buffer = |bytes: i64| bytes as f64 / (many - few) as f64 - peer.buffer as f64;
+    Ok([beyond_buffer(heap), beyond_buffer(resident)])
 }

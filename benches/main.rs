@@ -10,6 +10,7 @@ mod load;
 mod machine;
 mod micro;
 mod peers;
+mod plots;
 mod queues;
 mod selectors;
 mod server;
@@ -29,15 +30,18 @@ usage: selio-bench MODE [OPTION...]
   idle        memory of a server per idle connection
   queues      nanoseconds per message from task to task, by queue
   selectors   time of one select, by backend and number of sockets
+  plots       all of these but queues, as pictures (SVG) in guide/pictures; takes some minutes
   help        this text
 
 options:
   --rounds N        how often every peer is measured; the figures are medians
-  --only TEXT       micro: only the lines that contain TEXT
+  --only TEXT       micro: only the lines that contain TEXT; plots: only the pictures
   --connections N   echo: one line with N busy connections; idle: the largest number (10000)
   --in-step         echo: all connections send at once, and again when all echoes are back
   --instructions    echo, queues: user-space instructions per message instead (needs valgrind)
   --syscalls        echo: system calls per message instead (needs strace)
+  --out DIR         plots: write to this folder
+  --quick           plots: a round of each, for a look at the pictures
 
 `selio-bench serve PEER` is one echo server alone; the modes start it as a child process.
 ";
@@ -48,10 +52,11 @@ struct Arguments {
     mode: String,
     peer: Option<String>,
     rounds: Option<usize>,
-    only: Option<String>,
+    only: String,
     in_step: bool,
     instructions: bool,
     syscalls: bool,
+    plots: plots::Options,
     serve: server::Options,
 }
 
@@ -76,7 +81,10 @@ fn run(arguments: &Arguments) -> std::io::Result<()> {
     let rounds = |default| arguments.rounds.unwrap_or(default);
     let connections = arguments.serve.connections;
     match arguments.mode.as_str() {
-        "micro" => micro::run(rounds(15), arguments.only.as_deref().unwrap_or_default()),
+        "micro" => {
+            micro::measure(rounds(15), &arguments.only)?.print(micro::RATIOS);
+            Ok(())
+        }
         "echo" if arguments.instructions || arguments.syscalls => {
             if arguments.instructions {
                 traced::instructions(rounds(3))?;
@@ -87,14 +95,24 @@ fn run(arguments: &Arguments) -> std::io::Result<()> {
             Ok(())
         }
         "echo" => echo::run(rounds(7), connections, arguments.in_step),
-        "idle" => idle::run(rounds(3), connections.unwrap_or(10_000)),
+        "idle" => {
+            idle::measure(rounds(3), connections.unwrap_or(10_000))?.print(idle::RATIOS);
+            Ok(())
+        }
         "queues" if arguments.instructions => queues::instructions(),
         "queues" => queues::run(rounds(15)),
         "queue" => queues::alone(arguments.peer.as_deref().unwrap_or_default()),
-        "selectors" => selectors::run(rounds(15)),
+        "selectors" => {
+            selectors::measure(rounds(15), selectors::SOCKETS)?.print(selectors::RATIOS);
+            Ok(())
+        }
+        "plots" => plots::run(&arguments.plots, &arguments.only),
         "serve" => {
             let name = arguments.peer.as_deref().unwrap_or_default();
-            let peer = echo::servers().into_iter().find(|peer| peer.name == name);
+            let peer = echo::servers()
+                .into_iter()
+                .chain(peers::python::SERVERS)
+                .find(|peer| peer.name == name);
             let missing =
                 || std::io::Error::other(format!("there is no peer `{name}` that serves"));
             server::serve(peer.ok_or_else(missing)?, &arguments.serve)
@@ -124,6 +142,7 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Arguments, String> {
         "queues" => &["--rounds", "--instructions"],
         "queue" => &[],
         "selectors" => &["--rounds"],
+        "plots" => &["--only", "--out", "--quick"],
         "serve" => &["--core", "--connections", "--heap"],
         "help" | "--help" | "-h" => &[],
         mode => return Err(format!("there is no mode `{mode}`")),
@@ -141,7 +160,9 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Arguments, String> {
             "--rounds" => arguments.rounds = Some(at_least_one(&word, &value()?)?),
             "--connections" => arguments.serve.connections = Some(at_least_one(&word, &value()?)?),
             "--core" => arguments.serve.core = Some(number(&word, &value()?)?),
-            "--only" => arguments.only = Some(value()?),
+            "--only" => arguments.only = value()?,
+            "--out" => arguments.plots.out = Some(value()?.into()),
+            "--quick" => arguments.plots.is_quick = true,
             "--in-step" => arguments.in_step = true,
             "--instructions" => arguments.instructions = true,
             "--syscalls" => arguments.syscalls = true,

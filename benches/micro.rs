@@ -26,7 +26,7 @@ const CASES: [Case; 9] = [
         program: |p| p.spawn_await_main,
     },
     Case {
-        label: "spawn 200,000 tasks, then await them",
+        label: "spawn 200,000, then await them",
         times: 200_000,
         program: |p| p.spawn_all,
     },
@@ -36,34 +36,39 @@ const CASES: [Case; 9] = [
         program: |p| p.yield_now,
     },
     Case {
-        label: "ping-pong over async-channel, there and back",
+        label: "async-channel, there and back",
         times: 100_000,
         program: |p| p.ping_pong,
     },
     Case {
-        label: "timeout (1 s) around a ready future",
+        label: "timeout, ready at the first poll",
         times: 200_000,
         program: |p| p.timeout_ready,
     },
     Case {
-        label: "timeout (1 s) around a future ready at the second poll",
+        label: "timeout, ready at the second poll",
         times: 100_000,
         program: |p| p.timeout_pending,
     },
     Case {
-        label: "100,000 tasks asleep up to 1 ms, all awaited",
+        label: "100,000 sleeping tasks",
         times: 100_000,
         program: |p| p.sleeps,
     },
     Case {
-        label: "wake from another thread, there and back",
+        label: "wake from another thread and back",
         times: 5_000,
         program: |p| p.wake,
     },
 ];
 
-/// Runs all cases whose label contains `only`, and prints the table.
-pub fn run(rounds: usize, only: &str) -> io::Result<()> {
+pub const RATIOS: &[Ratio] = &[Ratio {
+    title: "selio/best",
+    of: OTHERS,
+}];
+
+/// Measures all cases whose label contains `only`.
+pub fn measure(rounds: usize, only: &str) -> io::Result<Table> {
     let (core, _) = machine::cores()?;
     machine::pin(core)?;
 
@@ -89,9 +94,5 @@ pub fn run(rounds: usize, only: &str) -> io::Result<()> {
             }
         }
     }
-    table.print(&[Ratio {
-        title: "selio/best",
-        of: OTHERS,
-    }]);
-    Ok(())
+    Ok(table)
 }

@@ -16,15 +16,24 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-const SOCKETS: [usize; 3] = [100, 1_000, 9_000];
-const READY: usize = 5;
+/// Numbers of sockets that tell the difference.
+pub const SOCKETS: &[usize] = &[100, 1_000, 9_000];
+
+/// How many sockets are ready; every number of sockets is a multiple of it.
+pub const READY: usize = 5;
+
 const BARE: &str = "bare epoll_wait";
 
 /// How long one sample takes.
 const SAMPLE: Duration = Duration::from_millis(10);
 
-/// Measures every backend at every number of sockets, and prints the table.
-pub fn run(rounds: usize) -> io::Result<()> {
+pub const RATIOS: &[Ratio] = &[Ratio {
+    title: "epoll/bare",
+    of: &[BARE],
+}];
+
+/// Measures every backend at each of these numbers of sockets.
+pub fn measure(rounds: usize, numbers: &[usize]) -> io::Result<Table> {
     let (core, _) = machine::cores()?;
     machine::pin(core)?;
     machine::raise_file_limit()?;
@@ -38,7 +47,7 @@ pub fn run(rounds: usize) -> io::Result<()> {
         .map(Backend::to_string)
         .chain([BARE.to_string()]);
     let mut table = Table::new(title, names);
-    for sockets in SOCKETS {
+    for &sockets in numbers {
         let row = table.row(format!("{sockets} sockets"));
         let pairs = socket_pairs(sockets)?;
         let mut looks: Vec<Option<Look>> = backends
@@ -54,11 +63,7 @@ pub fn run(rounds: usize) -> io::Result<()> {
             }
         }
     }
-    table.print(&[Ratio {
-        title: "epoll/bare",
-        of: &[BARE],
-    }]);
-    Ok(())
+    Ok(table)
 }
 
 /// One call of a selector; returns how many events it found.

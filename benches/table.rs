@@ -1,4 +1,6 @@
-//! Prints what was measured as one aligned table: medians, ratios, and how far to trust them.
+//! What was measured: samples by row and peer, printed as one aligned table of medians and ratios.
+//!
+//! Modes fill a table and print it; `plots` draws pictures of the same one.
 //!
 //! A median and not a mean, because noise on a busy machine only ever adds. A ratio and not only a
 //! time, because the ratio survives a change of machine. The last column is the honest one: when
@@ -66,6 +68,17 @@ impl Table {
         }
     }
 
+    pub fn columns(&self) -> &[String] {
+        &self.columns
+    }
+
+    /// The label of each row and the median of each of its columns.
+    pub fn medians(&self) -> impl Iterator<Item = (&str, Vec<Option<f64>>)> {
+        self.rows
+            .iter()
+            .map(|row| (row.label.as_str(), row.medians()))
+    }
+
     /// Prints the title, a line of column names and the rows.
     pub fn print(&self, ratios: &[Ratio]) {
         let mut lines = vec![self.header(ratios)];
@@ -103,7 +116,7 @@ impl Table {
     }
 
     fn cells(&self, row: &Row, ratios: &[Ratio]) -> Vec<String> {
-        let medians: Vec<Option<f64>> = row.samples.iter().map(|s| median(s)).collect();
+        let medians = row.medians();
         let mut line = vec![row.label.clone()];
         line.extend(medians.iter().map(|median| figure(*median)));
         for ratio in ratios {
@@ -121,6 +134,12 @@ impl Table {
         let widest = spread.max_by(f64::total_cmp);
         line.push(widest.map_or(NOTHING.to_string(), |s| format!("{:.0}%", s * 100.0)));
         line
+    }
+}
+
+impl Row {
+    fn medians(&self) -> Vec<Option<f64>> {
+        self.samples.iter().map(|samples| median(samples)).collect()
     }
 }
 
@@ -151,13 +170,27 @@ fn quantile(samples: &[f64], at: f64) -> Option<f64> {
 }
 
 /// Three digits that mean something, a dash for what was not measured.
-fn figure(value: Option<f64>) -> String {
+pub fn figure(value: Option<f64>) -> String {
     match value {
         None => NOTHING.to_string(),
+        Some(value) if value.abs() >= 1000.0 => thousands(value),
         Some(value) if value.abs() >= 100.0 => format!("{value:.0}"),
         Some(value) if value.abs() >= 10.0 => format!("{value:.1}"),
         Some(value) => format!("{value:.2}"),
     }
+}
+
+/// A whole number, with a comma before each three digits.
+pub fn thousands(value: f64) -> String {
+    let digits = format!("{:.0}", value.abs());
+    let mut text = String::from(if value < 0.0 { "-" } else { "" });
+    for (at, digit) in digits.char_indices() {
+        if at > 0 && (digits.len() - at) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
 }
 
 /// The order of `len` peers in one round: everyone once, a different one first each time.

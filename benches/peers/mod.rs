@@ -12,10 +12,13 @@
 //!   the sockets' options alone. Two servers are there to show something else: what selio's streams,
 //!   which lend memory to those who have something to say, cost beside its bare sockets, and what
 //!   `start_server`, which looks after its connections, costs beside a loop that accepts.
+//! - Python's servers stand beside them in the pictures of `plots` only: another language, another
+//!   order of magnitude, the same wire.
 
 mod by_hand;
 mod local_pool;
 mod monoio;
+pub mod python;
 mod selio;
 mod smol;
 mod tokio;

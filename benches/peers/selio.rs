@@ -29,7 +29,7 @@ pub const PEER: Peer = Peer {
 
 /// The same by lines, with a reader and a writer for each connection.
 pub const STREAMS: Peer = Peer {
-    name: "streams",
+    name: "selio streams",
     programs: NO_PROGRAMS,
     serve: Some(serve_streams),
     buffer: 0,
