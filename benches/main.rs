@@ -30,7 +30,7 @@ usage: selio-bench MODE [OPTION...]
   idle        memory of a server per idle connection
   queues      nanoseconds per message from task to task, by queue
   selectors   time of one select, by backend and number of sockets
-  plots       all of these but queues, as pictures (SVG) in guide/pictures; takes some minutes
+  plots       all of these but queues, as pictures (SVG) in guide/measured; takes some minutes
   help        this text
 
 options:

@@ -37,7 +37,7 @@ pub const STREAMS: Peer = Peer {
 
 /// The same through `start_server`, which looks after its connections.
 pub const SERVER: Peer = Peer {
-    name: "start_server",
+    name: "selio server",
     programs: NO_PROGRAMS,
     serve: Some(serve_by_server),
     buffer: 0,

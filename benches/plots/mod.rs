@@ -1,4 +1,4 @@
-//! `plots`: the figures of the other modes as pictures, for README and the guide.
+//! `plots`: the figures of the other modes as pictures, for README.
 //!
 //! It measures what they measure, prints the same tables, and draws each as an SVG that says what
 //! it was measured on and when. Nothing is drawn that was not measured in the same run.
@@ -20,8 +20,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Where README and the guide look for them.
-const PICTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../guide/pictures");
+/// Where README looks for them.
+const PICTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../guide/measured");
 
 /// Two of the pictures fill the width of a page; the other two stand beside each other.
 const WIDE: u32 = 880;

@@ -143,7 +143,7 @@ pub fn width_of(words: &str) -> i32 {
 pub fn colour(name: &str) -> RGBColor {
     match name {
         "selio" | "epoll" => RGBColor(0xCF, 0x55, 0x1E),
-        "selio streams" | "polling" => RGBColor(0xE3, 0x9A, 0x74),
+        "selio streams" | "selio server" | "polling" => RGBColor(0xE3, 0x9A, 0x74),
         "tokio" | "poll" => RGBColor(0x6F, 0x92, 0xCC),
         "smol" | "select" => RGBColor(0x9C, 0x85, 0xC2),
         "monoio" => RGBColor(0x63, 0xA8, 0x9C),
