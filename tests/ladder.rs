@@ -9,10 +9,13 @@ mod example;
 mod loopback;
 
 use std::fs;
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -49,12 +52,16 @@ struct Step {
 }
 
 impl Step {
-    fn start(self) -> (Server, SocketAddr) {
+    fn command(self) -> Command {
         let mut command = example(self.name);
         if let Some(backend) = self.backend {
             command.env("SELIO_SELECTOR", backend.name());
         }
-        let mut server = Server::start(command.arg("127.0.0.1:0"));
+        command
+    }
+
+    fn start(self) -> (Server, SocketAddr) {
+        let mut server = Server::start(self.command().arg("127.0.0.1:0"));
         let address = server.address();
         (server, address)
     }
@@ -313,6 +320,61 @@ fn no_step_minds_ctrl_z_and_ctrl_c_ends_them_all() {
         server.signal("-INT");
         assert_eq!(server.wait().signal(), Some(2));
     });
+}
+
+#[test]
+fn no_step_spins_when_no_descriptor_is_left_and_those_who_leave_make_room() {
+    const FILES: usize = 32;
+    let _turn = common::turn();
+    // The first step has one client at a time.
+    for step in steps().filter(|step| step.name != "01_blocking") {
+        watched(
+            || format!(" with {step:?}"),
+            PATIENCE,
+            || {
+                let (mut limited, program) = (Command::new("sh"), step.command());
+                let script = format!("ulimit -n {FILES}; exec \"$0\" 127.0.0.1:0");
+                limited.args(["-c", &script]).arg(program.get_program());
+                limited.env_remove("SELIO_SELECTOR");
+                limited.envs(
+                    program
+                        .get_envs()
+                        .filter_map(|(key, value)| Some((key, value?))),
+                );
+                let (mut server, errors) = Server::start_and_listen(&mut limited);
+                let complaints = Arc::new(AtomicU32::new(0));
+                let counter = Arc::clone(&complaints);
+                let count = move || {
+                    for line in errors.lines() {
+                        assert!(line.unwrap().contains("Too many open files"));
+                        counter.fetch_add(1, Ordering::Relaxed);
+                    }
+                };
+                let counting = thread::spawn(count);
+
+                let start = Instant::now();
+                let address = server.address();
+                let mut clients: Vec<_> = (0..FILES + 8).map(|_| connect(address)).collect();
+                while complaints.load(Ordering::Relaxed) < 2 {
+                    thread::sleep(Duration::from_millis(1));
+                }
+                for _ in 0..10 {
+                    ping(&clients[0], b"those who are here go on").unwrap();
+                }
+                thread::sleep(Duration::from_millis(200));
+                let (count, time) = (complaints.load(Ordering::Relaxed), start.elapsed());
+                // A pause of 10 ms lies between two of them, and none of them is told twice.
+                let most = time.as_millis() / 10 + 2;
+                assert!(u128::from(count) <= most, "{step:?}: {count} in {time:?}");
+
+                let last = clients.pop().unwrap();
+                clients.truncate(FILES / 2);
+                ping(&last, b"and those who come find room").unwrap();
+                drop(server);
+                counting.join().unwrap();
+            },
+        );
+    }
 }
 
 /// How many files a server has open.

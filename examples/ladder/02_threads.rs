@@ -21,6 +21,7 @@
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread;
+use std::time::Duration;
 
 fn main() -> io::Result<()> {
     let address = std::env::args().nth(1);
@@ -36,9 +37,15 @@ fn serve(listener: &TcpListener) -> ! {
                 let client = move || report(handle_client(stream));
                 report(thread::Builder::new().spawn(client).map(drop));
             }
-            Err(error) => eprintln!("accept: {error}"),
+            Err(error) => back_off(&error),
         }
     }
+}
+
+/// Nobody can be accepted: no descriptor is left, say. That will not change at once.
+fn back_off(error: &io::Error) {
+    eprintln!("accept: {error}");
+    thread::sleep(Duration::from_millis(10));
 }
 
 /// Tells of a client that has not ended well.

@@ -22,6 +22,8 @@ use std::collections::HashMap;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::{AsRawFd, RawFd};
+use std::thread;
+use std::time::Duration;
 
 use rustix::event::{FdSetElement, FdSetIter, fd_set_insert, fd_set_num_elements, select};
 use rustix::io::retry_on_intr;
@@ -95,7 +97,7 @@ impl Server {
     }
 
     fn accept(&mut self) -> io::Result<bool> {
-        let (stream, _) = self.listener.accept()?;
+        let (stream, _) = self.listener.accept().inspect_err(back_off)?;
         stream.set_nonblocking(true)?;
         let (fd, unsent) = (stream.as_raw_fd(), Vec::new());
         if fd >= FD_SETSIZE {
@@ -107,6 +109,14 @@ impl Server {
 
     fn remove(&mut self, fd: RawFd) {
         self.clients.remove(&fd);
+    }
+}
+
+/// Nobody can be accepted: no descriptor is left, say. The listener stays ready, so that without a
+/// pause, which holds up everybody, the loop would turn and turn.
+fn back_off(error: &io::Error) {
+    if error.kind() != ErrorKind::WouldBlock {
+        thread::sleep(Duration::from_millis(10));
     }
 }
 

@@ -21,6 +21,8 @@ use std::collections::HashMap;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::thread;
+use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::retry_on_intr;
@@ -84,7 +86,7 @@ impl Server {
     }
 
     fn accept(&mut self) -> io::Result<bool> {
-        let (stream, _) = self.listener.accept()?;
+        let (stream, _) = self.listener.accept().inspect_err(back_off)?;
         stream.set_nonblocking(true)?;
         let (fd, unsent) = (stream.as_raw_fd(), Vec::new());
         self.clients.insert(fd, Client { stream, unsent });
@@ -103,6 +105,14 @@ impl Client {
         } else {
             PollFlags::OUT
         }
+    }
+}
+
+/// Nobody can be accepted: no descriptor is left, say. The listener stays ready, so that without a
+/// pause, which holds up everybody, the loop would turn and turn.
+fn back_off(error: &io::Error) {
+    if error.kind() != ErrorKind::WouldBlock {
+        thread::sleep(Duration::from_millis(10));
     }
 }
 

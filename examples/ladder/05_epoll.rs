@@ -22,6 +22,8 @@ use std::collections::HashMap;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::thread;
+use std::time::Duration;
 
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
@@ -104,7 +106,7 @@ impl Server {
     }
 
     fn accept(&mut self) -> io::Result<bool> {
-        let (stream, _) = self.listener.accept()?;
+        let (stream, _) = self.listener.accept().inspect_err(back_off)?;
         stream.set_nonblocking(true)?;
         let (fd, unsent) = (stream.as_raw_fd(), Vec::new());
         let watched = EventFlags::IN;
@@ -139,6 +141,14 @@ impl Client {
 /// What the kernel tells us with an event.
 fn data(socket: &impl AsRawFd) -> EventData {
     EventData::new_u64(socket.as_raw_fd() as u64)
+}
+
+/// Nobody can be accepted: no descriptor is left, say. The listener stays ready, so that without a
+/// pause, which holds up everybody, the loop would turn and turn.
+fn back_off(error: &io::Error) {
+    if error.kind() != ErrorKind::WouldBlock {
+        thread::sleep(Duration::from_millis(10));
+    }
 }
 
 /// Goes on for as long as it need not wait, at most by one message. Whether there is more to come.

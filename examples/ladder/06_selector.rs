@@ -23,6 +23,8 @@ use std::collections::HashMap;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::{AsRawFd, RawFd};
+use std::thread;
+use std::time::Duration;
 
 use selio::selector::{Interest, Selector};
 
@@ -82,7 +84,7 @@ impl Server {
     }
 
     fn accept(&mut self, _: RawFd) -> io::Result<bool> {
-        let (stream, _) = self.listener.accept()?;
+        let (stream, _) = self.listener.accept().inspect_err(back_off)?;
         stream.set_nonblocking(true)?;
         let (fd, unsent) = (stream.as_raw_fd(), Vec::new());
         let key: (Callback, _) = (Self::read, fd);
@@ -126,5 +128,13 @@ impl Server {
         if let Some(client) = self.clients.remove(&fd) {
             let _ = self.selector.deregister(&client.stream);
         }
+    }
+}
+
+/// Nobody can be accepted: no descriptor is left, say. The listener stays ready, so that without a
+/// pause, which holds up everybody, the loop would turn and turn.
+fn back_off(error: &io::Error) {
+    if error.kind() != ErrorKind::WouldBlock {
+        thread::sleep(Duration::from_millis(10));
     }
 }

@@ -28,6 +28,8 @@ use std::os::fd::AsFd;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
+use std::thread;
+use std::time::Duration;
 
 use selio::selector::{Interest, Selector};
 
@@ -118,16 +120,11 @@ impl Future for Serve {
             listener,
             clients,
         } = self.get_mut();
-        let accept = |it: &TcpListener| it.accept();
+        let accept = |it: &TcpListener| it.accept().or_else(back_off);
         let interest = Interest::READABLE;
         while let Poll::Ready(accepted) = reactor.poll_io(listener, interest, accept) {
-            match accepted {
-                Ok((stream, _)) => clients.push(HandleClient::new(reactor, stream)?),
-                Err(error) => {
-                    eprintln!("accept: {error}");
-                    break;
-                }
-            }
+            let (stream, _) = accepted?;
+            clients.push(HandleClient::new(reactor, stream)?);
         }
         clients.retain_mut(|client| match Pin::new(client).poll(cx) {
             Poll::Pending => true,
@@ -138,6 +135,16 @@ impl Future for Serve {
         });
         Poll::Pending
     }
+}
+
+/// As if nobody had come. If it is worse, no descriptor left, say, the listener stays ready: then
+/// the loop would turn and turn without a pause, which holds up everybody.
+fn back_off<T>(error: io::Error) -> io::Result<T> {
+    if error.kind() != ErrorKind::WouldBlock {
+        eprintln!("accept: {error}");
+        thread::sleep(Duration::from_millis(10));
+    }
+    Err(ErrorKind::WouldBlock.into())
 }
 
 impl HandleClient {

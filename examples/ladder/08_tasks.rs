@@ -30,6 +30,8 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Wake, Waker, ready};
+use std::thread;
+use std::time::Duration;
 
 use selio::selector::{Interest, Selector};
 
@@ -188,19 +190,24 @@ impl Future for Serve {
             reactor,
             listener,
         } = self.get_mut();
-        let accept = |it: &TcpListener| it.accept();
+        let accept = |it: &TcpListener| it.accept().or_else(back_off);
         let interest = Interest::READABLE;
         while let Poll::Ready(accepted) = reactor.poll_io(cx, listener, interest, accept) {
-            match accepted {
-                Ok((stream, _)) => executor.spawn(HandleClient::new(reactor, stream)?),
-                Err(error) => {
-                    eprintln!("accept: {error}");
-                    break;
-                }
-            }
+            let (stream, _) = accepted?;
+            executor.spawn(HandleClient::new(reactor, stream)?);
         }
         Poll::Pending
     }
+}
+
+/// As if nobody had come. If it is worse, no descriptor left, say, the listener stays ready: then
+/// the loop would turn and turn without a pause, which holds up everybody.
+fn back_off<T>(error: io::Error) -> io::Result<T> {
+    if error.kind() != ErrorKind::WouldBlock {
+        eprintln!("accept: {error}");
+        thread::sleep(Duration::from_millis(10));
+    }
+    Err(ErrorKind::WouldBlock.into())
 }
 
 impl HandleClient {

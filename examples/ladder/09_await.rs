@@ -12,8 +12,8 @@
 //! the buffer. A task that computes for long holds up all others.
 //!
 //! **No longer wrong.** A client that never pauses cannot starve the others: selio gives each task a
-//! budget. When no descriptor is left, it pauses accepting instead of trying all the time. A socket
-//! that two tasks wait for, a timeout, another thread that wakes a task: all that is in `reactor/` and
+//! budget. When no descriptor is left, it is only accepting that pauses, and nobody else. A socket that
+//! two tasks wait for, a timeout, another thread that wakes a task: all that is in `reactor/` and
 //! `executor/`, and the guide leads there.
 //!
 //! **Mends** the asyncio server of *Building scalable network applications*: it awaits one
