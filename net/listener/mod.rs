@@ -1,23 +1,23 @@
 //! A TCP listener: a source of connections.
 
-use std::collections::HashSet;
+mod builder;
+
 use std::fmt;
 use std::future::Future;
 use std::io;
 use std::net::{self, SocketAddr};
-use std::panic::Location;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use futures_core::Stream;
-use rustix::io::Errno;
 
-use super::addr::{Target, ToAddrs, no_address, resolve, try_each};
-use super::backlog::{self, Accept, Backlog, Listen, is_one_of};
-use super::explain::{explain, explain_by};
+use super::addr::ToAddrs;
+use super::backlog::{Accept, Backlog, Listen};
 use super::{TcpStream, socket};
 use crate::reactor::{Reactor, Source};
+
+pub use self::builder::TcpListenerBuilder;
 
 /// Waits for TCP connections: [`std::net::TcpListener`], awaited.
 ///
@@ -110,10 +110,7 @@ impl TcpListener {
     /// Sets options before listening.
     #[must_use]
     pub fn builder() -> TcpListenerBuilder {
-        TcpListenerBuilder {
-            backlog: backlog::LENGTH,
-            reuse_port: false,
-        }
+        TcpListenerBuilder::new()
     }
 
     /// Waits for the next connection.
@@ -206,144 +203,6 @@ impl TcpListener {
     pub fn set_ttl(&self, ttl: u32) -> io::Result<()> {
         self.backlog.source.get_ref().set_ttl(ttl)
     }
-}
-
-/// Sets options of a [`TcpListener`].
-///
-/// # Examples
-///
-/// ```
-/// use selio::net::TcpListener;
-///
-/// # fn main() -> std::io::Result<()> {
-/// selio::run(async {
-///     let builder = TcpListener::builder().backlog(16).reuse_port(true);
-///     let one = builder.bind("127.0.0.1:0").await?;
-///     let another = builder.bind(one.local_addr()?).await?; // on the same port
-///     assert_eq!(one.local_addr()?, another.local_addr()?);
-///     Ok(())
-/// })
-/// # }
-/// ```
-#[derive(Clone, Copy, Debug)]
-pub struct TcpListenerBuilder {
-    backlog: u32,
-    reuse_port: bool,
-}
-
-impl TcpListenerBuilder {
-    /// How many connections may wait to be accepted: 1,024 by default. The system may have a lower
-    /// limit.
-    #[must_use]
-    pub fn backlog(mut self, connections: u32) -> Self {
-        self.backlog = connections;
-        self
-    }
-
-    /// Lets several listeners share a port, and the system its connections among them
-    /// (`SO_REUSEPORT`): one runtime for each core.
-    #[must_use]
-    pub fn reuse_port(mut self, reuse_port: bool) -> Self {
-        self.reuse_port = reuse_port;
-        self
-    }
-
-    /// See [`TcpListener::bind`].
-    ///
-    /// # Errors
-    ///
-    /// Those of [`TcpListener::bind`].
-    ///
-    /// # Panics
-    ///
-    /// When it is polled outside of a runtime.
-    ///
-    /// # Cancel safety
-    ///
-    /// Nothing is left behind: what was bound already is closed.
-    #[track_caller]
-    pub fn bind(self, addr: impl ToAddrs) -> impl Future<Output = io::Result<TcpListener>> {
-        const CALL: &str = "TcpListener::bind";
-        let (target, site) = (addr.to_target(), Location::caller());
-        async move {
-            let reactor = Reactor::expect_current_at(CALL, site);
-            let bind = async |addr| self.listen(addr, false);
-            let listener = try_each(CALL, target, site, bind).await?;
-            Ok(TcpListener::register(reactor, listener))
-        }
-    }
-
-    /// See [`TcpListener::bind_all`].
-    ///
-    /// # Errors
-    ///
-    /// Those of [`TcpListener::bind_all`].
-    ///
-    /// # Panics
-    ///
-    /// When it is polled outside of a runtime.
-    ///
-    /// # Cancel safety
-    ///
-    /// Nothing is left behind: what was bound already is closed.
-    #[track_caller]
-    pub fn bind_all(
-        self,
-        addrs: impl ToAddrs,
-    ) -> impl Future<Output = io::Result<Vec<TcpListener>>> {
-        let (target, site) = (addrs.to_target(), Location::caller());
-        self.bind_each("TcpListener::bind_all", target, site)
-    }
-
-    /// [`bind_all`](Self::bind_all) on behalf of another call.
-    pub(super) async fn bind_each(
-        self,
-        call: &str,
-        target: io::Result<Target>,
-        site: &'static Location<'static>,
-    ) -> io::Result<Vec<TcpListener>> {
-        let reactor = Reactor::expect_current_at(call, site);
-        let mut addrs = resolve(call, target, site).await?;
-        let mut seen = HashSet::new();
-        addrs.retain(|addr| seen.insert(*addr));
-        let (mut listeners, mut last) = (Vec::new(), no_address(call));
-        for addr in addrs {
-            match self.listen(addr, true) {
-                Ok(it) => listeners.push(TcpListener::register(Rc::clone(&reactor), it)),
-                Err(error) if is_one_of(&error, &[Errno::ADDRNOTAVAIL, Errno::AFNOSUPPORT]) => {
-                    last = explain(call, &addr, error);
-                }
-                Err(error) => return Err(explain(call, &addr, error)),
-            }
-        }
-        if listeners.is_empty() {
-            return Err(last);
-        }
-        Ok(listeners)
-    }
-
-    fn listen(self, addr: SocketAddr, is_v6_only: bool) -> io::Result<net::TcpListener> {
-        use rustix::net::sockopt::{set_ipv6_v6only, set_socket_reuseaddr, set_socket_reuseport};
-        let socket = socket::tcp(addr)?;
-        set_socket_reuseaddr(&socket, true)?;
-        if is_v6_only && addr.is_ipv6() {
-            set_ipv6_v6only(&socket, true)?;
-        }
-        if self.reuse_port {
-            set_socket_reuseport(&socket, true)?;
-        }
-        rustix::net::bind(&socket, &addr).map_err(explain_in_use)?;
-        rustix::net::listen(&socket, self.backlog.try_into().unwrap_or(i32::MAX))?;
-        Ok(socket.into())
-    }
-}
-
-fn explain_in_use(error: Errno) -> io::Error {
-    if error != Errno::ADDRINUSE {
-        return error.into();
-    }
-    let problem = format!("{error}; stop who listens there, or take another port: 0 is a free one");
-    explain_by(problem, error.into())
 }
 
 impl Listen for net::TcpListener {
