@@ -426,12 +426,17 @@ fn a_missing_program_is_named() {
                 let message = error.to_string();
                 let expected = "cannot run `no-such-program-anywhere`: No such file";
                 assert!(message.starts_with(expected), "{message}");
+                assert!(message.ends_with("; install it, or give its path"));
+                let source = error.get_ref().unwrap().source().unwrap();
+                let source = source.downcast_ref::<std::io::Error>().unwrap();
+                assert_eq!(source.raw_os_error(), Some(2));
             }
             let mut elsewhere = Command::new("true");
             let error = elsewhere.current_dir("/no/such/place").spawn().unwrap_err();
             assert_eq!(error.kind(), ErrorKind::NotFound);
             let expected = "cannot run `true` in `/no/such/place`: ";
             assert!(error.to_string().starts_with(expected), "{error}");
+            assert!(error.to_string().ends_with("a directory that exists"));
             let error = Command::new("true").arg("a\0b").spawn().unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidInput);
             let error = Command::new("/").spawn().unwrap_err();

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::{self, ExitStatus, Output, Stdio};
 
 use super::{Child, orphans};
+use crate::net::explain::explain_by;
 use crate::reactor::Reactor;
 
 /// A process to be started: [`std::process::Command`], whose children are awaited.
@@ -165,7 +166,7 @@ impl Command {
     /// # Errors
     ///
     /// Those of [`std::process::Command::spawn`], `NotFound` among them, with a message that names
-    /// the program.
+    /// the program. The error of the system is its [`source`](std::error::Error::source).
     ///
     /// # Panics
     ///
@@ -175,7 +176,7 @@ impl Command {
     pub fn spawn(&mut self) -> io::Result<Child> {
         let reactor = Reactor::expect_current("process::Command::spawn");
         orphans::reap();
-        let child = self.std.spawn().map_err(|error| self.cannot_run(&error))?;
+        let child = self.std.spawn().map_err(|error| self.cannot_run(error))?;
         Child::new(reactor, child, self.kill_on_drop)
     }
 
@@ -248,15 +249,22 @@ impl Command {
     }
 
     #[cold]
-    fn cannot_run(&self, error: &io::Error) -> io::Error {
+    fn cannot_run(&self, error: io::Error) -> io::Error {
         let program = self.std.get_program().display();
-        let place = match self.std.get_current_dir() {
-            Some(dir) => format!(" in `{}`", dir.display()),
-            None => String::new(),
+        let dir = self.std.get_current_dir();
+        let place = dir.map_or_else(String::new, |dir| format!(" in `{}`", dir.display()));
+        let fix = match error.kind() {
+            // std does not tell which of the two was not found.
+            io::ErrorKind::NotFound if dir.is_some_and(|dir| !dir.is_dir()) => {
+                "; run it in a directory that exists"
+            }
+            io::ErrorKind::NotFound => "; install it, or give its path",
+            io::ErrorKind::PermissionDenied => "; it has to be a file that may be executed",
+            _ => "",
         };
-        io::Error::new(
-            error.kind(),
-            format!("cannot run `{program}`{place}: {error}"),
+        explain_by(
+            format!("cannot run `{program}`{place}: {error}{fix}"),
+            error,
         )
     }
 }

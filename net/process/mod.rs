@@ -11,7 +11,9 @@
 //! It stands among what people call because it is made of sources, timers and tasks: nothing below
 //! knows of processes. Starting one is left to std. What is ours is to be told of the end by the
 //! selector, as of anything else: no thread waits, and no `SIGCHLD` is caught, which others in the
-//! program may want for themselves.
+//! program may want for themselves. Where the system has no pidfd (it came with Linux 5.3), or no
+//! file descriptor is left for one, the process is asked from time to time, and its end is seen up
+//! to 50 ms late.
 //!
 //! Its one rule: **only the process itself is asked for its status, and only once**. `waitpid(-1)`
 //! would take what belongs to others; and as long as nobody has taken it, the kernel gives the

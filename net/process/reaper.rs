@@ -9,17 +9,13 @@ use std::os::unix::process::ExitStatusExt;
 use std::panic::Location;
 use std::process::ExitStatus;
 use std::rc::Rc;
-use std::time::Duration;
 
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 
+use super::super::backoff::Backoff;
 use super::orphans;
-use crate::reactor::{Direction, Reactor, Source, sleep};
-
-/// How soon a process that nobody tells us of is asked again, at first and at most.
-const FIRST_PAUSE: Duration = Duration::from_millis(1);
-const LONGEST_PAUSE: Duration = Duration::from_millis(32);
+use crate::reactor::{Direction, Reactor, Source};
 
 /// The reaper of one process. If it is dropped before it has seen the end, it leaves an orphan.
 pub(super) struct Reaper {
@@ -95,13 +91,12 @@ impl Reaper {
             }
             // Who was told asks once, unless a debugger is to see the end before us. Who was not
             // asks from time to time.
-            let mut pause = FIRST_PAUSE;
+            let mut backoff = Backoff::new(site);
             loop {
                 if let Some(status) = self.try_wait()? {
                     return Ok(status);
                 }
-                sleep(pause).made_at(site).await;
-                pause = LONGEST_PAUSE.min(2 * pause);
+                backoff.pause().await;
             }
         }
     }
@@ -172,9 +167,11 @@ fn pidfd(_: Pid) -> Option<OwnedFd> {
 mod tests {
     use std::mem;
     use std::process::Command;
+    use std::time::Duration;
 
     use super::*;
     use crate::executor::{run, spawn, stats};
+    use crate::reactor::sleep;
 
     /// The pidfd of a process that a debugger watches does so, and tokio has panicked on it.
     #[test]
