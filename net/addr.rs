@@ -4,7 +4,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6, ToSocketAddrs};
 use std::panic::Location;
 
-use super::explain::explain;
+use super::explain::{explain, explain_by};
 use crate::executor::{Work, on_thread};
 
 /// What can be connected to, or bound to: the counterpart of [`std::net::ToSocketAddrs`], which
@@ -127,9 +127,11 @@ pub(super) async fn resolve(
     let name = format!("{host}:{port}");
     let look_up = move || (host, port).to_socket_addrs().map(Vec::from_iter);
     let addrs = on_thread(Work::LookUp, call, site, look_up).await;
-    addrs
-        .and_then(|addrs| addrs)
-        .map_err(|error| explain(call, &name, error))
+    let addrs = addrs.map_err(|error| explain(call, &name, error))?;
+    addrs.map_err(|error| {
+        let fix = "check its spelling, and whether this machine reaches a name server";
+        explain_by(format!("{call} {name}: {error}; {fix}"), error)
+    })
 }
 
 /// Finds the addresses, and tries one after the other until one works.

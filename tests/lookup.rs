@@ -85,12 +85,14 @@ fn a_look_up_that_is_given_up_leaves_nothing_to_wake() {
 
 /// No resolver needs to be asked for this: a label has at most 63 letters.
 #[test]
-fn an_unknown_name_is_an_error_that_says_whose_and_why() {
+fn an_unknown_name_is_an_error_that_says_whose_why_and_what_to_do() {
     on_each_backend(async || {
         let name = format!("{}.invalid", "a".repeat(64));
         let error = lookup((name.as_str(), 80)).await.unwrap_err();
         let cause = error.source().unwrap().to_string();
-        assert_eq!(error.to_string(), format!("net::lookup {name}:80: {cause}"));
+        let fix = "check its spelling, and whether this machine reaches a name server";
+        let expected = format!("net::lookup {name}:80: {cause}; {fix}");
+        assert_eq!(error.to_string(), expected);
     });
 }
 
