@@ -15,7 +15,9 @@
 //! Its one rule: **a method does what std's method of that name does**, except that it waits for
 //! the selector instead of blocking the thread. Reading and writing take `&self`, so that one task
 //! can do both at once. No call gives `EINTR` back, and none raises `SIGPIPE` where the system knows
-//! a way without (it knows none for pipes and sendfile(2)).
+//! a way without. It knows none for pipes and sendfile(2): every Rust program ignores that signal
+//! from its start, but one that undoes this, or whose `main` is in another language, ends by it
+//! instead of getting `BrokenPipe`.
 //!
 //! Streams keep what has been read ahead or cannot be written yet, and sockets keep nothing; a server
 //! accepts, and makes a task of each connection. Those two, [`process`] and [`signal`] tell their own

@@ -34,7 +34,8 @@ macro_rules! impl_send_file {
             ///
             /// Those of [`write`](Self::write) and of reading the file; `ESPIPE` if it is none, but
             /// a pipe, say. When the peer is gone, Linux also raises `SIGPIPE` here, which every
-            /// Rust program ignores from its start.
+            /// Rust program ignores from its start. One that undoes this, or whose `main` is in
+            /// another language, ends by it.
             ///
             /// # Cancel safety
             ///

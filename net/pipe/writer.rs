@@ -22,7 +22,8 @@ use crate::reactor::{Direction, Reactor, Source, Waiter};
 /// the pipe, so that the reader comes to the end; so does dropping it.
 ///
 /// When nobody can read any more, writing fails with `BrokenPipe`. For pipes the system also raises
-/// `SIGPIPE`, which every Rust program ignores from its start, unless somebody changes that.
+/// `SIGPIPE`, which every Rust program ignores from its start. One that undoes this, or whose `main`
+/// is in another language, ends by it.
 pub struct PipeWriter {
     /// `None` when it was closed.
     source: Option<Source<OwnedFd>>,
