@@ -44,6 +44,7 @@ mod time;
 mod timer;
 mod waiters;
 mod waits;
+mod wake_all;
 mod watch;
 
 use std::cell::{Cell, RefCell};
@@ -52,7 +53,6 @@ use std::os::fd::RawFd;
 use std::rc::Rc;
 use std::task::Waker;
 use std::time::{Duration, Instant};
-use std::vec;
 
 use self::budget::FULL;
 use self::clock::Clock;
@@ -70,6 +70,7 @@ pub use self::source::{Direction, Source};
 pub(crate) use self::time::{Call, now};
 pub use self::time::{Interval, MissedTicks, Sleep, interval, interval_at, sleep, sleep_until};
 pub(crate) use self::waits::Wait;
+pub(crate) use self::wake_all::wake_all;
 
 pub(crate) struct Reactor {
     selector: RefCell<Selector<Rc<Watch>>>,
@@ -368,19 +369,4 @@ fn elsewhere() -> io::Error {
         "this socket belongs to a runtime that does not run on this thread, and would wait for ever; \
          await it in the runtime that it was made in",
     )
-}
-
-/// Wakes them all in order, and the rest too if one of the wakers panics.
-pub(crate) fn wake_all(woken: &mut Vec<Waker>) {
-    struct Rest<'a>(vec::Drain<'a, Waker>);
-    impl Drop for Rest<'_> {
-        fn drop(&mut self) {
-            for waker in self.0.by_ref() {
-                // The first panic is on its way already; a second one would abort the process.
-                let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| waker.wake()));
-            }
-        }
-    }
-    let mut rest = Rest(woken.drain(..));
-    rest.0.by_ref().for_each(Waker::wake);
 }

@@ -10,7 +10,6 @@
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::future::Future;
-use std::mem;
 use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
@@ -20,7 +19,7 @@ use pin_project_lite::pin_project;
 use slab::Slab;
 
 use crate::executor::Elapsed;
-use crate::reactor::{Call, Sleep, now, sleep_until};
+use crate::reactor::{Call, Sleep, now, sleep_until, wake_all};
 
 /// A time limit that can be moved, for everything that runs under it by [`scope`](Self::scope).
 ///
@@ -57,8 +56,9 @@ pub struct Deadline {
     /// `None`: never.
     when: Cell<Option<Instant>>,
     expired: Cell<bool>,
-    /// Who waits under it, to be woken when it comes closer.
-    waiting: RefCell<Slab<Waker>>,
+    /// Who waits under it, to be woken when it comes closer. `None`: was woken, and has not looked
+    /// yet.
+    waiting: RefCell<Slab<Option<Waker>>>,
 }
 
 impl Deadline {
@@ -108,10 +108,11 @@ impl Deadline {
         self.expired.set(false);
         let is_earlier = when.is_some_and(|when| former.is_none_or(|former| when < former));
         if is_earlier {
-            let waiting = self.waiting.borrow();
-            let wakers: Vec<_> = waiting.iter().map(|(_, waker)| waker.clone()).collect();
+            let mut waiting = self.waiting.borrow_mut();
+            let wakers = waiting.iter_mut().filter_map(|(_, waker)| waker.take());
+            let mut wakers: Vec<_> = wakers.collect();
             drop(waiting);
-            wakers.into_iter().for_each(Waker::wake);
+            wake_all(&mut wakers);
         }
     }
 
@@ -224,9 +225,9 @@ impl Limit<'_> {
         let waker = waker.clone();
         let mut waiting = self.deadline.waiting.borrow_mut();
         let former = match self.place {
-            Some(place) => Some(mem::replace(&mut waiting[place], waker)),
+            Some(place) => waiting[place].replace(waker),
             None => {
-                self.place = Some(waiting.insert(waker));
+                self.place = Some(waiting.insert(Some(waker)));
                 None
             }
         };

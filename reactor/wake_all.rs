@@ -1,0 +1,21 @@
+//! `wake_all`: the way up, which no waker can block.
+//!
+//! Wakers come from anywhere: a future of ours may be polled by a combinator, or another executor,
+//! whose waker is its own. When one of them panics, that was told by the time it gets here; and it
+//! is nobody's fault that the others wait for: not of who is woken next, not of the loop, and not of
+//! who closes a socket.
+
+use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::task::Waker;
+
+/// Wakes them all in order, also after one that panics.
+pub(crate) fn wake_all(woken: &mut Vec<Waker>) {
+    let mut rest = woken.drain(..);
+    // Guarded together, and not one by one: each event comes through here.
+    let mut wake_rest = || catch_unwind(AssertUnwindSafe(|| rest.by_ref().for_each(Waker::wake)));
+    while let Err(payload) = wake_rest() {
+        // What it panicked with may panic in its turn.
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(payload))).map_err(mem::forget);
+    }
+}
