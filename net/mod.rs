@@ -63,6 +63,9 @@ pub use self::split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, Wri
 pub use self::stdio::{Stderr, Stdin, Stdout, stderr, stdin, stdout};
 pub use self::tcp::TcpStream;
 pub use self::udp::{UdpSocket, UdpSocketBuilder};
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub use self::unix::UCred;
 pub use self::unix::{
-    ToUnixAddr, UnixDatagram, UnixIncoming, UnixListener, UnixListenerBuilder, UnixStream,
+    ReceivedFds, ToUnixAddr, UnixDatagram, UnixIncoming, UnixListener, UnixListenerBuilder,
+    UnixStream,
 };

@@ -16,9 +16,9 @@ use crate::reactor::Source;
 
 /// A broken connection is told by `EPIPE`, never by a signal.
 #[cfg(not(target_vendor = "apple"))]
-const NO_SIGNAL: SendFlags = SendFlags::NOSIGNAL;
+pub(super) const NO_SIGNAL: SendFlags = SendFlags::NOSIGNAL;
 #[cfg(target_vendor = "apple")]
-const NO_SIGNAL: SendFlags = SendFlags::empty();
+pub(super) const NO_SIGNAL: SendFlags = SendFlags::empty();
 
 /// A TCP socket that does not block and is not handed on to child processes.
 pub(super) fn tcp(addr: SocketAddr) -> io::Result<OwnedFd> {

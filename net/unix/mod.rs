@@ -14,10 +14,14 @@ mod abstract_name;
 mod addr;
 mod bound_path;
 mod datagram;
+mod fds;
 mod listener;
 mod stream;
 
 pub use self::addr::ToUnixAddr;
 pub use self::datagram::UnixDatagram;
+pub use self::fds::ReceivedFds;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub use self::fds::UCred;
 pub use self::listener::{UnixIncoming, UnixListener, UnixListenerBuilder};
 pub use self::stream::UnixStream;
