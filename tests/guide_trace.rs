@@ -1,7 +1,11 @@
 //! The traces that chapter 10 of the guide and README.md show are those that selio writes.
 //!
-//! When a change makes them others, `SELIO_BLESS=1 cargo test --test guide_trace` writes the new ones
-//! into both; what the table of the chapter says about them is then to be read again.
+//! When a change makes them others, this writes the new ones into both; what the table of the chapter
+//! says about them is then to be read again:
+//!
+//! ```text
+//! cargo build --examples && SELIO_BLESS=1 cargo test --test guide_trace
+//! ```
 
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
