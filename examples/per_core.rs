@@ -57,7 +57,9 @@ fn run() -> io::Result<()> {
         .next()
         .unwrap_or_else(|| "127.0.0.1:5566".to_owned());
     let count = match arguments.next() {
-        Some(count) => count.parse().map_err(io::Error::other)?,
+        Some(count) => count
+            .parse()
+            .map_err(|_| io::Error::other(format!("`{count}` is no number of runtimes")))?,
         None => thread::available_parallelism()?.get(),
     };
     let listeners = selio::run(listeners(&address, count))?;

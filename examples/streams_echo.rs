@@ -29,6 +29,7 @@
 //! by the reader, so that nothing is copied.
 
 use std::io;
+use std::process::ExitCode;
 
 use selio::{StreamReader, StreamWriter, open_connection, run, start_server};
 
@@ -65,18 +66,25 @@ async fn client(message: &str, address: &str) -> io::Result<()> {
     writer.wait_closed().await
 }
 
-fn main() -> io::Result<()> {
+fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
     let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
-    run(async {
+    let result = run(async {
         match arguments[..] {
             ["client", message] => client(message, "127.0.0.1:8888").await,
             ["client", message, address] => client(message, address).await,
             [] => serve("127.0.0.1:8888").await,
             [address] => serve(address).await,
-            _ => Err(io::Error::other(
-                "usage: streams_echo [ADDRESS], or streams_echo client MESSAGE [ADDRESS]",
-            )),
+            _ => Err(io::Error::other("unexpected arguments")),
         }
-    })
+    });
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("streams_echo: {error}\n{USAGE}");
+            ExitCode::FAILURE
+        }
+    }
 }
+
+const USAGE: &str = "usage: streams_echo [ADDRESS], or streams_echo client MESSAGE [ADDRESS]";
