@@ -9,6 +9,7 @@ use std::task::{Poll, ready};
 use std::time::{Duration, Instant};
 
 use super::super::backlog::PAUSE;
+use super::connections::Service;
 use super::{HandlerOutput, Listener, Phase, ServerErrorKind, State};
 use crate::executor::{spawn_at, yield_now};
 use crate::reactor::sleep;
@@ -19,24 +20,27 @@ const ACCEPTS: usize = 64;
 /// How long there must have been no trouble until it is told again.
 const QUIET: Duration = Duration::from_secs(10);
 
-impl<L: Listener> State<L> {
-    pub(super) fn spawn_acceptors<H, R>(self: &Rc<Self>, handle_client: H)
-    where
-        H: AsyncFn(L::Stream) -> R + 'static,
-        R: HandlerOutput + 'static,
-    {
-        let handle_client = Rc::new(handle_client);
+impl<L: Listener, H, R> Service<L, H>
+where
+    H: AsyncFn(L::Stream) -> R + 'static,
+    R: HandlerOutput + 'static,
+{
+    /// Makes a task of each listener.
+    pub(super) fn spawn_acceptors(self: &Rc<Self>) {
+        let state = &self.state;
         let spawn = |listener: &Rc<L>| {
             let acceptor = Acceptor {
-                state: Rc::clone(self),
+                service: Rc::clone(self),
                 listener: Rc::clone(listener),
             };
-            spawn_at(self.site, acceptor.accept_all(Rc::clone(&handle_client)))
+            spawn_at(state.site, acceptor.accept_all())
         };
-        let acceptors = self.listeners.borrow().iter().filter_map(spawn).collect();
-        self.acceptors.replace(acceptors);
+        let acceptors = state.listeners.borrow().iter().filter_map(spawn).collect();
+        state.acceptors.replace(acceptors);
     }
+}
 
+impl<L: Listener> State<L> {
     /// Whether one more may be accepted.
     fn has_room(&self) -> bool {
         self.phase.get() == Phase::Serving && self.connections.len() < self.max_connections
@@ -52,28 +56,29 @@ impl<L: Listener> State<L> {
     }
 }
 
-struct Acceptor<L: Listener> {
-    state: Rc<State<L>>,
+struct Acceptor<L: Listener, H> {
+    service: Rc<Service<L, H>>,
     listener: Rc<L>,
 }
 
-impl<L: Listener> Acceptor<L> {
-    async fn accept_all<H, R>(self, handle_client: Rc<H>)
-    where
-        H: AsyncFn(L::Stream) -> R + 'static,
-        R: HandlerOutput + 'static,
-    {
+impl<L: Listener, H, R> Acceptor<L, H>
+where
+    H: AsyncFn(L::Stream) -> R + 'static,
+    R: HandlerOutput + 'static,
+{
+    async fn accept_all(self) {
+        let state = &self.service.state;
         for tries in 1_usize.. {
             match self.accept().await {
-                Ok(connection) => self.state.open(connection, &handle_client),
+                Ok(connection) => self.service.open(connection),
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
                 Err(error) => {
-                    self.state.report_trouble(error);
+                    state.report_trouble(error);
                     self.pause().await;
                 }
             }
             // At the maximum, this puts it behind the other acceptors: they take turns.
-            if tries % ACCEPTS == 0 || !self.state.has_room() {
+            if tries % ACCEPTS == 0 || !state.has_room() {
                 yield_now().await;
             }
         }
@@ -82,10 +87,11 @@ impl<L: Listener> Acceptor<L> {
     /// Waits for the next connection, and for room for it.
     async fn accept(&self) -> io::Result<(L::Stream, L::Addr)> {
         let mut accept = pin!(self.listener.accept());
-        let mut vacancy = self.state.vacancy.listener();
+        let state = &self.service.state;
+        let mut vacancy = state.vacancy.listener();
         poll_fn(|cx| {
             // Asked each time: another acceptor may have filled the last place meanwhile.
-            while !self.state.has_room() {
+            while !state.has_room() {
                 ready!(vacancy.poll_ring(cx));
             }
             accept.as_mut().poll(cx)
@@ -96,7 +102,7 @@ impl<L: Listener> Acceptor<L> {
     /// Waits until it is worth another try: a connection of ours was closed, or some time has
     /// passed in which somebody else may have given something back.
     async fn pause(&self) {
-        let mut vacancy = self.state.vacancy.listener();
+        let mut vacancy = self.service.state.vacancy.listener();
         let mut sleep = pin!(sleep(PAUSE));
         poll_fn(|cx| match vacancy.poll_ring(cx) {
             Poll::Ready(()) => Poll::Ready(()),
@@ -106,10 +112,10 @@ impl<L: Listener> Acceptor<L> {
     }
 }
 
-impl<L: Listener> Drop for Acceptor<L> {
+impl<L: Listener, H> Drop for Acceptor<L, H> {
     /// Its runtime is gone, or a listener of the user's has panicked: a server that is closed is
     /// better than one that listens and never accepts.
     fn drop(&mut self) {
-        self.state.close();
+        self.service.state.close();
     }
 }

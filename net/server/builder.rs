@@ -4,10 +4,12 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::panic::Location;
+use std::rc::Rc;
 
+use super::connections::Service;
 use super::error::{HandlerOutput, ServerError};
 use super::{Listener, Server, State};
-use crate::net::stream::{IntoStreams, StreamReader, StreamWriter, until_sent};
+use crate::net::stream::{IntoStreams, StreamReader, StreamWriter, Unsent};
 use crate::net::{TcpListener, ToAddrs};
 use crate::reactor::Reactor;
 
@@ -174,8 +176,13 @@ impl ServerBuilder {
         H: AsyncFn(StreamReader, StreamWriter) -> R + 'static,
         R: HandlerOutput + 'static,
     {
-        let handle_client =
-            async move |stream: L::Stream| until_sent(stream.into_streams(), &handle_client).await;
+        let handle_client = async move |stream: L::Stream| {
+            let (reader, writer) = stream.into_streams();
+            let mut unsent = Unsent::of(&writer);
+            let output = handle_client(reader, writer).await;
+            unsent.sent().await;
+            output
+        };
         self.serve_for(site, listeners, handle_client)
     }
 
@@ -197,8 +204,14 @@ impl ServerBuilder {
             on_error,
         } = self;
         let state = State::new(name, site, listeners, max_connections, on_error)?;
-        let server = Server { state };
-        server.state.spawn_acceptors(handle_client);
+        let server = Server {
+            state: Rc::clone(&state),
+        };
+        Rc::new(Service {
+            state,
+            handle_client,
+        })
+        .spawn_acceptors();
         if start_serving {
             server.start_serving();
         }

@@ -1,6 +1,7 @@
 //! The open connections of a server, each with the task of its handler.
 
 use std::cell::RefCell;
+use std::error::Error;
 use std::fmt;
 use std::mem;
 use std::rc::Rc;
@@ -78,37 +79,41 @@ impl<A: fmt::Debug> Connections<A> {
     }
 }
 
-impl<L: Listener> State<L> {
+/// A server, and what it does for its connections.
+pub(super) struct Service<L: Listener, H> {
+    pub(super) state: Rc<State<L>>,
+    pub(super) handle_client: H,
+}
+
+impl<L: Listener, H, R> Service<L, H>
+where
+    H: AsyncFn(L::Stream) -> R + 'static,
+    R: HandlerOutput + 'static,
+{
     /// Makes a task of a connection.
-    pub(super) fn open<H, R>(
-        self: &Rc<Self>,
-        (stream, peer): (L::Stream, L::Addr),
-        handle_client: &Rc<H>,
-    ) where
-        H: AsyncFn(L::Stream) -> R + 'static,
-        R: HandlerOutput + 'static,
-    {
-        let connection = Connection {
+    pub(super) fn open(self: &Rc<Self>, (stream, peer): (L::Stream, L::Addr)) {
+        let connections = &self.state.connections;
+        let key = connections.insert(Connection {
             closer: L::closer(&stream),
             peer: Some(peer),
             task: None,
-        };
-        let key = self.connections.insert(connection);
+        });
         let place = Place {
-            state: Rc::clone(self),
+            service: Rc::clone(self),
             key,
         };
-        let handle_client = Rc::clone(handle_client);
-        let task = spawn_at(self.site, async move {
-            let place = place;
-            if let Err(error) = handle_client(stream).await.into_result() {
-                let peer = place.state.connections.take_peer(key);
-                place.state.report(ServerErrorKind::Handler { peer, error });
+        // In there it is only borrowed: for what a future moves it has room twice.
+        let task = spawn_at(self.state.site, async move {
+            let output = (place.service.handle_client)(stream).await;
+            if let Err(error) = output.into_result() {
+                place.report_error(error);
             }
         });
-        self.connections.set_task(key, task);
+        connections.set_task(key, task);
     }
+}
 
+impl<L: Listener> State<L> {
     /// Cancels the handlers but one. How many there were.
     pub(super) fn abort(&self, except: Option<&TaskRef>) -> usize {
         let mut tasks = self.connections.tasks();
@@ -130,35 +135,44 @@ impl<L: Listener> State<L> {
 
 /// The place of a connection in the table, until its handler has ended: by returning, by a panic,
 /// or because it was cancelled.
-struct Place<L: Listener> {
-    state: Rc<State<L>>,
+struct Place<L: Listener, H: 'static> {
+    service: Rc<Service<L, H>>,
     key: usize,
 }
 
-impl<L: Listener> Drop for Place<L> {
-    fn drop(&mut self) {
-        let task = self.state.connections.take_task(self.key);
-        match task {
-            // Its handle will know what it has panicked with, when this is over.
-            Some(task) if thread::panicking() => {
-                let place = Place {
-                    state: Rc::clone(&self.state),
-                    key: self.key,
-                };
-                spawn_at(self.state.site, place.report_panic(task));
-            }
-            _ => self.state.leave(self.key),
-        }
+impl<L: Listener, H> Place<L, H> {
+    fn state(&self) -> &State<L> {
+        &self.service.state
     }
-}
 
-impl<L: Listener> Place<L> {
+    fn report_error(&self, error: Box<dyn Error>) {
+        let peer = self.state().connections.take_peer(self.key);
+        self.state()
+            .report(ServerErrorKind::Handler { peer, error });
+    }
+
     async fn report_panic(self, task: JoinHandle<()>) {
         if let Err(error) = task.await
             && error.is_panic()
         {
-            let peer = self.state.connections.take_peer(self.key);
-            self.state.report(ServerErrorKind::Panic { peer, error });
+            let peer = self.state().connections.take_peer(self.key);
+            self.state().report(ServerErrorKind::Panic { peer, error });
+        }
+    }
+}
+
+impl<L: Listener, H> Drop for Place<L, H> {
+    fn drop(&mut self) {
+        match self.state().connections.take_task(self.key) {
+            // Its handle will know what it has panicked with, when this is over.
+            Some(task) if thread::panicking() => {
+                let place = Self {
+                    service: Rc::clone(&self.service),
+                    key: self.key,
+                };
+                spawn_at(self.state().site, place.report_panic(task));
+            }
+            _ => self.state().leave(self.key),
         }
     }
 }

@@ -28,19 +28,23 @@ pub(super) struct Buffer {
 }
 
 impl Buffer {
+    #[inline]
     pub(super) fn bytes(&self) -> &[u8] {
         &self.memory[self.taken..]
     }
 
+    #[inline]
     pub(super) fn len(&self) -> usize {
         self.memory.len() - self.taken
     }
 
+    #[inline]
     pub(super) fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// Takes the first `n` bytes, and lends them.
+    #[inline]
     pub(super) fn take(&mut self, n: usize) -> &[u8] {
         let start = self.taken;
         self.taken += n;
@@ -70,10 +74,14 @@ impl Buffer {
     }
 
     /// Gives the memory back to the pool, if there are no bytes in it.
+    #[inline]
     pub(super) fn release(&mut self) {
-        if !self.is_empty() || self.memory.capacity() == 0 {
-            return;
+        if self.is_empty() && self.memory.capacity() > 0 {
+            self.give_back();
         }
+    }
+
+    fn give_back(&mut self) {
         self.taken = 0;
         let mut memory = mem::take(&mut self.memory);
         if memory.capacity() == SIZE {

@@ -1,4 +1,4 @@
-//! The task that sends what is pending: it lives until there is nothing more to send.
+//! The task that sends what is kept: it lives until there is nothing more to send.
 //!
 //! No writer has to wait, so somebody else has to. A connection whose socket takes everything at
 //! once never has such a task.
@@ -14,15 +14,17 @@ use std::thread;
 use futures_io::AsyncWrite;
 
 use super::super::socket;
-use super::transport::{Foreign, Io, Phase, Transport};
+use super::ending::Phase;
+use super::transport::{Foreign, Io, Transport};
+use super::write_buffer::WriteBuffer;
 use crate::reactor::{Direction, Source};
 
-/// Sends what is pending, and then ends what was asked to end.
+/// Sends what is kept, and then ends what was asked to end.
 pub(super) struct Flushing(Rc<Transport>);
 
 impl Flushing {
     pub(super) fn new(transport: Rc<Transport>) -> Self {
-        transport.is_flushing.set(true);
+        transport.buffer().is_flushing.set(true);
         Self(transport)
     }
 
@@ -36,37 +38,59 @@ impl Flushing {
         }
     }
 
+    fn buffer(&self) -> &WriteBuffer {
+        self.0.buffer()
+    }
+
     async fn run_socket(&self, socket: &Source<OwnedFd>) -> io::Result<()> {
-        let transport = &*self.0;
+        let buffer = self.buffer();
         let mut waiter = socket.waiter(Direction::Write);
-        while transport.pending() > 0 {
-            let mut send = |fd: &OwnedFd| match transport.pending.borrow().as_slices() {
-                ([], _) => Ok(0), // It was aborted.
-                (bytes, _) => socket::send(fd, bytes),
-            };
+        let mut send = |socket: &OwnedFd| {
+            buffer.with_first(|bytes| match bytes {
+                [] => Ok(0), // It was aborted.
+                bytes => socket::send(socket, bytes),
+            })
+        };
+        while !buffer.is_empty() {
             let n = poll_fn(|cx| waiter.poll_io(cx, &mut send)).await?;
-            transport.sent(n);
+            buffer.sent(n);
         }
-        transport.end(socket);
+        self.0.end(socket);
         Ok(())
     }
 
     fn poll_foreign(&self, cx: &mut Context<'_>, place: &Foreign) -> Poll<io::Result<()>> {
         // It is closed, or was lost: then there is nobody to tell.
         let Some(mut output) = place.take() else {
-            self.note_end();
+            self.0.note_end();
             return Poll::Ready(Ok(()));
         };
         let poll = self.poll_output(cx, &mut output);
-        match (&poll, self.0.phase.get()) {
-            (Poll::Pending, Phase::Closed) | (Poll::Ready(Err(_)), _) => drop(output),
-            (Poll::Pending, _) | (Poll::Ready(Ok(())), Phase::Open) => place.set(Some(output)),
+        match (poll, self.0.phase.get()) {
+            // It was aborted, by itself.
+            (Poll::Pending, Phase::Closed) => {
+                drop(output);
+                self.0.discard();
+                Poll::Ready(Ok(()))
+            }
+            (Poll::Pending, _) => {
+                place.set(Some(output));
+                Poll::Pending
+            }
+            (Poll::Ready(Ok(())), Phase::Open) => {
+                place.set(Some(output));
+                Poll::Ready(Ok(()))
+            }
             (Poll::Ready(Ok(())), _) => {
                 drop(output);
-                self.note_end();
+                self.0.note_end();
+                Poll::Ready(Ok(()))
+            }
+            (Poll::Ready(Err(error)), _) => {
+                drop(output);
+                Poll::Ready(Err(error))
             }
         }
-        poll
     }
 
     /// Polls a foreign output until it has taken and passed on everything, and then ends it if that
@@ -76,37 +100,27 @@ impl Flushing {
         cx: &mut Context<'_>,
         output: &mut Pin<Box<dyn AsyncWrite>>,
     ) -> Poll<io::Result<()>> {
-        let transport = &*self.0;
+        let buffer = self.buffer();
         loop {
             // Whatever the output calls meanwhile, it finds nothing borrowed.
-            let mut bytes = transport.pending.take();
+            let bytes = buffer.take();
             if bytes.is_empty() {
                 ready!(output.as_mut().poll_flush(cx))?;
-                if transport.pending() == 0 {
+                if buffer.is_empty() {
                     break;
                 }
                 continue;
             }
             let poll = output.as_mut().poll_write(cx, bytes.as_slices().0);
-            bytes.extend(transport.pending.take());
-            transport.pending.replace(bytes);
+            buffer.put_back(bytes);
             match ready!(poll)? {
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                n => transport.sent(n),
+                n => buffer.sent(n),
             }
         }
-        match transport.phase.get() {
+        match self.0.phase.get() {
             Phase::Open => Poll::Ready(Ok(())),
             _ => output.as_mut().poll_close(cx),
-        }
-    }
-
-    /// A foreign output was closed, which ends what was asked to end.
-    fn note_end(&self) {
-        match self.0.phase.get() {
-            Phase::EofAsked => self.0.phase.set(Phase::EofSent),
-            Phase::CloseAsked => self.0.phase.set(Phase::Closed),
-            _ => {}
         }
     }
 }
@@ -118,7 +132,7 @@ impl Drop for Flushing {
                 .lose(io::Error::other("what it writes to has panicked"));
         }
         // If somebody has cancelled it, who waits starts another one.
-        self.0.is_flushing.set(false);
-        self.0.change.ring();
+        self.buffer().is_flushing.set(false);
+        self.buffer().change.ring();
     }
 }

@@ -6,6 +6,7 @@ use std::task::{Context, Poll, ready};
 
 use futures_io::{AsyncBufRead, AsyncRead, AsyncWrite};
 
+use super::waiting::Goal;
 use super::{StreamReader, StreamWriter};
 
 impl AsyncRead for StreamReader {
@@ -14,18 +15,18 @@ impl AsyncRead for StreamReader {
         cx: &mut Context<'_>,
         buffer: &mut [u8],
     ) -> Poll<io::Result<usize>> {
-        self.poll_bytes(cx, buffer)
+        self.reader.poll_bytes(cx, buffer)
     }
 }
 
 impl AsyncBufRead for StreamReader {
     fn poll_fill_buf(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
-        ready!(self.poll_some(cx))?;
+        ready!(self.reader.poll_some(cx))?;
         Poll::Ready(Ok(self.get_mut().buffer()))
     }
 
     fn consume(mut self: Pin<&mut Self>, n: usize) {
-        self.consume_some(n);
+        self.reader.consume(n);
     }
 }
 
@@ -37,7 +38,7 @@ impl AsyncWrite for &StreamWriter {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         const CALL: &str = "StreamWriter::poll_write";
-        ready!(self.transport.poll_drain(cx, CALL))?;
+        ready!(self.transport.poll_until(Goal::Room, cx, CALL))?;
         self.transport.write(bytes);
         self.transport.result(CALL)?;
         Poll::Ready(Ok(bytes.len()))
@@ -45,13 +46,15 @@ impl AsyncWrite for &StreamWriter {
 
     /// Waits until everything was sent.
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.transport.poll_sent(cx, "StreamWriter::poll_flush")
+        self.transport
+            .poll_until(Goal::Sent, cx, "StreamWriter::poll_flush")
     }
 
     /// Ends writing, and waits until that was done.
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.transport.write_eof();
-        self.transport.poll_sent(cx, "StreamWriter::poll_close")
+        self.transport
+            .poll_until(Goal::Sent, cx, "StreamWriter::poll_close")
     }
 }
 

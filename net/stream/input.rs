@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 
 use futures_io::AsyncRead;
 
+use super::super::socket;
 use super::buffer::{self, Buffer};
 use super::transport::Transport;
 
@@ -17,7 +18,7 @@ thread_local! {
 }
 
 pub(super) enum Input {
-    /// A socket, shared with the writer.
+    /// A transport with a socket, shared with the writer.
     Socket(Rc<Transport>),
     Foreign(Pin<Box<dyn AsyncRead>>),
 }
@@ -32,7 +33,9 @@ impl Input {
         most: usize,
     ) -> Poll<io::Result<usize>> {
         match self {
-            Self::Socket(transport) => transport.poll_fill(cx, buffer, most),
+            Self::Socket(transport) => transport.poll_read(cx, |socket| {
+                buffer.fill(most, |memory| socket::recv_more(socket, memory))
+            }),
             Self::Foreign(input) => buffer.fill(most, |memory| {
                 let mut scratch = SCRATCH.try_with(Cell::take).unwrap_or_default();
                 scratch.resize(buffer::SIZE, 0); // It has this size, except for the first time.
@@ -54,7 +57,9 @@ impl Input {
         buffer: &mut [u8],
     ) -> Poll<io::Result<usize>> {
         match self {
-            Self::Socket(transport) => transport.poll_read(cx, buffer),
+            Self::Socket(transport) => {
+                transport.poll_read(cx, |socket| socket::recv(socket, buffer))
+            }
             Self::Foreign(input) => poll_foreign(input, cx, buffer),
         }
     }

@@ -1,13 +1,13 @@
 //! Streams, as asyncio has them: messages in, bytes out, and nothing to wait for but `drain`.
 //!
 //! ```text
-//!   open_connection, IntoStreams
-//!        |              |
-//!   StreamReader    StreamWriter ---> Transport <--- Flushing: a task, while bytes wait
-//!        |              drop,            |
-//!      Buffer           close            | what the socket has no room for
-//!        |                               |
-//!        +----- Source, one socket ------+
+//!     open_connection, IntoStreams
+//!          |                |
+//!     StreamReader     StreamWriter ----> Transport <---- Flushing: a task, while bytes are kept
+//!          |                drop,             |  |             |
+//!      BufReader            close             |  +---> WriteBuffer: what the socket
+//!          |                                  |        has no room for, and who waits
+//!          +------- Source, one socket -------+
 //! ```
 //!
 //! Its one rule: **who holds no bytes holds no memory for them.** A reader takes memory from a pool
@@ -15,16 +15,20 @@
 //! not fit is kept, and sent by a task that lives until it is sent. So an idle connection costs
 //! little, and a busy one the system calls of a bare socket.
 
+mod buf_reader;
 mod buffer;
+mod ending;
 mod error;
 mod flushing;
 mod futures_io;
 mod input;
+mod memchr;
 mod message;
 mod reader;
 mod transport;
-mod until_sent;
+mod unsent;
 mod waiting;
+mod write_buffer;
 mod writer;
 
 use std::future::Future;
@@ -37,7 +41,7 @@ use ::futures_io::{AsyncRead, AsyncWrite};
 pub use self::error::{IncompleteReadError, LimitOverrunError};
 pub use self::reader::StreamReader;
 use self::transport::Transport;
-pub(super) use self::until_sent::until_sent;
+pub(super) use self::unsent::Unsent;
 pub use self::writer::StreamWriter;
 use super::{TcpStream, ToAddrs, UnixStream};
 use crate::reactor::Source;

@@ -3,19 +3,16 @@
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::io;
-use std::mem;
 use std::rc::Rc;
-use std::task::{Context, Poll, ready};
+use std::task::{Poll, ready};
 
 use futures_io::AsyncRead;
 
-use super::buffer::{self, Buffer};
-use super::error::{incomplete, invalid, overrun};
+use super::buf_reader::{BufReader, ReadExact};
+use super::error::{invalid, overrun};
 use super::input::Input;
+use super::message::{Newline, Separators};
 use super::transport::Transport;
-
-/// How long a message may be at most by default, in bytes.
-const LIMIT: usize = 64 * 1024;
 
 /// Reads lines, and messages of other kinds.
 ///
@@ -52,33 +49,24 @@ const LIMIT: usize = 64 * 1024;
 /// # }).unwrap();
 /// ```
 pub struct StreamReader {
-    input: Input,
-    pub(super) buffer: Buffer,
-    limit: usize,
-    /// How many bytes of the buffer hold no separator of the message that somebody waits for.
-    pub(super) searched: usize,
-    /// The peer will send no more.
-    is_at_end: bool,
+    // Behind a pointer, because an `async fn` has room for each of its arguments twice.
+    pub(super) reader: Box<BufReader>,
 }
 
 impl StreamReader {
     /// Reads from anything that futures-io can read: a pipe, say, or a stream that decrypts.
     #[must_use]
     pub fn new(input: impl AsyncRead + 'static) -> Self {
-        Self::with_input(Input::Foreign(Box::pin(input)))
+        Self::of(Input::Foreign(Box::pin(input)))
     }
 
     pub(super) fn of_socket(socket: Rc<Transport>) -> Self {
-        Self::with_input(Input::Socket(socket))
+        Self::of(Input::Socket(socket))
     }
 
-    fn with_input(input: Input) -> Self {
+    fn of(input: Input) -> Self {
         Self {
-            input,
-            buffer: Buffer::default(),
-            limit: LIMIT,
-            searched: 0,
-            is_at_end: false,
+            reader: Box::new(BufReader::new(input)),
         }
     }
 
@@ -94,7 +82,7 @@ impl StreamReader {
     ///
     /// Nothing is lost.
     pub fn read(&mut self, buffer: &mut [u8]) -> impl Future<Output = io::Result<usize>> {
-        poll_fn(move |cx| self.poll_bytes(cx, buffer))
+        poll_fn(move |cx| self.reader.poll_bytes(cx, buffer))
     }
 
     /// Waits until there are bytes, and lends them, at most `max`. Nothing: the peer will send no
@@ -111,9 +99,9 @@ impl StreamReader {
     /// Nothing is lost.
     pub async fn read_chunk(&mut self, max: usize) -> io::Result<&[u8]> {
         if max > 0 {
-            poll_fn(|cx| self.poll_some(cx)).await?;
+            poll_fn(|cx| self.reader.poll_some(cx)).await?;
         }
-        Ok(self.buffer.take(max.min(self.buffer.len())))
+        Ok(self.reader.take(max))
     }
 
     /// Fills the buffer, whatever the limit is.
@@ -129,12 +117,8 @@ impl StreamReader {
     /// Nothing is lost.
     #[doc(alias = "readexactly")]
     pub fn read_exact(&mut self, buffer: &mut [u8]) -> impl Future<Output = io::Result<()>> {
-        let mut unfinished = Unfinished {
-            reader: self,
-            buffer,
-            filled: 0,
-        };
-        poll_fn(move |cx| unfinished.poll(cx))
+        let mut exact = ReadExact::new(&mut self.reader, buffer);
+        poll_fn(move |cx| exact.poll(cx))
     }
 
     /// Waits for a line, and lends it, with its `\n`. At the end of the stream it lends what is
@@ -151,9 +135,10 @@ impl StreamReader {
     /// Nothing is lost.
     #[doc(alias = "readline")]
     pub async fn read_line(&mut self) -> io::Result<&[u8]> {
-        self.searched = 0;
-        let end = poll_fn(|cx| self.poll_message(cx, "StreamReader::read_line", &[b"\n"])).await?;
-        Ok(self.buffer.take(end.unwrap_or(self.buffer.len())))
+        self.reader.begin_message();
+        let end = poll_fn(|cx| (self.reader).poll_message(cx, "StreamReader::read_line", &Newline))
+            .await?;
+        Ok(self.reader.take(end.unwrap_or(usize::MAX)))
     }
 
     /// Waits for a message that ends with this separator, and lends it, separator and all.
@@ -171,9 +156,11 @@ impl StreamReader {
     #[doc(alias = "readuntil")]
     pub async fn read_until(&mut self, separator: &[u8]) -> io::Result<&[u8]> {
         const CALL: &str = "StreamReader::read_until";
-        self.begin_message(CALL, &[separator])?;
-        let end = poll_fn(|cx| self.poll_message(cx, CALL, &[separator])).await?;
-        self.take_message(CALL, end)
+        let separators = [separator];
+        let separators = Separators::new(CALL, &separators)?;
+        self.reader.begin_message();
+        let end = poll_fn(|cx| self.reader.poll_message(cx, CALL, &separators)).await?;
+        self.reader.take_message(CALL, end)
     }
 
     /// The same for several separators: the message is the shortest one that has any of them at its
@@ -202,9 +189,10 @@ impl StreamReader {
     /// ```
     pub async fn read_until_any(&mut self, separators: &[&[u8]]) -> io::Result<&[u8]> {
         const CALL: &str = "StreamReader::read_until_any";
-        self.begin_message(CALL, separators)?;
-        let end = poll_fn(|cx| self.poll_message(cx, CALL, separators)).await?;
-        self.take_message(CALL, end)
+        let separators = Separators::new(CALL, separators)?;
+        self.reader.begin_message();
+        let end = poll_fn(|cx| self.reader.poll_message(cx, CALL, &separators)).await?;
+        self.reader.take_message(CALL, end)
     }
 
     /// Reads until the peer sends no more, but at most `max` bytes. It is `max` that counts here,
@@ -221,9 +209,9 @@ impl StreamReader {
     /// Nothing is lost.
     pub fn read_to_end(&mut self, max: usize) -> impl Future<Output = io::Result<Vec<u8>>> {
         poll_fn(move |cx| {
-            while self.buffer.len() <= max {
-                if ready!(self.poll_fill(cx, max.saturating_add(1)))? == 0 {
-                    return Poll::Ready(Ok(self.buffer.take_all()));
+            while self.reader.bytes().len() <= max {
+                if ready!(self.reader.poll_fill(cx, max.saturating_add(1)))? == 0 {
+                    return Poll::Ready(Ok(self.reader.take_all()));
                 }
             }
             Poll::Ready(Err(overrun("StreamReader::read_to_end", max, max)))
@@ -234,19 +222,19 @@ impl StreamReader {
     /// seen by the read that finds nothing more.
     #[must_use]
     pub fn at_eof(&self) -> bool {
-        self.is_at_end && self.buffer.is_empty()
+        self.reader.is_at_end() && self.reader.bytes().is_empty()
     }
 
     /// What was read ahead, and not yet returned.
     #[must_use]
     pub fn buffer(&self) -> &[u8] {
-        self.buffer.bytes()
+        self.reader.bytes()
     }
 
     /// How long a message may be at most, without its separator, in bytes: 64 KiB by default.
     #[must_use]
     pub fn limit(&self) -> usize {
-        self.limit
+        self.reader.limit
     }
 
     /// Says how long a message may be at most, without its separator, in bytes.
@@ -261,113 +249,16 @@ impl StreamReader {
                  least 1",
             ));
         }
-        self.limit = limit;
+        self.reader.limit = limit;
         Ok(())
-    }
-
-    /// Waits until there are bytes, and moves them to a buffer.
-    pub(super) fn poll_bytes(
-        &mut self,
-        cx: &mut Context<'_>,
-        buffer: &mut [u8],
-    ) -> Poll<io::Result<usize>> {
-        if buffer.is_empty() {
-            return Poll::Ready(Ok(0));
-        }
-        if self.buffer.is_empty() && buffer.len() >= buffer::SIZE {
-            return self.poll_past(cx, buffer);
-        }
-        ready!(self.poll_some(cx))?;
-        let n = buffer.len().min(self.buffer.len());
-        buffer[..n].copy_from_slice(&self.buffer.bytes()[..n]);
-        self.buffer.consume(n);
-        Poll::Ready(Ok(n))
-    }
-
-    /// Waits until there are bytes, or until no more will come.
-    pub(super) fn poll_some(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.buffer.is_empty() {
-            ready!(self.poll_fill(cx, buffer::SIZE))?;
-        }
-        Poll::Ready(Ok(()))
-    }
-
-    /// Somebody has seen [`buffer`](Self::buffer), and has taken so much of it.
-    #[track_caller]
-    pub(super) fn consume_some(&mut self, n: usize) {
-        let held = self.buffer.len();
-        assert!(
-            n <= held,
-            "StreamReader::consume: {n} bytes were taken, and there are {held}; consume no more than \
-             `poll_fill_buf` has shown"
-        );
-        self.buffer.consume(n);
-    }
-
-    /// Waits until there are more bytes, and reads some. How many; 0: no more will come.
-    pub(super) fn poll_fill(
-        &mut self,
-        cx: &mut Context<'_>,
-        most: usize,
-    ) -> Poll<io::Result<usize>> {
-        self.buffer.release();
-        if self.is_at_end {
-            return Poll::Ready(Ok(0));
-        }
-        let n = ready!(self.input.poll_fill(cx, &mut self.buffer, most))?;
-        self.is_at_end = n == 0;
-        Poll::Ready(Ok(n))
-    }
-
-    /// The same into a buffer that is larger than ours, which is empty.
-    fn poll_past(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
-        self.buffer.release();
-        if self.is_at_end {
-            return Poll::Ready(Ok(0));
-        }
-        let n = ready!(self.input.poll_read(cx, buffer))?;
-        self.is_at_end = n == 0;
-        Poll::Ready(Ok(n))
-    }
-}
-
-/// Bytes on their way into a buffer, which go back to the reader if it does not get full.
-struct Unfinished<'r, 'b> {
-    reader: &'r mut StreamReader,
-    buffer: &'b mut [u8],
-    filled: usize,
-}
-
-impl Unfinished<'_, '_> {
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while self.filled < self.buffer.len() {
-            let n = ready!(self.reader.poll_bytes(cx, &mut self.buffer[self.filled..]))?;
-            self.filled += n;
-            if n == 0 {
-                let partial = self.buffer[..mem::take(&mut self.filled)].to_vec();
-                let expected = Some(self.buffer.len());
-                let error = incomplete("StreamReader::read_exact", partial, expected);
-                return Poll::Ready(Err(error));
-            }
-        }
-        self.filled = 0; // Nothing goes back.
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl Drop for Unfinished<'_, '_> {
-    fn drop(&mut self) {
-        if self.filled > 0 {
-            self.reader.buffer.put_back(&self.buffer[..self.filled]);
-        }
     }
 }
 
 impl fmt::Debug for StreamReader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("StreamReader")
-            .field("buffered", &self.buffer.len())
-            .field("limit", &self.limit)
+            .field("buffered", &self.buffer().len())
+            .field("limit", &self.limit())
             .field("at_eof", &self.at_eof())
             .finish()
     }

@@ -1,85 +1,80 @@
-//! Who waits for a transport: to have room again, to be closed, to have sent everything.
+//! Who waits for a transport: to have room again, to have sent everything, to be closed.
 
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::io;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
-use super::transport::{Io, Phase, Transport};
+use super::super::bell::Listening;
+use super::ending::Phase;
+use super::transport::{Io, Transport};
 use crate::reactor::Direction;
 
+/// What somebody waits for.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Goal {
+    /// Few enough bytes are kept.
+    Room,
+    /// Everything was sent, and what was asked for is done.
+    Sent,
+    /// The stream is closed.
+    Closed,
+}
+
+impl Goal {
+    /// What is awaited for it.
+    fn call(self) -> &'static str {
+        match self {
+            Self::Room => "StreamWriter::drain",
+            Self::Sent => "StreamWriter",
+            Self::Closed => "StreamWriter::wait_closed",
+        }
+    }
+}
+
 impl Transport {
-    /// Waits until few enough are pending.
-    pub(super) fn drain(self: &Rc<Self>) -> impl Future<Output = io::Result<()>> {
-        let mut wait = self.wait("StreamWriter::drain", |it| !it.is_paused.get());
-        let mut has_turn = false;
-        poll_fn(move |cx| {
-            if !has_turn {
-                ready!(self.poll_turn(cx))?;
-                has_turn = true;
-            }
-            wait(cx)
-        })
-    }
-
-    /// Waits until it is closed.
-    pub(super) fn wait_closed(self: &Rc<Self>) -> impl Future<Output = io::Result<()>> {
-        poll_fn(self.wait("StreamWriter::wait_closed", |it| {
-            it.phase.get() == Phase::Closed
-        }))
-    }
-
-    fn wait(
-        self: &Rc<Self>,
-        call: &'static str,
-        is_so: impl Fn(&Self) -> bool,
-    ) -> impl FnMut(&mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut listening = None;
-        move |cx| {
-            while !is_so(self) {
-                self.expect_flushing(call)?;
-                let listening = listening.get_or_insert_with(|| self.change.listener());
-                ready!(listening.poll_ring(cx));
-            }
-            Poll::Ready(self.result(call))
+    #[inline]
+    fn has_reached(&self, goal: Goal) -> bool {
+        match goal {
+            Goal::Room => !self.is_paused(),
+            Goal::Sent => self.is_done() && !self.is_flushing(),
+            Goal::Closed => self.phase.get() == Phase::Closed,
         }
     }
 
-    /// [`drain`](Self::drain), for those who come through a `poll` function.
-    pub(super) fn poll_drain(
-        self: &Rc<Self>,
-        cx: &mut Context<'_>,
-        call: &str,
-    ) -> Poll<io::Result<()>> {
-        ready!(self.poll_turn(cx))?;
-        self.poll_until(cx, call, !self.is_paused.get())
+    /// Waits for this goal, and tells whether bytes were lost.
+    #[inline]
+    pub(super) fn until(self: &Rc<Self>, goal: Goal) -> Until<'_> {
+        Until {
+            transport: self,
+            goal,
+            is_due: goal == Goal::Room,
+            listening: None,
+        }
     }
 
-    /// Waits until everything was sent, and what was asked for is done.
-    pub(super) fn poll_sent(
+    /// The same, for those who come through a `poll` function.
+    pub(super) fn poll_until(
         self: &Rc<Self>,
+        goal: Goal,
         cx: &mut Context<'_>,
         call: &str,
     ) -> Poll<io::Result<()>> {
-        self.poll_until(cx, call, self.is_done() && !self.is_flushing.get())
-    }
-
-    fn poll_until(
-        self: &Rc<Self>,
-        cx: &mut Context<'_>,
-        call: &str,
-        is_so: bool,
-    ) -> Poll<io::Result<()>> {
-        if is_so {
+        if goal == Goal::Room {
+            ready!(self.poll_turn(cx))?;
+        }
+        if self.has_reached(goal) {
             return Poll::Ready(self.result(call));
         }
         self.expect_flushing(call)?;
-        self.change.wake_later(cx.waker());
+        self.buffer().change.wake_later(cx.waker());
         Poll::Pending
     }
 
     /// Lets the others have a turn from time to time: a peer who takes everything at once must not
     /// starve them.
+    #[inline]
     fn poll_turn(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &self.io {
             Io::Socket(socket) => socket.poll_io(cx, Direction::Write, |_| Ok(())),
@@ -87,15 +82,45 @@ impl Transport {
         }
     }
 
-    /// Sees to it that somebody sends what is pending, for those who wait for that.
+    /// Sees to it that somebody sends what is kept, for those who wait for that.
     fn expect_flushing(self: &Rc<Self>, call: &str) -> io::Result<()> {
         self.start_flushing();
-        if self.is_flushing.get() || self.is_done() {
+        if self.is_flushing() || self.is_done() {
             return Ok(());
         }
         Err(io::Error::other(format!(
             "{call}: the runtime of this stream does not run on this thread, and nobody would send \
              what is pending; await it in the runtime that it was made in"
         )))
+    }
+}
+
+/// Somebody who waits for a goal.
+pub(super) struct Until<'a> {
+    transport: &'a Rc<Transport>,
+    goal: Goal,
+    /// It has to let the others have a turn first.
+    is_due: bool,
+    listening: Option<Listening<'a>>,
+}
+
+impl Future for Until<'_> {
+    type Output = io::Result<()>;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let transport = self.transport;
+        if self.is_due {
+            ready!(transport.poll_turn(cx))?;
+            self.is_due = false;
+        }
+        while !transport.has_reached(self.goal) {
+            transport.expect_flushing(self.goal.call())?;
+            let listening = self
+                .listening
+                .get_or_insert_with(|| transport.buffer().change.listener());
+            ready!(listening.poll_ring(cx));
+        }
+        Poll::Ready(transport.result(self.goal.call()))
     }
 }

@@ -12,6 +12,8 @@ use futures_io::AsyncWrite;
 
 use super::error::invalid;
 use super::transport::Transport;
+use super::waiting::Goal;
+use super::write_buffer::Marks;
 
 /// Writes without waiting, and waits when there is too much.
 ///
@@ -96,7 +98,7 @@ impl StreamWriter {
     ///
     /// Nothing is lost: what was written is sent all the same.
     pub fn drain(&self) -> impl Future<Output = io::Result<()>> {
-        self.transport.drain()
+        self.transport.until(Goal::Room)
     }
 
     /// Says how many bytes may be kept: when there are more than the high mark, which is 64 KiB by
@@ -126,14 +128,15 @@ impl StreamWriter {
                  low..=high"
             )));
         }
-        self.transport.set_marks(low, high);
+        self.transport.buffer().set_marks(Marks { low, high });
         Ok(())
     }
 
     /// The low and the high mark, in bytes.
     #[must_use]
     pub fn marks(&self) -> RangeInclusive<usize> {
-        self.transport.marks()
+        let Marks { low, high } = self.transport.marks();
+        low..=high
     }
 
     /// How many bytes are kept, because the socket has no room for them yet.
@@ -171,7 +174,7 @@ impl StreamWriter {
     ///
     /// Nothing is lost: it only waits.
     pub fn wait_closed(&self) -> impl Future<Output = io::Result<()>> {
-        self.transport.wait_closed()
+        self.transport.until(Goal::Closed)
     }
 
     /// Whether it was closed, or is being closed, or the connection is lost.

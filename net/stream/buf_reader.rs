@@ -1,0 +1,162 @@
+//! What a reader has read ahead, and the input that it has it from.
+
+use std::io;
+use std::mem;
+use std::task::{Context, Poll, ready};
+
+use super::buffer::{self, Buffer};
+use super::error::incomplete;
+use super::input::Input;
+
+/// How long a message may be at most by default, in bytes.
+const LIMIT: usize = 64 * 1024;
+
+/// All that there is to a reader; everything in here survives the future that waits for it.
+pub(super) struct BufReader {
+    input: Input,
+    pub(super) buffer: Buffer,
+    /// How long a message may be at most, in bytes.
+    pub(super) limit: usize,
+    /// How many bytes of the buffer hold no separator of the message that somebody waits for.
+    pub(super) searched: usize,
+    /// The peer will send no more.
+    is_at_end: bool,
+}
+
+impl BufReader {
+    pub(super) fn new(input: Input) -> Self {
+        Self {
+            input,
+            buffer: Buffer::default(),
+            limit: LIMIT,
+            searched: 0,
+            is_at_end: false,
+        }
+    }
+
+    /// What was read ahead.
+    pub(super) fn bytes(&self) -> &[u8] {
+        self.buffer.bytes()
+    }
+
+    pub(super) fn is_at_end(&self) -> bool {
+        self.is_at_end
+    }
+
+    /// Takes and lends what was read ahead, at most so many bytes.
+    #[inline]
+    pub(super) fn take(&mut self, max: usize) -> &[u8] {
+        self.buffer.take(max.min(self.buffer.len()))
+    }
+
+    /// Takes all that was read ahead.
+    pub(super) fn take_all(&mut self) -> Vec<u8> {
+        self.buffer.take_all()
+    }
+
+    /// Somebody has seen [`bytes`](Self::bytes), and has taken so many of them.
+    #[track_caller]
+    pub(super) fn consume(&mut self, n: usize) {
+        let held = self.buffer.len();
+        assert!(
+            n <= held,
+            "StreamReader::consume: {n} bytes were taken, and there are {held}; consume no more than \
+             `poll_fill_buf` has shown"
+        );
+        self.buffer.consume(n);
+    }
+
+    /// Waits until there are bytes, and moves them to somebody's memory.
+    pub(super) fn poll_bytes(
+        &mut self,
+        cx: &mut Context<'_>,
+        memory: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        if memory.is_empty() {
+            return Poll::Ready(Ok(0));
+        }
+        if self.buffer.is_empty() && memory.len() >= buffer::SIZE {
+            return self.poll_past(cx, memory);
+        }
+        ready!(self.poll_some(cx))?;
+        let n = memory.len().min(self.buffer.len());
+        memory[..n].copy_from_slice(&self.buffer.bytes()[..n]);
+        self.buffer.consume(n);
+        Poll::Ready(Ok(n))
+    }
+
+    /// Waits until there are bytes, or until no more will come.
+    pub(super) fn poll_some(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.buffer.is_empty() {
+            ready!(self.poll_fill(cx, buffer::SIZE))?;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Waits until there are more bytes, and reads some. How many; 0: no more will come.
+    #[inline]
+    pub(super) fn poll_fill(
+        &mut self,
+        cx: &mut Context<'_>,
+        most: usize,
+    ) -> Poll<io::Result<usize>> {
+        self.buffer.release();
+        if self.is_at_end {
+            return Poll::Ready(Ok(0));
+        }
+        let n = ready!(self.input.poll_fill(cx, &mut self.buffer, most))?;
+        self.is_at_end = n == 0;
+        Poll::Ready(Ok(n))
+    }
+
+    /// The same into memory that is larger than ours, which is empty.
+    fn poll_past(&mut self, cx: &mut Context<'_>, memory: &mut [u8]) -> Poll<io::Result<usize>> {
+        self.buffer.release();
+        if self.is_at_end {
+            return Poll::Ready(Ok(0));
+        }
+        let n = ready!(self.input.poll_read(cx, memory))?;
+        self.is_at_end = n == 0;
+        Poll::Ready(Ok(n))
+    }
+}
+
+/// Bytes on their way into somebody's memory, which go back to the reader if it does not get full.
+pub(super) struct ReadExact<'r, 'm> {
+    reader: &'r mut BufReader,
+    memory: &'m mut [u8],
+    filled: usize,
+}
+
+impl<'r, 'm> ReadExact<'r, 'm> {
+    pub(super) fn new(reader: &'r mut BufReader, memory: &'m mut [u8]) -> Self {
+        Self {
+            reader,
+            memory,
+            filled: 0,
+        }
+    }
+
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.filled < self.memory.len() {
+            let n = ready!(self.reader.poll_bytes(cx, &mut self.memory[self.filled..]))?;
+            self.filled += n;
+            if n == 0 {
+                let partial = self.memory[..mem::take(&mut self.filled)].to_vec();
+                let expected = Some(self.memory.len());
+                let error = incomplete("StreamReader::read_exact", partial, expected);
+                return Poll::Ready(Err(error));
+            }
+        }
+        self.filled = 0; // Nothing goes back.
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Drop for ReadExact<'_, '_> {
+    fn drop(&mut self) {
+        if self.filled > 0 {
+            self.reader.buffer.put_back(&self.memory[..self.filled]);
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! How a stream ends: what was written is sent first, unless somebody is in a hurry.
+//!
+//! ```text
+//!   Open ---> EofAsked ---> EofSent                    write_eof, or the writer is dropped
+//!     |          |             |
+//!     +----------+-------------+---> CloseAsked ---> Closed        close
+//!     |          |             |          |             ^
+//!     +----------+-------------+----------+-------------+          abort, or the connection is lost
+//! ```
+//!
+//! A phase that somebody has asked for ends when no bytes are kept any more.
+
+use std::io;
+use std::net::Shutdown;
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+
+use super::super::socket;
+use super::transport::{Io, Transport};
+use crate::reactor::Source;
+
+/// How far a stream has come on its way to the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Phase {
+    Open,
+    EofAsked,
+    EofSent,
+    CloseAsked,
+    Closed,
+}
+
+impl Transport {
+    pub(super) fn is_closing(&self) -> bool {
+        self.phase.get() >= Phase::CloseAsked
+    }
+
+    /// Whether everything was sent, and what was asked for is done.
+    pub(super) fn is_done(&self) -> bool {
+        let is_asked = matches!(self.phase.get(), Phase::EofAsked | Phase::CloseAsked);
+        !is_asked && self.pending() == 0
+    }
+
+    /// Ends writing, when no bytes are kept any more.
+    pub(super) fn write_eof(self: &Rc<Self>) {
+        self.ask_for(Phase::EofAsked);
+    }
+
+    /// Ends writing and reading, when no bytes are kept any more.
+    pub(super) fn close(self: &Rc<Self>) {
+        self.ask_for(Phase::CloseAsked);
+    }
+
+    fn ask_for(self: &Rc<Self>, phase: Phase) {
+        if self.phase.get() >= phase {
+            return;
+        }
+        self.phase.set(phase);
+        match self.socket() {
+            Some(socket) if self.pending() == 0 => self.end(socket),
+            Some(socket) if phase == Phase::CloseAsked => {
+                // The reader need not wait for the peer.
+                let _ = socket::shutdown(socket, Shutdown::Read);
+                self.start_flushing();
+            }
+            _ => self.start_flushing(),
+        }
+    }
+
+    /// No bytes are kept: what was asked for is done.
+    pub(super) fn end(&self, socket: &Source<OwnedFd>) {
+        let (how, next) = match self.phase.get() {
+            Phase::EofAsked => (Shutdown::Write, Phase::EofSent),
+            Phase::CloseAsked => (Shutdown::Both, Phase::Closed),
+            _ => return,
+        };
+        self.phase.set(next);
+        if let Err(error) = socket::shutdown(socket, how) {
+            return self.lose(error);
+        }
+        self.ring();
+    }
+
+    /// A foreign output was closed, which ends what was asked to end.
+    pub(super) fn note_end(&self) {
+        match self.phase.get() {
+            Phase::EofAsked => self.phase.set(Phase::EofSent),
+            Phase::CloseAsked => self.phase.set(Phase::Closed),
+            _ => {}
+        }
+    }
+
+    /// Closes without sending what is kept.
+    pub(super) fn abort(&self) {
+        if self.phase.get() == Phase::Closed {
+            return;
+        }
+        self.phase.set(Phase::CloseAsked);
+        self.discard();
+        match &self.io {
+            Io::Socket(socket) => self.end(socket),
+            Io::Foreign(output) => {
+                self.phase.set(Phase::Closed);
+                let output = output.take();
+                drop(output);
+                self.ring();
+            }
+        }
+    }
+
+    /// The writer is gone: nobody will write any more. What is kept is still sent.
+    pub(super) fn abandon(self: &Rc<Self>) {
+        match self.socket() {
+            // If the reader is gone too, the end of the socket says it all.
+            Some(_) if Rc::strong_count(self) == 1 && self.is_done() => {}
+            Some(_) => self.write_eof(),
+            None => self.close(),
+        }
+    }
+
+    /// Something was written that comes too late.
+    pub(super) fn refuse(&self) {
+        let problem = "the stream was closed, or its end written, before something was written to \
+                       it, which is lost; write first";
+        let error = io::Error::new(io::ErrorKind::BrokenPipe, problem);
+        self.buffer().note(error);
+    }
+
+    /// The connection is lost, and with it what was kept.
+    pub(super) fn lose(&self, error: io::Error) {
+        self.buffer().note(error);
+        self.phase.set(Phase::Closed);
+        self.discard();
+    }
+}
