@@ -67,28 +67,24 @@ impl Flushing {
         };
         let poll = self.poll_output(cx, &mut output);
         match (poll, self.0.phase.get()) {
-            // It was aborted, by itself.
-            (Poll::Pending, Phase::Closed) => {
+            (Poll::Ready(Err(error)), _) => {
+                drop(output);
+                Poll::Ready(Err(error))
+            }
+            // It was aborted while it was polled.
+            (_, Phase::Closed) => {
                 drop(output);
                 self.0.discard();
                 Poll::Ready(Ok(()))
             }
-            (Poll::Pending, _) => {
-                place.set(Some(output));
-                Poll::Pending
-            }
-            (Poll::Ready(Ok(())), Phase::Open) => {
-                place.set(Some(output));
-                Poll::Ready(Ok(()))
-            }
-            (Poll::Ready(Ok(())), _) => {
+            (Poll::Ready(Ok(())), Phase::EofAsked | Phase::CloseAsked) => {
                 drop(output);
                 self.0.note_end();
                 Poll::Ready(Ok(()))
             }
-            (Poll::Ready(Err(error)), _) => {
-                drop(output);
-                Poll::Ready(Err(error))
+            (poll, _) => {
+                place.set(Some(output));
+                poll
             }
         }
     }
@@ -113,7 +109,11 @@ impl Flushing {
             }
             let poll = output.as_mut().poll_write(cx, bytes.as_slices().0);
             buffer.put_back(bytes);
-            match ready!(poll)? {
+            let n = ready!(poll)?;
+            if self.0.phase.get() == Phase::Closed {
+                return Poll::Ready(Ok(()));
+            }
+            match n {
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 n => buffer.sent(n),
             }
