@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use super::super::backlog::PAUSE;
 use super::connections::Service;
-use super::{HandlerOutput, Listener, Phase, ServerErrorKind, State};
+use super::state::{Phase, State};
+use super::{HandlerOutput, Listener, ServerErrorKind};
 use crate::executor::{spawn_at, yield_now};
 use crate::reactor::sleep;
 

@@ -8,7 +8,8 @@ use std::rc::Rc;
 
 use super::connections::Service;
 use super::error::{HandlerOutput, ServerError};
-use super::{Listener, Server, State};
+use super::state::State;
+use super::{Listener, Server};
 use crate::net::stream::{IntoStreams, StreamReader, StreamWriter, Unsent};
 use crate::net::{TcpListener, ToAddrs};
 use crate::reactor::Reactor;
@@ -117,6 +118,22 @@ impl ServerBuilder {
 
     /// The same for a handler of streams, as [`start_server`] has it. A connection is open until its
     /// handler has ended and what it has written is sent.
+    ///
+    /// A peer that does not read can put that off, and hold its place among
+    /// [`max_connections`](Self::max_connections), until [`Server::shutdown`] or
+    /// [`Server::abort_clients`] cuts it off. A handler that would rather not wait so long ends with
+    /// a time limit of its own:
+    ///
+    /// ```
+    /// # use selio::{StreamWriter, timeout};
+    /// # use std::time::Duration;
+    /// # async fn example(writer: StreamWriter) {
+    /// writer.close();
+    /// if timeout(Duration::from_secs(10), writer.wait_closed()).await.is_err() {
+    ///     writer.abort();
+    /// }
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///

@@ -9,7 +9,8 @@ use std::thread;
 
 use slab::Slab;
 
-use super::{HandlerOutput, Listener, ServerErrorKind, State};
+use super::state::State;
+use super::{HandlerOutput, Listener, ServerErrorKind};
 use crate::executor::{JoinHandle, TaskRef, current, spawn_at};
 use crate::net::Closer;
 

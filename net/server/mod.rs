@@ -1,11 +1,11 @@
 //! Servers: accept, make a task of each connection, and end it all in good order.
 //!
 //! ```text
-//!   Server ---> State <--- acceptor: accepts while there is room    (a task for each listener)
+//!   Server ---> State <--- Service <--- Acceptor: accepts while there is room  (a task for each listener)
 //!    close        |           |
-//!    shutdown     |           | opens
-//!    ...          |           v
-//!                 +---> connections <--- handle_client(stream)      (a task for each connection)
+//!    shutdown     v           | opens
+//!    ...     Connections      v
+//!                 ^-------- Place, handle_client(stream)           (a task for each connection)
 //! ```
 //!
 //! Its one rule: **a connection is open until its handler has ended**, whichever way it ends: its
@@ -15,25 +15,22 @@
 mod acceptor;
 mod builder;
 mod connections;
+mod departure;
 mod error;
 mod listener;
+mod state;
 
-use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::fmt;
-use std::io;
 use std::net::Shutdown;
-use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 pub use self::builder::{ServerBuilder, start_server};
-use self::connections::Connections;
 pub use self::error::{HandlerOutput, ServerError, ServerErrorKind};
 pub use self::listener::Listener;
+use self::state::{Phase, State};
 use super::TcpListener;
-use super::bell::Bell;
-use crate::executor::{JoinHandle, TaskId, timeout, yield_now};
+use crate::executor::{timeout, yield_now};
 
 /// A server that listens, and runs a handler for each of its connections.
 ///
@@ -251,136 +248,5 @@ impl<L: Listener> fmt::Debug for Server<L> {
             .field("is_serving", &self.is_serving())
             .field("connections", &self.connections())
             .finish()
-    }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    /// It listens, and has not begun to accept.
-    Prepared,
-    Serving,
-    Closed,
-}
-
-/// What a server, its acceptors and its connections share.
-struct State<L: Listener> {
-    /// For reports.
-    title: String,
-    site: &'static Location<'static>,
-    phase: Cell<Phase>,
-    listeners: RefCell<Vec<Rc<L>>>,
-    /// A task for each listener.
-    acceptors: RefCell<Vec<JoinHandle<()>>>,
-    connections: Connections<L::Addr>,
-    max_connections: usize,
-    /// Rung when an acceptor may find that it can go on: a connection is closed, say.
-    vacancy: Bell,
-    /// Rung when somebody who waits for the end may find that it has come.
-    departure: Bell,
-    /// The handlers that wait for the end, and how many times each.
-    waiting: RefCell<BTreeMap<TaskId, usize>>,
-    /// When nothing could be accepted last, so that it is told once.
-    last_trouble: Cell<Option<Instant>>,
-    on_error: Box<dyn Fn(&ServerError)>,
-}
-
-impl<L: Listener> State<L> {
-    fn new(
-        name: Option<String>,
-        site: &'static Location<'static>,
-        listeners: impl IntoIterator<Item = L>,
-        max_connections: usize,
-        on_error: Box<dyn Fn(&ServerError)>,
-    ) -> io::Result<Rc<Self>> {
-        let listeners: Vec<_> = listeners.into_iter().map(Rc::new).collect();
-        if listeners.is_empty() {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidInput,
-                "ServerBuilder::serve: there is no listener; give at least one",
-            ));
-        }
-        let mut title = name.unwrap_or_else(|| "server".to_owned());
-        for listener in &listeners {
-            title += &format!(" {:?}", listener.local_addr()?);
-        }
-        Ok(Rc::new(Self {
-            title,
-            site,
-            phase: Cell::new(Phase::Prepared),
-            listeners: RefCell::new(listeners),
-            acceptors: RefCell::default(),
-            connections: Connections::new(),
-            max_connections,
-            vacancy: Bell::default(),
-            departure: Bell::default(),
-            waiting: RefCell::default(),
-            last_trouble: Cell::new(None),
-            on_error,
-        }))
-    }
-
-    fn is_closed(&self) -> bool {
-        self.phase.get() == Phase::Closed
-    }
-
-    fn close(&self) {
-        if self.phase.replace(Phase::Closed) == Phase::Closed {
-            return;
-        }
-        let acceptors = self.acceptors.take();
-        acceptors.iter().for_each(JoinHandle::cancel);
-        drop(acceptors);
-        drop(self.listeners.take());
-        self.departure.ring();
-    }
-
-    /// Waits until the server is closed and all connections are, except those whose handlers wait
-    /// for the same thing: they would wait for each other.
-    async fn wait_closed(&self) {
-        let waiting = self
-            .connections
-            .current()
-            .map(|it| Waiting::new(self, it.id()));
-        let is_closed = || {
-            // Who is no handler waits for those too: they have still to say goodbye.
-            let except = waiting.as_ref().map_or(0, |_| self.waiting.borrow().len());
-            self.is_closed() && self.connections.len() <= except
-        };
-        self.departure.wait_until(is_closed).await;
-    }
-
-    fn report(&self, kind: ServerErrorKind) {
-        let error = ServerError {
-            server: self.title.clone(),
-            site: self.site,
-            kind,
-        };
-        // A report that panics has been seen already: by the hook for panics.
-        let _ = catch_unwind(AssertUnwindSafe(|| (self.on_error)(&error)));
-    }
-}
-
-/// A handler that waits for the end of its server.
-struct Waiting<'a, L: Listener> {
-    state: &'a State<L>,
-    handler: TaskId,
-}
-
-impl<'a, L: Listener> Waiting<'a, L> {
-    fn new(state: &'a State<L>, handler: TaskId) -> Self {
-        *state.waiting.borrow_mut().entry(handler).or_default() += 1;
-        Self { state, handler }
-    }
-}
-
-impl<L: Listener> Drop for Waiting<'_, L> {
-    fn drop(&mut self) {
-        let mut waiting = self.state.waiting.borrow_mut();
-        if let Some(times) = waiting.get_mut(&self.handler) {
-            *times -= 1;
-            if *times == 0 {
-                waiting.remove(&self.handler);
-            }
-        }
     }
 }
