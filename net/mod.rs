@@ -29,6 +29,7 @@ mod backoff;
 mod bell;
 mod bytes;
 mod closer;
+mod connect;
 mod datagram;
 mod explain;
 mod fd;
@@ -52,6 +53,7 @@ mod unix;
 
 pub use self::addr::ToAddrs;
 pub use self::closer::Closer;
+pub use self::connect::TcpStreamBuilder;
 pub use self::datagram::Received;
 pub use self::listener::{Incoming, TcpListener, TcpListenerBuilder};
 pub use self::lookup::lookup;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rustix::net::{self as sys, sockopt};
 
-use super::TcpStream;
+use super::{TcpStream, socket};
 
 impl TcpStream {
     /// Our own address.
@@ -85,6 +85,37 @@ impl TcpStream {
     /// Those of setsockopt(2).
     pub fn set_linger(&self, linger: Option<Duration>) -> io::Result<()> {
         Ok(sockopt::set_socket_linger(self, linger)?)
+    }
+
+    /// After how long a silence the peer is asked whether it is still there. `None`: never.
+    ///
+    /// # Errors
+    ///
+    /// Those of getsockopt(2).
+    pub fn keepalive(&self) -> io::Result<Option<Duration>> {
+        if !sockopt::socket_keepalive(self)? {
+            return Ok(None);
+        }
+        #[cfg(not(target_os = "openbsd"))]
+        let after = sockopt::tcp_keepidle(self)?;
+        #[cfg(target_os = "openbsd")]
+        let after = Duration::from_secs(7200);
+        Ok(Some(after))
+    }
+
+    /// Has the system ask the peer whether it is still there, after so long a silence (rounded up to
+    /// seconds), and break the connection if nobody answers for some minutes (`SO_KEEPALIVE`,
+    /// `TCP_KEEPIDLE`; see [tcp(7)](https://man7.org/linux/man-pages/man7/tcp.7.html)). `None`, the
+    /// default: never, and who only reads does not learn that the peer's machine has gone.
+    ///
+    /// A [`timeout`](crate::timeout()) on what is read tells sooner, and of peers that are there but
+    /// stuck, too. OpenBSD has one duration for the whole system.
+    ///
+    /// # Errors
+    ///
+    /// Those of setsockopt(2): `InvalidInput` for no time at all; Linux knows 9 hours at most.
+    pub fn set_keepalive(&self, after: Option<Duration>) -> io::Result<()> {
+        socket::set_keepalive(self, after)
     }
 
     /// Takes the error that the connection has met, if there is one (`SO_ERROR`).

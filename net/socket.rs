@@ -4,6 +4,7 @@
 use std::io::{self, IoSlice};
 use std::net::{Shutdown, SocketAddr};
 use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
 
 use rustix::buffer::spare_capacity;
 use rustix::io::Errno;
@@ -113,6 +114,15 @@ pub(super) fn send_vectored(socket: impl AsFd, slices: &[IoSlice<'_>]) -> io::Re
         &mut SendAncillaryBuffer::default(),
         NO_SIGNAL,
     )?)
+}
+
+/// See [`TcpStream::set_keepalive`](super::TcpStream::set_keepalive).
+pub(super) fn set_keepalive(socket: impl AsFd, after: Option<Duration>) -> io::Result<()> {
+    #[cfg(not(target_os = "openbsd"))]
+    if let Some(after) = after {
+        sys::sockopt::set_tcp_keepidle(&socket, after)?;
+    }
+    Ok(sys::sockopt::set_socket_keepalive(socket, after.is_some())?)
 }
 
 /// shutdown(2). A connection that is gone already counts as shut down.

@@ -227,6 +227,24 @@ impl<S: AsFd> OwnedWriteHalf<S> {
     }
 }
 
+/// The whole stream, for what a half has no method for: its options, `readable`, `try_read`.
+macro_rules! impl_as_ref {
+    ($($half:ty),*) => {$(
+        impl<S: AsFd> AsRef<S> for $half {
+            fn as_ref(&self) -> &S {
+                self.stream()
+            }
+        }
+    )*};
+}
+
+impl_as_ref!(
+    ReadHalf<'_, S>,
+    WriteHalf<'_, S>,
+    OwnedReadHalf<S>,
+    OwnedWriteHalf<S>
+);
+
 impl<S: AsFd> Drop for OwnedWriteHalf<S> {
     fn drop(&mut self) {
         if let Some(stream) = &self.stream {

@@ -3,19 +3,15 @@
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::io::{self, IoSlice, IoSliceMut};
-use std::net::{self, Shutdown, SocketAddr};
+use std::net::{self, Shutdown};
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::panic::Location;
 use std::rc::Rc;
 use std::task::Poll;
 
-use rustix::io::Errno;
-use rustix::net as sys;
-
-use super::addr::{ToAddrs, resolve};
+use super::TcpStreamBuilder;
+use super::addr::ToAddrs;
 use super::bytes::{self, retry};
 use super::closer::Closer;
-use super::happy_eyeballs::first_to_answer;
 use super::socket::{self, recv};
 use super::split::{self, OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
 use crate::reactor::{Direction, Reactor, Source};
@@ -76,45 +72,13 @@ impl TcpStream {
     #[doc(alias = "create_connection")]
     #[doc(alias = "sock_connect")]
     pub fn connect(addr: impl ToAddrs) -> impl Future<Output = io::Result<Self>> {
-        Self::connect_for("TcpStream::connect", addr)
+        Self::builder().connect(addr)
     }
 
-    /// [`connect`](Self::connect) on behalf of another call.
-    #[track_caller]
-    pub(super) fn connect_for(
-        call: &'static str,
-        addr: impl ToAddrs,
-    ) -> impl Future<Output = io::Result<Self>> {
-        let (target, site) = (addr.to_target(), Location::caller());
-        async move {
-            Reactor::expect_current_at(call, site);
-            let addrs = resolve(call, target, site).await?;
-            first_to_answer(call, addrs, |addr| Self::connect_to(addr, site)).await
-        }
-    }
-
-    /// [connect(2)](https://man7.org/linux/man-pages/man2/connect.2.html) without blocking: it goes
-    /// on in the background until the socket is writable, and then has left an error or a peer.
-    async fn connect_to(addr: SocketAddr, site: &'static Location<'static>) -> io::Result<Self> {
-        let socket = socket::tcp(addr)?;
-        let result = sys::connect(&socket, &addr);
-        let stream = Self::register(Reactor::expect_current("TcpStream::connect"), socket);
-        match result {
-            Ok(()) => return Ok(stream),
-            Err(Errno::INPROGRESS | Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
-        }
-        loop {
-            stream.source.ready(Direction::Write, site).await?;
-            if let Some(error) = stream.take_error()? {
-                return Err(error);
-            }
-            match stream.peer_addr() {
-                Err(error) if error.kind() == io::ErrorKind::NotConnected => {}
-                Err(error) => return Err(error),
-                Ok(_) => return Ok(stream),
-            }
-        }
+    /// Sets options before connecting.
+    #[must_use]
+    pub fn builder() -> TcpStreamBuilder {
+        TcpStreamBuilder::default()
     }
 
     /// Takes over a connection of std, which becomes non-blocking.

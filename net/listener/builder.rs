@@ -6,9 +6,13 @@ use std::io;
 use std::net::{self, SocketAddr};
 use std::panic::Location;
 use std::rc::Rc;
+use std::time::Duration;
 
 use rustix::io::Errno;
-use rustix::net::sockopt::{set_ipv6_v6only, set_socket_reuseaddr, set_socket_reuseport};
+use rustix::net::sockopt::{
+    set_ipv6_v6only, set_socket_recv_buffer_size, set_socket_reuseaddr, set_socket_reuseport,
+    set_socket_send_buffer_size,
+};
 
 use super::TcpListener;
 use crate::net::addr::{Target, ToAddrs, no_address, resolve, try_each};
@@ -38,6 +42,9 @@ use crate::reactor::Reactor;
 pub struct TcpListenerBuilder {
     backlog: u32,
     reuse_port: bool,
+    keepalive: Option<Duration>,
+    recv_buffer_size: Option<usize>,
+    send_buffer_size: Option<usize>,
 }
 
 impl TcpListenerBuilder {
@@ -45,6 +52,9 @@ impl TcpListenerBuilder {
         Self {
             backlog: backlog::LENGTH,
             reuse_port: false,
+            keepalive: None,
+            recv_buffer_size: None,
+            send_buffer_size: None,
         }
     }
 
@@ -61,6 +71,29 @@ impl TcpListenerBuilder {
     #[must_use]
     pub fn reuse_port(mut self, reuse_port: bool) -> Self {
         self.reuse_port = reuse_port;
+        self
+    }
+
+    /// [`TcpStream::set_keepalive`](crate::net::TcpStream::set_keepalive) for all connections.
+    #[must_use]
+    pub fn keepalive(mut self, after: Option<Duration>) -> Self {
+        self.keepalive = after;
+        self
+    }
+
+    /// [`TcpStreamBuilder::recv_buffer_size`](crate::net::TcpStreamBuilder::recv_buffer_size) for
+    /// all connections.
+    #[must_use]
+    pub fn recv_buffer_size(mut self, bytes: usize) -> Self {
+        self.recv_buffer_size = Some(bytes);
+        self
+    }
+
+    /// [`TcpStreamBuilder::send_buffer_size`](crate::net::TcpStreamBuilder::send_buffer_size) for
+    /// all connections.
+    #[must_use]
+    pub fn send_buffer_size(mut self, bytes: usize) -> Self {
+        self.send_buffer_size = Some(bytes);
         self
     }
 
@@ -146,6 +179,16 @@ impl TcpListenerBuilder {
         }
         if self.reuse_port {
             set_socket_reuseport(&socket, true)?;
+        }
+        // Accepted connections inherit these.
+        if self.keepalive.is_some() {
+            socket::set_keepalive(&socket, self.keepalive)?;
+        }
+        if let Some(bytes) = self.recv_buffer_size {
+            set_socket_recv_buffer_size(&socket, bytes)?;
+        }
+        if let Some(bytes) = self.send_buffer_size {
+            set_socket_send_buffer_size(&socket, bytes)?;
         }
         rustix::net::bind(&socket, &addr).map_err(explain_in_use)?;
         rustix::net::listen(&socket, self.backlog.try_into().unwrap_or(i32::MAX))?;

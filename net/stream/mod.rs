@@ -54,7 +54,8 @@ use crate::reactor::Source;
 ///
 /// asyncio's counterpart is
 /// [`open_connection`](https://docs.python.org/3/library/asyncio-stream.html#asyncio.open_connection).
-/// For Unix sockets, and for anything else, see [`IntoStreams`].
+/// For its `local_addr`, see [`TcpStreamBuilder`](crate::net::TcpStreamBuilder); for Unix sockets,
+/// and for anything else, [`IntoStreams`].
 ///
 /// # Errors
 ///
@@ -85,7 +86,7 @@ use crate::reactor::Source;
 pub fn open_connection(
     addr: impl ToAddrs,
 ) -> impl Future<Output = io::Result<(StreamReader, StreamWriter)>> {
-    let connect = TcpStream::connect_for("selio::open_connection", addr);
+    let connect = TcpStream::builder().connect_for("selio::open_connection", addr);
     async move { Ok(connect.await?.into_streams()) }
 }
 
