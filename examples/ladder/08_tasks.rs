@@ -12,8 +12,8 @@
 //!
 //! **Still wrong.** We have written by hand what the compiler would write, with the states of
 //! [`HandleClient`]. A client that sends without a pause keeps its task running. A wake from another
-//! thread does not end the sleep. There are no timers, no results, no cancelling. The next step has
-//! all that.
+//! thread does not end the sleep. When no descriptor is left, everybody pauses. There are no timers,
+//! no results, no cancelling. The next step has all that.
 //!
 //! **Mends** the servers that ask with a timeout, `poll.poll(1000)` in *Async Socket I/O* and
 //! `sel.select(timeout=0.5)` in *Understanding I/O Multiplexing in Python*: they wake up for nothing,
