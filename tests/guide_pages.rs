@@ -212,3 +212,66 @@ fn the_lines_to_read_are_as_many_as_the_guide_says() {
     assert!(heart.len() > 12 && heart.iter().all(|it| all.contains(it)));
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
+
+/// The lines of what a newcomer reads, with the file that each stands in.
+fn lines_to_read() -> Vec<(String, String)> {
+    let mut paths = vec![
+        "README.md".to_owned(),
+        "examples/ladder/README.md".to_owned(),
+    ];
+    for (folder, ending) in [
+        ("guide", ".md"),
+        ("examples", ".rs"),
+        ("examples/ladder", ".rs"),
+    ] {
+        let names = files(folder, ending).into_iter();
+        paths.extend(names.map(|name| format!("{folder}/{name}")));
+    }
+    let lines = paths.into_iter().flat_map(|path| {
+        let text = read(&path);
+        let lines: Vec<_> = text
+            .lines()
+            .map(|line| (path.clone(), line.to_owned()))
+            .collect();
+        lines
+    });
+    lines.collect()
+}
+
+#[test]
+fn every_command_names_what_there_is() {
+    let manifest = read("Cargo.toml");
+    let (mut examples, mut paths) = (0, 0);
+    for (file, line) in lines_to_read() {
+        for rest in line.split("--example ").skip(1) {
+            let name: String = rest
+                .chars()
+                .take_while(|it| it.is_alphanumeric() || *it == '_')
+                .collect();
+            let entry = manifest
+                .split("[[")
+                .find(|it| it.contains(&format!("name = \"{name}\"")));
+            let is_there = root().join(format!("examples/{name}.rs")).exists() || entry.is_some();
+            assert!(is_there, "{file}: {line}");
+            let needed = entry.and_then(|it| it.split_once("required-features = [\""));
+            let feature =
+                needed.map(|(_, it)| format!("--features {}", it.split('"').next().unwrap()));
+            assert!(
+                feature.is_none_or(|it| line.contains(&it)),
+                "{file}: {line}"
+            );
+            examples += 1;
+        }
+        if let Some(command) = line.strip_prefix("$ ") {
+            for path in command
+                .split_whitespace()
+                .filter(|it| it.contains('/') && it.contains('.'))
+            {
+                let is_address = path.starts_with("127.");
+                assert!(is_address || root().join(path).exists(), "{file}: {line}");
+                paths += 1;
+            }
+        }
+    }
+    assert!(examples > 40 && paths > 4, "{examples} {paths}");
+}
