@@ -15,7 +15,7 @@ use crate::load::{Load, MESSAGE};
 use crate::machine;
 use crate::peers::{self, BY_HAND, OTHERS, Peer};
 use crate::server::{Options, Server};
-use crate::table::{Ratio, Table, rotated};
+use crate::table::{Ratio, Table, rotated, thousands};
 use std::io;
 use std::time::Duration;
 
@@ -129,8 +129,11 @@ impl Scenario {
 
     fn label(&self) -> String {
         match self.busy == self.open {
-            true => format!("{} busy connections", self.open),
-            false => format!("{} busy of {} connections", self.busy, self.open),
+            true => format!("{} busy connections", thousands(self.open as f64)),
+            false => {
+                let open = thousands(self.open as f64);
+                format!("{} busy of {open} connections", self.busy)
+            }
         }
     }
 

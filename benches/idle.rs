@@ -33,7 +33,7 @@ pub fn measure(rounds: usize, connections: usize) -> io::Result<Table> {
     let few = connections / 10;
     let peers = servers();
     let title = format!(
-        "idle: bytes per idle connection beyond its {BUFFER}-byte buffer (streams have none), median of {rounds} rounds; \
+        "idle: bytes per idle connection beyond its {BUFFER}-byte buffer (streams and server need none), median of {rounds} rounds; \
          slope between {few} and {connections} connections"
     );
     let mut table = Table::new(title, peers.iter().map(|peer| peer.name));

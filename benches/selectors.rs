@@ -6,7 +6,7 @@
 //! each call finds the same events. Beside it stands the bare system call, without selio.
 
 use crate::machine;
-use crate::table::{Ratio, Table, rotated};
+use crate::table::{Ratio, Table, rotated, thousands};
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::io::fcntl_dupfd_cloexec;
@@ -48,7 +48,7 @@ pub fn measure(rounds: usize, numbers: &[usize]) -> io::Result<Table> {
         .chain([BARE.to_string()]);
     let mut table = Table::new(title, names);
     for &sockets in numbers {
-        let row = table.row(format!("{sockets} sockets"));
+        let row = table.row(format!("{} sockets", thousands(sockets as f64)));
         let pairs = socket_pairs(sockets)?;
         let mut looks: Vec<Option<Look>> = backends
             .iter()

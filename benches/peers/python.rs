@@ -1,4 +1,4 @@
-//! Python: asyncio, with a protocol and with streams, and uvloop, where there is a `python3` with them.
+//! Python: asyncio, with a protocol and with streams, and uvloop, where a `python3` has them.
 //!
 //! These servers are no part of this program: its process becomes Python, and hands the listener
 //! over. They serve, and that is all; what they cost is read from the outside, like everybody's.
@@ -33,23 +33,39 @@ const fn peer(name: &'static str, serve: fn(TcpListener) -> io::Result<()>) -> P
     }
 }
 
-/// The servers that `python3` can be, and a word about them: the versions, or what is missing.
-pub fn found() -> (&'static [Peer], String) {
-    let asyncio = tell("import asyncio, platform; print(platform.python_version())");
-    let uvloop = tell("import uvloop; print(uvloop.__version__)");
-    match (asyncio, uvloop) {
-        (Some(python), Some(uvloop)) => {
-            let word = format!("asyncio of Python {python}, uvloop {uvloop}");
-            (SERVERS, word)
-        }
-        (Some(python), None) => {
-            let word =
-                format!("asyncio of Python {python}; no uvloop, which python3 does not have");
-            (&SERVERS[..2], word)
-        }
-        (None, _) => {
-            let word = "no asyncio: there is no python3 with it on the PATH";
-            (&[], word.to_string())
+/// What `python3` can be.
+#[derive(Debug)]
+pub struct Python {
+    pub servers: &'static [Peer],
+    /// For a caption; empty where there is no Python.
+    pub versions: String,
+    /// What is not there, and how it would be; empty where all is.
+    pub missing: &'static str,
+}
+
+impl Python {
+    /// Asks `python3` which servers it can be.
+    pub fn find() -> Self {
+        let asyncio = tell("import asyncio, platform; print(platform.python_version())");
+        let uvloop = tell("import uvloop; print(uvloop.__version__)");
+        match (asyncio, uvloop) {
+            (Some(python), Some(uvloop)) => Self {
+                servers: SERVERS,
+                versions: format!(
+                    ", asyncio of Python {python} with a protocol and with streams, uvloop {uvloop}"
+                ),
+                missing: "",
+            },
+            (Some(python), None) => Self {
+                servers: &SERVERS[..2],
+                versions: format!(", asyncio of Python {python} with a protocol and with streams"),
+                missing: "python3 cannot import uvloop, which is left out; `pip install uvloop` adds it",
+            },
+            (None, _) => Self {
+                servers: &[],
+                versions: String::new(),
+                missing: "there is no python3 on the PATH: asyncio and uvloop are left out",
+            },
         }
     }
 }
@@ -61,13 +77,13 @@ fn tell(line: &str) -> Option<String> {
     output.status.success().then(|| text.trim().to_string())
 }
 
-/// Replaces this process, so that whoever started it measures and ends Python; returns only to fail.
+/// Replaces this process by Python, which is then measured and ended like it; returns only to fail.
 fn become_python(listener: &TcpListener, event_loop: &str, style: &str) -> io::Result<()> {
     fcntl_setfd(listener, FdFlags::empty())?;
     let fd = listener.as_raw_fd().to_string();
     let error = Command::new("python3")
         .args(["-c", include_str!("echo.py"), &fd, event_loop, style])
         .exec();
-    let what = format!("cannot become python3, which must be on the PATH: {error}");
+    let what = format!("cannot start python3: {error}; put it on the PATH, or name another peer");
     Err(io::Error::new(error.kind(), what))
 }

@@ -16,31 +16,38 @@ const THICKNESS: i32 = 12;
 const GUTTER: u32 = 20;
 const GAP: i32 = 7;
 
-/// How high the panels are together, so many beside each other.
-pub fn height(table: &Table, across: usize) -> u32 {
-    let down = table.medians().count().div_ceil(across) as u32;
-    let panel = HEADING + STEP * table.columns().len() as u32;
-    down * (panel + GUTTER) - GUTTER
+/// A table, and how many panels stand beside each other.
+#[derive(Debug)]
+pub struct Bars<'a> {
+    pub table: &'a Table,
+    pub across: usize,
 }
 
-/// Draws the panels, so many beside each other.
-pub fn draw(area: &Area<'_>, table: &Table, across: usize) -> Drawn {
-    let (width, _) = area.dim_in_pixel();
-    let step = (width + 2 * GUTTER) / across as u32;
-    let down = HEADING + STEP * table.columns().len() as u32 + GUTTER;
-    for (at, (label, medians)) in table.medians().enumerate() {
-        let (x, y) = ((at % across) as u32 * step, (at / across) as u32 * down);
-        let place = (x as i32, y as i32);
-        panel(
-            area,
-            place,
-            step - 2 * GUTTER,
-            label,
-            table.columns(),
-            &medians,
-        )?;
+impl Bars<'_> {
+    /// How high the panels are together.
+    pub fn height(&self) -> u32 {
+        let down = self.table.medians().count().div_ceil(self.across) as u32;
+        down * (self.panel_height() + GUTTER) - GUTTER
     }
-    Ok(())
+
+    fn panel_height(&self) -> u32 {
+        HEADING + STEP * self.table.columns().len() as u32
+    }
+
+    /// Draws the panels, row by row.
+    pub fn draw(&self, area: &Area<'_>) -> Drawn {
+        let (width, _) = area.dim_in_pixel();
+        let right = (width + 2 * GUTTER) / self.across as u32;
+        let down = self.panel_height() + GUTTER;
+        for (at, (label, medians)) in self.table.medians().enumerate() {
+            let x = (at % self.across) as u32 * right;
+            let y = (at / self.across) as u32 * down;
+            let place = (x as i32, y as i32);
+            let peers = self.table.columns();
+            panel(area, place, right - 2 * GUTTER, label, peers, &medians)?;
+        }
+        Ok(())
+    }
 }
 
 fn panel(

@@ -144,12 +144,13 @@ impl Lines<'_> {
     }
 }
 
-/// Microseconds, in two digits or so.
-fn duration(microseconds: f64) -> String {
+/// Microseconds in two digits or so: `1.3 µs`, `4 µs`, `25 µs`, `5.4 ms`.
+pub fn duration(microseconds: f64) -> String {
     let (value, unit) = match microseconds < 1_000.0 {
         true => (microseconds, "µs"),
         false => (microseconds / 1_000.0, "ms"),
     };
-    let digits = usize::from(value < 10.0 && value.fract() >= 0.05);
+    let tenths = (value * 10.0).round();
+    let digits = usize::from(tenths < 100.0 && tenths % 10.0 != 0.0);
     format!("{value:.digits$} {unit}")
 }

@@ -10,9 +10,10 @@ mod picture;
 mod tests;
 
 use crate::echo::{self, Scenario, servers};
-use crate::peers::{Peer, python};
-use crate::table::Table;
+use crate::peers::Peer;
+use crate::peers::python::Python;
 use crate::{idle, machine, micro, selectors};
+use bars::Bars;
 use lines::Lines;
 use picture::Picture;
 use rustix::fs::{Access, access};
@@ -26,7 +27,12 @@ const PICTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../guide/measured")
 /// Two of the pictures fill the width of a page; the other two stand beside each other.
 const WIDE: u32 = 880;
 const HALF: u32 = 434;
-const HALF_HEIGHT: u32 = 296;
+
+/// What makes the picture of the selectors as high as the one beside it.
+const HALF_HEIGHT: u32 = 334;
+
+/// The crates that stand in captions.
+const RUNTIMES: &[&str] = &["tokio", "smol", "monoio"];
 
 const NUMBERS: [usize; 7] = [10, 30, 100, 300, 1_000, 3_000, 9_000];
 
@@ -129,25 +135,23 @@ impl Run {
     fn micro(&self) -> io::Result<String> {
         let table = micro::measure(self.effort.micro_rounds, "")?;
         table.print(micro::RATIOS);
-        self.bars(
-            &table,
-            3,
-            "Tasks, timers and wakes, ns",
-            "nanoseconds per operation on one core; lower is better; each panel has its own scale",
-            "",
-        )
+        let bars = Bars {
+            table: &table,
+            across: 3,
+        };
+        let picture = Picture {
+            title: "Tasks, timers and wakes, ns",
+            subtitle: "nanoseconds per operation on one core; lower is better; each panel has its own scale",
+            caption: self.caption(versions(RUNTIMES)),
+            width: WIDE,
+            height: bars.height(),
+        };
+        picture.paint(|area| bars.draw(area))
     }
 
     fn selectors(&self) -> io::Result<String> {
         let table = selectors::measure(self.effort.rounds, &NUMBERS)?;
         table.print(selectors::RATIOS);
-        let picture = Picture {
-            title: "One call of a selector, 5 sockets ready",
-            subtitle: "time of the call, both axes logarithmic; lower is better",
-            caption: self.caption(""),
-            width: HALF,
-            height: HALF_HEIGHT,
-        };
         let lines = Lines {
             table: &table,
             names: &["epoll", "polling", "poll", "select"],
@@ -155,58 +159,72 @@ impl Run {
             counted: "registered sockets",
             early: "ends at 1,024",
         };
+        let picture = Picture {
+            title: "One call of a selector, 5 sockets ready",
+            subtitle: "time of the call, both axes logarithmic; lower is better",
+            caption: self.caption(versions(&["polling"]) + ", the crate, asks epoll here"),
+            width: HALF,
+            height: HALF_HEIGHT,
+        };
         picture.paint(|area| lines.draw(area))
     }
 
     fn echo(&self) -> io::Result<String> {
-        let (pythons, word) = python::found();
-        println!("plots: {word}");
-        let peers: Vec<&Peer> = servers().into_iter().chain(pythons).collect();
+        let python = Python::find();
+        let peers: Vec<&Peer> = servers().into_iter().chain(python.servers).collect();
         let table = echo::measure(&peers, self.effort.rounds, self.effort.scenarios, false)?;
         table.print(echo::RATIOS);
-        self.bars(
-            &table,
-            self.effort.scenarios.len(),
-            "What a server spends on one echoed message, µs",
-            "microseconds of processor time, user and kernel, for 64 bytes; lower is better",
-            &word,
-        )
+        if !python.missing.is_empty() {
+            println!("{}", python.missing);
+        }
+        let bars = Bars {
+            table: &table,
+            across: self.effort.scenarios.len(),
+        };
+        let picture = Picture {
+            title: "What a server spends on one echoed message, µs",
+            subtitle: "microseconds of processor time, user and kernel, for 64 bytes; lower is better",
+            caption: self.caption(versions(RUNTIMES) + &python.versions),
+            width: WIDE,
+            height: bars.height(),
+        };
+        picture.paint(|area| bars.draw(area))
     }
 
     fn idle(&self) -> io::Result<String> {
         let table = idle::measure(self.effort.idle_rounds, self.effort.idle_connections)?;
         table.print(idle::RATIOS);
+        let bars = Bars {
+            table: &table,
+            across: 1,
+        };
         let picture = Picture {
             title: "Memory of an idle connection, bytes",
-            subtitle: "beyond a buffer of 4,096 bytes; selio streams have none",
-            caption: self.caption(""),
+            subtitle: "beyond a 4,096-byte buffer; streams and server need none",
+            caption: self.caption(versions(RUNTIMES)),
             width: HALF,
-            height: bars::height(&table, 1),
+            height: bars.height(),
         };
-        picture.paint(|area| bars::draw(area, &table, 1))
+        picture.paint(|area| bars.draw(area))
     }
 
-    fn bars(
-        &self,
-        table: &Table,
-        across: usize,
-        title: &str,
-        subtitle: &str,
-        word: &str,
-    ) -> io::Result<String> {
-        let picture = Picture {
-            title,
-            subtitle,
-            caption: self.caption(word),
-            width: WIDE,
-            height: bars::height(table, across),
-        };
-        picture.paint(|area| bars::draw(area, table, across))
+    /// The lines below a picture: the machine, what else took part, and how far to trust it.
+    fn caption(&self, others: String) -> Vec<String> {
+        let warning = self.effort.warning.map(str::to_string);
+        [self.machine.clone(), others]
+            .into_iter()
+            .chain(warning)
+            .collect()
     }
+}
 
-    /// The lines below a picture: the machine, and what else is to be said.
-    fn caption<'a>(&'a self, word: &'a str) -> Vec<&'a str> {
-        let words = [&self.machine, word, self.effort.warning.unwrap_or_default()];
-        words.into_iter().filter(|it| !it.is_empty()).collect()
-    }
+/// The crates as they are built into this program: `tokio 1.54.0, smol 2.0.2`.
+fn versions(crates: &[&str]) -> String {
+    let locked = include_str!("../Cargo.lock");
+    let version = |name: &&str| {
+        let (_, entry) = locked.split_once(&format!("name = \"{name}\"\nversion = \""))?;
+        Some(format!("{name} {}", entry.split('"').next()?))
+    };
+    let versions: Vec<_> = crates.iter().filter_map(version).collect();
+    versions.join(", ")
 }

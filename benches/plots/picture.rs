@@ -40,7 +40,7 @@ const CAPTION_LINE: u32 = 15;
 pub struct Picture<'a> {
     pub title: &'a str,
     pub subtitle: &'a str,
-    pub caption: Vec<&'a str>,
+    pub caption: Vec<String>,
     pub width: u32,
     /// The height of the chart itself.
     pub height: u32,

@@ -2,8 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 
-use super::bars;
-use super::lines::Lines;
+use super::bars::Bars;
+use super::lines::{Lines, duration};
 use super::picture::Picture;
 use crate::table::Table;
 use std::fs;
@@ -26,15 +26,15 @@ fn picture(height: u32) -> Picture<'static> {
     Picture {
         title: "title",
         subtitle: "subtitle",
-        caption: vec!["machine", "word"],
+        caption: vec!["machine".to_string(), "versions".to_string()],
         width: 434,
         height,
     }
 }
 
 fn painted_bars(table: &Table, across: usize) -> String {
-    let picture = picture(bars::height(table, across));
-    let svg = picture.paint(|area| bars::draw(area, table, across));
+    let bars = Bars { table, across };
+    let svg = picture(bars.height()).paint(|area| bars.draw(area));
     svg.unwrap()
 }
 
@@ -229,6 +229,26 @@ fn lines_that_end_at_one_place_have_names_at_two() {
 }
 
 #[test]
+fn durations_have_two_digits_or_so() {
+    let words = [
+        0.1, 1.0, 1.34, 3.96, 9.97, 25.4, 999.0, 1_000.0, 5_403.0, 1e4,
+    ]
+    .map(duration);
+    let expected = [
+        "0.1 µs", "1 µs", "1.3 µs", "4 µs", "10 µs", "25 µs", "999 µs", "1 ms", "5.4 ms", "10 ms",
+    ];
+    assert_eq!(words, expected);
+}
+
+#[test]
+fn captions_tell_the_versions_that_are_built_in() {
+    let versions = super::versions(super::RUNTIMES);
+    let words: Vec<_> = versions.split(", ").collect();
+    assert_eq!(words.len(), super::RUNTIMES.len(), "{versions}");
+    assert!(words[0].starts_with("tokio 1."), "{versions}");
+}
+
+#[test]
 fn the_pictures_of_the_repository_are_readable_and_small() {
     for (name, _) in super::ALL {
         let path = format!("{}/{name}.svg", super::PICTURES);
@@ -236,4 +256,13 @@ fn the_pictures_of_the_repository_are_readable_and_small() {
         assert_readable(name, &svg);
         assert!(svg.len() < 40_000, "{name}: {} bytes", svg.len());
     }
+}
+
+#[test]
+fn two_pictures_that_stand_beside_each_other_are_equally_high() {
+    let [left, right] = ["selectors", "idle"].map(|name| {
+        let svg = fs::read_to_string(format!("{}/{name}.svg", super::PICTURES)).unwrap();
+        ["width", "height"].map(|side| attributes(&svg, "svg", side)[0].to_string())
+    });
+    assert_eq!(left, right);
 }
