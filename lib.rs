@@ -73,6 +73,11 @@ pub use reactor::{
 };
 
 /// Who runs: tasks as others see them.
+///
+/// | environment | what it gives |
+/// |---|---|
+/// | `SELIO_DEBUG=1` | since when each task waits, and for which lock; slow polls; who is stuck for ever |
+/// | `SELIO_DUMP=SIGUSR1` | the tasks on stderr whenever that signal comes, with the cargo feature `signal` |
 pub mod task {
     pub use crate::executor::{Dump, TaskId, TaskRef, all_tasks, current, dump};
 }

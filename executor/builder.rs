@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::debug::Debug;
 use super::pool::Threads;
-use super::{Executor, Runtime, trace};
+use super::{Executor, Runtime, SignalKind, signal, trace};
 use crate::reactor::selector::{Backend, Selector};
 use crate::reactor::{Event, Monotonic, Observer, Reactor};
 
@@ -31,6 +31,8 @@ pub struct Builder {
     max_threads: Option<usize>,
     debug: Option<bool>,
     slow_poll: Option<Duration>,
+    /// Which signal has the tasks told, and who asks for it.
+    pub(super) dump_signal: Option<(SignalKind, &'static str)>,
     observers: Vec<Rc<dyn Observer>>,
 }
 
@@ -125,9 +127,13 @@ impl Builder {
     /// # Errors
     ///
     /// The selector is unknown or not available on this platform (the message lists those that
-    /// are), the process has no file descriptor left, or `SELIO_TRACE` asks for a trace that cannot
-    /// be written.
+    /// are), the process has no file descriptor left, `SELIO_TRACE` asks for a trace that cannot be
+    /// written, or `SELIO_DUMP` for a signal that cannot be listened to.
     pub fn build(self) -> io::Result<Runtime> {
+        let dump_signal = match self.dump_signal {
+            None => signal::from_environment()?,
+            asked => asked,
+        };
         let selector = match self.backend {
             Some(backend) => Selector::with_backend(backend)?,
             None => Selector::new()?,
@@ -141,6 +147,9 @@ impl Builder {
         let reactor = Reactor::new(selector, Box::new(Monotonic), several(observers));
         let threads = Threads::new(self.max_threads);
         let executor = Executor::new(reactor, threads, self.ends_on_panic, debug);
+        if let Some((kind, call)) = dump_signal {
+            executor.dump_on_signal(kind, call)?;
+        }
         Ok(Runtime::of(executor))
     }
 }
@@ -153,6 +162,7 @@ impl fmt::Debug for Builder {
             .field("max_threads", &self.max_threads)
             .field("debug", &self.debug)
             .field("slow_poll", &self.slow_poll)
+            .field("dump_signal", &self.dump_signal.map(|(kind, _)| kind))
             .field("observers", &self.observers.len())
             .finish()
     }

@@ -48,6 +48,7 @@ mod remote;
 mod run_queue;
 mod runtime;
 mod shut_down;
+mod signal;
 mod slot;
 mod spawn;
 mod stats;
@@ -94,6 +95,9 @@ pub use self::join::{JoinError, JoinHandle};
 pub(crate) use self::pool::{Work, on_thread};
 pub use self::remote::RemoteHandle;
 pub use self::runtime::{Runtime, run};
+#[cfg(feature = "signal")]
+pub(crate) use self::signal::Listener;
+pub use self::signal::SignalKind;
 pub(crate) use self::spawn::spawn_at;
 pub use self::spawn::{spawn, spawn_named};
 pub use self::stats::{Stats, stats};
@@ -133,6 +137,8 @@ pub(crate) struct Executor {
     unhandled: Option<Cell<Option<task::Payload>>>,
     panics: Cell<u64>,
     debug: Option<Rc<Debug>>,
+    #[cfg(feature = "signal")]
+    dump_signal: RefCell<Option<Rc<signal::DumpSignal>>>,
     turns: Cell<u64>,
     polls: Cell<u64>,
 }
@@ -160,6 +166,8 @@ impl Executor {
             unhandled: ends_on_panic.then(Cell::default),
             panics: Cell::new(0),
             debug,
+            #[cfg(feature = "signal")]
+            dump_signal: RefCell::default(),
             turns: Cell::new(0),
             polls: Cell::new(0),
         })

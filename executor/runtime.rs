@@ -216,6 +216,8 @@ impl Runtime {
 impl Drop for Runtime {
     fn drop(&mut self) {
         let _entered = self.executor.enter();
+        #[cfg(feature = "signal")]
+        self.executor.stop_dumping();
         self.executor.shut_down();
     }
 }

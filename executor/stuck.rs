@@ -26,7 +26,7 @@ impl Executor {
     }
 
     fn is_stuck(&self) -> bool {
-        if self.reactor.is_awaited() || !self.is_alone() {
+        if self.reactor.is_awaited(self.dump_handle()) || !self.is_alone() {
             return false;
         }
         let Some(debug) = &self.debug else {

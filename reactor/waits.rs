@@ -16,14 +16,15 @@ pub(crate) enum Wait {
 }
 
 impl Reactor {
-    /// Whether anybody waits here.
-    pub(crate) fn is_awaited(&self) -> bool {
+    /// Whether anybody waits here, for anything but this handle.
+    pub(crate) fn is_awaited(&self, but: Option<RawFd>) -> bool {
         let is_awaited = |watch: Rc<Watch>| {
             let [readers, writers] = &*watch.waiters.borrow();
             readers.is_awaited() || writers.is_awaited()
         };
         !self.timers.borrow().is_empty()
-            || (self.selector.borrow().registrations()).any(|it| is_awaited(it.key))
+            || (self.selector.borrow().registrations())
+                .any(|it| Some(it.key.fd) != but && is_awaited(it.key))
     }
 
     /// Calls `each` with the waker of everybody who waits here, and what for.

@@ -16,16 +16,13 @@
 //! `signal-hook`, `signal-hook-registry` and `libc`; the kinds of signals are always here, for
 //! [`Child::send_signal`](crate::process::Child::send_signal).
 
-mod kind;
-#[cfg(feature = "signal")]
-mod listener;
 #[cfg(feature = "signal")]
 mod signals;
 #[cfg(feature = "signal")]
 mod until_ctrl_c;
 
-pub use self::kind::SignalKind;
 #[cfg(feature = "signal")]
 pub use self::signals::{Signals, ctrl_c, signal};
 #[cfg(feature = "signal")]
 pub use self::until_ctrl_c::run_until_ctrl_c;
+pub use crate::executor::SignalKind;

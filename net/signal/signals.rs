@@ -11,7 +11,7 @@ use futures_core::Stream;
 use signal_hook::low_level::pipe;
 
 use super::SignalKind;
-use super::listener::Listener;
+use crate::executor::Listener;
 use crate::reactor::{Direction, Reactor, Source};
 
 /// Listens to a signal, from now on.
@@ -51,7 +51,7 @@ pub fn signal(kind: impl Into<SignalKind>) -> io::Result<Signals> {
     let kind = kind.into();
     let (receiver, sender) = UnixStream::pair()?;
     receiver.set_nonblocking(true)?;
-    let listener = Listener::new(kind, |number, _| pipe::register(number, sender))?;
+    let listener = Listener::new("signal", kind, |number, _| pipe::register(number, sender))?;
     Ok(Signals {
         kind,
         receiver: Source::register(reactor, receiver),
@@ -121,8 +121,9 @@ impl Signals {
     /// # Cancel safety
     ///
     /// Nothing is lost: a signal that came is there for the next call.
-    pub async fn recv(&self) -> io::Result<()> {
-        self.receiver.io(Direction::Read, take).await
+    #[track_caller]
+    pub fn recv(&self) -> impl Future<Output = io::Result<()>> {
+        self.receiver.io(Direction::Read, take)
     }
 
     /// Which signal this is.

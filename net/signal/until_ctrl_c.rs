@@ -9,9 +9,8 @@ use std::task::Poll;
 
 use signal_hook::{flag, low_level};
 
-use super::listener::Listener;
 use super::{SignalKind, signal};
-use crate::executor::Runtime;
+use crate::executor::{Listener, Runtime};
 
 /// [`run`](crate::run), except that Ctrl-C ends `main` in good order.
 ///
@@ -86,7 +85,7 @@ async fn until_ctrl_c<F: Future>(main: F) -> io::Result<Option<F::Output>> {
     let interrupts = signal(SignalKind::SIGINT)?;
     // The handler itself does this: a second Ctrl-C kills even if we never come to hear of the
     // first one, because `main` does not return.
-    let _last = Listener::new(SignalKind::SIGINT, |number, is_default| {
+    let _last = Listener::new("signal", SignalKind::SIGINT, |number, is_default| {
         flag::register(number, Arc::clone(is_default))
     })?;
     let mut main = pin!(main);

@@ -154,7 +154,7 @@ fn variant(name: &str, edits: &[Edit], here: &Path, out: &Path) -> String {
     let executor = copy.join("mod.rs");
     let models = here.join("models/mod.rs");
     format!(
-        "#[allow(unused, clippy::all)]
+        "#[allow(unused, unexpected_cfgs, clippy::all)]
          mod {name} {{
              #[path = {executor:?}] mod executor;
              #[path = {models:?}] pub(crate) mod models;

@@ -37,6 +37,14 @@ macro_rules! kinds {
                     _ => None,
                 }
             }
+
+            /// The one with this name, or this number.
+            pub(super) fn named(name: &str) -> Option<Self> {
+                match name {
+                    $(stringify!($name) => Some(Self::$name),)*
+                    _ => name.parse().ok().map(Self),
+                }
+            }
         }
     };
 }

@@ -26,17 +26,18 @@ struct Line {
 }
 
 /// Whether the signal does what it does by default. The handler reads it.
-pub(super) type DefaultSwitch = Arc<AtomicBool>;
+pub(crate) type DefaultSwitch = Arc<AtomicBool>;
 
 /// Somebody who listens to a signal, until this is dropped.
-pub(super) struct Listener {
+pub(crate) struct Listener {
     kind: SignalKind,
     id: SigId,
 }
 
 impl Listener {
-    /// Listens by an action of signal-hook, which `register` registers.
-    pub(super) fn new(
+    /// Listens by an action of signal-hook, which `register` registers. Errors name the `call`.
+    pub(crate) fn new(
+        call: &str,
         kind: SignalKind,
         register: impl FnOnce(i32, &DefaultSwitch) -> io::Result<SigId>,
     ) -> io::Result<Self> {
@@ -45,7 +46,7 @@ impl Listener {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidInput,
                 format!(
-                    "signal: {kind} cannot be listened to: SIGKILL and SIGSTOP never reach the \
+                    "{call}: {kind} cannot be listened to: SIGKILL and SIGSTOP never reach the \
                      program, and after a fault it cannot go on"
                 ),
             ));
@@ -65,7 +66,7 @@ impl Listener {
             Ok(id) => id,
             Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
                 lines.remove(&number);
-                let message = format!("signal: there is no {kind}");
+                let message = format!("{call}: there is no {kind}");
                 return Err(io::Error::new(error.kind(), message));
             }
             Err(error) => return Err(error),

@@ -1,0 +1,32 @@
+//! Without the cargo feature `signal`, nobody listens to one: who asks is told so.
+
+use std::io::{self, Write};
+use std::os::fd::RawFd;
+use std::sync::Once;
+
+use super::SignalKind;
+use crate::executor::Executor;
+
+impl Executor {
+    /// Says so, once in the life of the process. It is no reason for a program to fail.
+    #[allow(clippy::unnecessary_wraps, reason = "with the feature, it may fail")]
+    pub(in crate::executor) fn dump_on_signal(
+        &self,
+        kind: SignalKind,
+        call: &str,
+    ) -> io::Result<()> {
+        static ONCE: Once = Once::new();
+        ONCE.call_once(|| {
+            let line = format!(
+                "selio: {call}: nobody listens to {kind}; build this program with selio's cargo \
+                 feature `signal`\n"
+            );
+            let _ = io::stderr().write_all(line.as_bytes());
+        });
+        Ok(())
+    }
+
+    pub(in crate::executor) fn dump_handle(&self) -> Option<RawFd> {
+        None
+    }
+}
