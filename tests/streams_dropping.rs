@@ -182,3 +182,31 @@ fn wait_closed_loses_nothing() {
         assert_eq!(pendings.await, 1);
     });
 }
+
+/// Drops a call of futures-io's `AsyncWrite`, which comes each time with the waker of somebody else.
+fn sends_all(call: impl AsyncFn(&StreamWriter) -> io::Result<()>) {
+    on_each_backend(async || {
+        let pendings = drop_at_each_pending(
+            sending,
+            async |(writer, _)| call(writer).await,
+            async |(writer, reading), result| {
+                assert!(result.is_none_or(|result| result.is_ok()));
+                call(&writer).await.unwrap();
+                assert_eq!(writer.pending(), 0);
+                drop(writer);
+                assert!(reading.await.unwrap().unwrap() == pattern());
+            },
+        );
+        assert_eq!(pendings.await, 1);
+    });
+}
+
+#[test]
+fn flush_of_futures_io_loses_nothing() {
+    sends_all(async |mut writer| futures_lite::AsyncWriteExt::flush(&mut writer).await);
+}
+
+#[test]
+fn close_of_futures_io_loses_nothing() {
+    sends_all(async |mut writer| futures_lite::AsyncWriteExt::close(&mut writer).await);
+}

@@ -1,4 +1,7 @@
-//! What a reader has read ahead, and the input that it has it from.
+//! What a reader has read ahead, and where it has it from.
+//!
+//! It survives the futures that wait for it: who is cancelled loses nothing. Messages are found in
+//! `message.rs`.
 
 use std::io;
 use std::mem;
@@ -11,7 +14,6 @@ use super::input::Input;
 /// How long a message may be at most by default, in bytes.
 const LIMIT: usize = 64 * 1024;
 
-/// All that there is to a reader; everything in here survives the future that waits for it.
 pub(super) struct BufReader {
     input: Input,
     pub(super) buffer: Buffer,
@@ -47,11 +49,6 @@ impl BufReader {
     #[inline]
     pub(super) fn take(&mut self, max: usize) -> &[u8] {
         self.buffer.take(max.min(self.buffer.len()))
-    }
-
-    /// Takes all that was read ahead.
-    pub(super) fn take_all(&mut self) -> Vec<u8> {
-        self.buffer.take_all()
     }
 
     /// Somebody has seen [`bytes`](Self::bytes), and has taken so many of them.
@@ -100,22 +97,25 @@ impl BufReader {
         cx: &mut Context<'_>,
         most: usize,
     ) -> Poll<io::Result<usize>> {
-        self.buffer.release();
-        if self.is_at_end {
-            return Poll::Ready(Ok(0));
-        }
-        let n = ready!(self.input.poll_fill(cx, &mut self.buffer, most))?;
-        self.is_at_end = n == 0;
-        Poll::Ready(Ok(n))
+        self.poll_input(|input, buffer| input.poll_fill(cx, buffer, most))
     }
 
     /// The same into memory that is larger than ours, which is empty.
     fn poll_past(&mut self, cx: &mut Context<'_>, memory: &mut [u8]) -> Poll<io::Result<usize>> {
+        self.poll_input(|input, _| input.poll_read(cx, memory))
+    }
+
+    #[inline]
+    fn poll_input(
+        &mut self,
+        read: impl FnOnce(&mut Input, &mut Buffer) -> Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        // Nobody looks any more at what was lent last.
         self.buffer.release();
         if self.is_at_end {
             return Poll::Ready(Ok(0));
         }
-        let n = ready!(self.input.poll_read(cx, memory))?;
+        let n = ready!(read(&mut self.input, &mut self.buffer))?;
         self.is_at_end = n == 0;
         Poll::Ready(Ok(n))
     }

@@ -211,7 +211,7 @@ impl StreamReader {
         poll_fn(move |cx| {
             while self.reader.bytes().len() <= max {
                 if ready!(self.reader.poll_fill(cx, max.saturating_add(1)))? == 0 {
-                    return Poll::Ready(Ok(self.reader.take_all()));
+                    return Poll::Ready(Ok(self.reader.buffer.take_all()));
                 }
             }
             Poll::Ready(Err(overrun("StreamReader::read_to_end", max, max)))
