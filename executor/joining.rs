@@ -74,20 +74,26 @@ impl Executor {
 
     /// Wakes who has awaited a task that has ended.
     pub(super) fn wake(&self, joiner: Joiner, ended: TaskKey) {
-        let (key, is_new) = match joiner {
-            Joiner::Task(TaskKey::MAIN) => (TaskKey::MAIN, self.main.queue()),
-            Joiner::Task(key) => {
-                let was_woken = self.slot(key, |slot| mem::replace(&mut slot.is_woken, true));
-                (key, was_woken == Some(false))
+        match joiner {
+            Joiner::Task(key) if self.set_woken(key) => {
+                run_queue::push(key);
+                if self.is_observed {
+                    self.tell_wake_by(key, ended);
+                }
             }
-            Joiner::Future(waker) => return swallow(|| waker.wake()),
-        };
-        if is_new {
-            run_queue::push(key);
-            if self.is_observed {
-                self.tell_wake_by(key, ended);
-            }
+            Joiner::Task(_) => {}
+            Joiner::Future(waker) => swallow(|| waker.wake()),
         }
+    }
+
+    /// Marks a task, or the future of `block_on`, as woken by its key. Whether it was not.
+    #[inline]
+    pub(super) fn set_woken(&self, key: TaskKey) -> bool {
+        if key == TaskKey::MAIN {
+            return self.main.queue();
+        }
+        let was_woken = self.slot(key, |slot| mem::replace(&mut slot.is_woken, true));
+        was_woken == Some(false)
     }
 
     /// Nobody will ask for the outcome of this task. If it is there already, it is dropped.

@@ -62,6 +62,7 @@ mod tell;
 mod timeout;
 mod to_thread;
 mod trace;
+mod wakee;
 mod waker;
 mod yield_now;
 

@@ -24,7 +24,7 @@ pub(super) struct Slot {
     pub(super) is_detached: bool,
     /// Its outcome waits for the handle.
     pub(super) has_ended: bool,
-    /// It is in the ready queue because a task that it awaits has ended.
+    /// It was put into the ready queue by its key, and not through its waker.
     pub(super) is_woken: bool,
 }
 

@@ -1,15 +1,15 @@
 //! Whether the loop is about to sleep for ever, because nobody is left who could wake a task.
 //!
-//! Debug mode only: it takes to know of each waker where it is. A task whose wakers are all in the
-//! hands of locks and queues of this thread, which nobody will ever release or fill, is stuck; one
-//! whose waker anybody else holds may be woken by another thread, and is given the benefit of the
-//! doubt.
+//! Debug mode only: it takes a look at each task. One whose waker nobody else holds waits for locks,
+//! queues and tasks of this thread, which know its key, and which nobody will ever release, fill or
+//! end. One whose waker anybody holds may be woken by another thread, and is given the benefit of
+//! the doubt.
 
 use std::rc::Rc;
 use std::sync::Arc;
 
 use super::Executor;
-use super::task::{id_of_generation, swallow};
+use super::task::swallow;
 
 impl Executor {
     /// Says so, and who waits for what, if nobody can ever wake a task again.
@@ -29,18 +29,13 @@ impl Executor {
         if self.reactor.is_awaited(self.dump_handle()) || !self.is_alone() {
             return false;
         }
-        let Some(debug) = &self.debug else {
-            return false;
-        };
         // Our own two references are the waker's typed and its untyped half.
-        let locks = |task| debug.record(task).locks.len();
         let tasks = self.tasks.borrow();
         let mut alive = tasks.iter().filter(|(_, slot)| !slot.has_ended);
-        Arc::strong_count(&self.main) == 2 + locks(None)
+        Arc::strong_count(&self.main) == 2
             && alive.all(|(_, slot)| {
-                let id = id_of_generation(slot.generation);
                 let references = slot.task.as_ref().and_then(|it| it.as_ref().references());
-                references.is_none_or(|references| references == 2 + locks(Some(id)))
+                references.is_none_or(|references| references == 2)
             })
     }
 

@@ -76,17 +76,14 @@ impl Barrier {
     #[track_caller]
     pub fn wait(&self) -> impl Future<Output = Result<usize, BrokenBarrier>> {
         let has_to_wait = || !self.is_broken() && self.n_waiting() + 1 < self.parties;
-        let wait = self.waiters.wait_while(has_to_wait);
-        async move {
-            match wait.await {
-                Some(Notified::WithAll(place)) => Ok(place),
-                None if !self.is_broken() => {
-                    self.waiters.notify_all();
-                    Ok(self.parties - 1)
-                }
-                _ => Err(BrokenBarrier(())),
+        self.waiters.wait_while(has_to_wait, |how| match how {
+            Some(Notified::WithAll(place)) => Ok(place),
+            None if !self.is_broken() => {
+                self.waiters.notify_all();
+                Ok(self.parties - 1)
             }
-        }
+            _ => Err(BrokenBarrier(())),
+        })
     }
 
     /// Makes the barrier as new. Those who wait get the error [`BrokenBarrier`].

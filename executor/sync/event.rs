@@ -52,10 +52,7 @@ impl Event {
     /// Nothing is lost.
     #[track_caller]
     pub fn wait(&self) -> impl Future<Output = ()> {
-        let wait = self.waiters.wait_while(|| !self.is_set());
-        async move {
-            wait.await;
-        }
+        self.waiters.wait_while(|| !self.is_set(), drop)
     }
 
     /// Sets the event, and wakes all who wait for it.

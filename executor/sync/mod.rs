@@ -10,7 +10,7 @@
 //! what is promised to one who leaves goes to the next.** So everything here is first come, first
 //! served, and a cancelled task loses no permit, no item and no wake.
 //!
-//! They belong to one thread, cost no atomic operation, and know nothing but wakers: any executor
+//! They belong to one thread, cost no atomic operation, and need nothing but wakers: any executor
 //! can run them. Share them with an [`Rc`](std::rc::Rc). Between threads use channels that are
 //! made for it; the example `threads` shows how.
 //!

@@ -77,11 +77,8 @@ impl<T: ?Sized> Mutex<T> {
     #[track_caller]
     #[doc(alias = "acquire")]
     pub fn lock(&self) -> impl Future<Output = MutexGuard<'_, T>> {
-        let wait = self.waiters.wait_while(|| !self.waiters.try_claim());
-        async move {
-            wait.await;
-            self.guard()
-        }
+        self.waiters
+            .wait_while(|| !self.waiters.try_claim(), |_| self.guard())
     }
 
     /// Locks the mutex if that can be done at once. `None` while it [is locked](Self::is_locked).

@@ -24,9 +24,9 @@ use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
-use crate::executor::task::swallow;
+use crate::executor::wakee::Wakee;
 
 /// The two ends of a channel for one value.
 #[doc(alias = "create_future")]
@@ -46,28 +46,16 @@ struct Shared<T> {
     /// One of the ends is gone.
     is_closed: Cell<bool>,
     /// Who waits at each end.
-    receiver: Cell<Option<Waker>>,
-    sender: Cell<Option<Waker>>,
+    receiver: Cell<Option<Wakee>>,
+    sender: Cell<Option<Wakee>>,
 }
 
 impl<T> Shared<T> {
     /// Closes the channel, and wakes the other end.
-    fn close(&self, other: &Cell<Option<Waker>>) {
+    fn close(&self, other: &Cell<Option<Wakee>>) {
         self.is_closed.set(true);
-        if let Some(waker) = other.take() {
-            swallow(|| waker.wake());
-        }
-    }
-}
-
-/// Keeps a waker, until it is taken or another one comes.
-fn keep(place: &Cell<Option<Waker>>, waker: &Waker) {
-    match place.take() {
-        Some(former) if former.will_wake(waker) => place.set(Some(former)),
-        // Foreign code may run in the clone, and when the former one is dropped.
-        former => {
-            place.set(Some(waker.clone()));
-            drop(former);
+        if let Some(wakee) = other.take() {
+            wakee.wake();
         }
     }
 }
@@ -104,7 +92,7 @@ impl<T> Sender<T> {
     pub async fn closed(&mut self) {
         poll_fn(|cx| {
             if !self.is_closed() {
-                keep(&self.0.sender, cx.waker());
+                self.0.sender.set(Some(Wakee::of(cx.waker())));
             }
             match self.is_closed() {
                 true => Poll::Ready(()),
@@ -148,7 +136,7 @@ impl<T> Future for Receiver<T> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         if !self.0.is_closed.get() {
-            keep(&self.0.receiver, cx.waker());
+            self.0.receiver.set(Some(Wakee::of(cx.waker())));
         }
         match self.try_recv() {
             Ok(None) => Poll::Pending,

@@ -80,11 +80,8 @@ impl Semaphore {
     /// Nothing is lost but the place in the line. If it was this one's turn, it is the next one's.
     #[track_caller]
     pub fn acquire(&self) -> impl Future<Output = Permit<&Self>> {
-        let wait = self.waiters.wait_while(|| !self.waiters.try_claim());
-        async move {
-            wait.await;
-            Permit::of(self)
-        }
+        self.waiters
+            .wait_while(|| !self.waiters.try_claim(), move |_| Permit::of(self))
     }
 
     /// [`acquire`](Self::acquire) for a permit that can be moved into a task.
@@ -94,11 +91,9 @@ impl Semaphore {
     /// That of [`acquire`](Self::acquire).
     #[track_caller]
     pub fn acquire_owned(self: &Rc<Self>) -> impl Future<Output = Permit<Rc<Self>>> {
-        let wait = self.waiters.wait_while(|| !self.waiters.try_claim());
-        async move {
-            wait.await;
-            Permit::of(Rc::clone(self))
-        }
+        let permit = |_| Permit::of(Rc::clone(self));
+        self.waiters
+            .wait_while(|| !self.waiters.try_claim(), permit)
     }
 
     /// Acquires a permit if there is one now. `None` while the semaphore

@@ -15,20 +15,19 @@
 //! it is until the future is polled, so nothing is lost with one that is dropped: its claim goes to
 //! the next in the line.
 //!
-//! All that waits in this folder does so in [`Wait::poll`]. No waker is cloned, called or dropped
-//! while a list is borrowed.
+//! All that waits in this folder does so in [`Wait::poll`]. Nothing is borrowed while a waker is
+//! cloned, called or dropped.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::future::Future;
 use std::iter;
-use std::mem;
 use std::panic::Location;
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
 use super::line::{Line, Notified, State};
-use crate::executor::task::swallow;
 use crate::executor::tell::tell_wait;
+use crate::executor::wakee::Wakee;
 use crate::executor::{TaskId, run_queue, task_ref};
 
 pub(super) struct WaitList {
@@ -38,9 +37,7 @@ pub(super) struct WaitList {
     holder: Cell<Option<TaskId>>,
     /// What can be claimed. None of it is while somebody waits for it.
     free: Cell<usize>,
-    /// How many stand in the line.
-    waiting: Cell<usize>,
-    line: RefCell<Line>,
+    line: Line,
 }
 
 impl WaitList {
@@ -49,8 +46,7 @@ impl WaitList {
             what,
             holder: Cell::new(None),
             free: Cell::new(free),
-            waiting: Cell::new(0),
-            line: RefCell::new(Line::new()),
+            line: Line::new(),
         }
     }
 
@@ -79,11 +75,20 @@ impl WaitList {
 
     /// Waits until it is notified; not at all if the condition does not hold when this is polled
     /// first. It may be asked twice, but never again once it has not held: so it may claim something.
+    ///
+    /// Gives what `then` makes of how it was notified, `None` if it never waited. Whoever was notified
+    /// alone has to take there what it has a claim to.
+    #[inline]
     #[track_caller]
-    pub(super) fn wait_while<F: Fn() -> bool>(&self, condition: F) -> Wait<'_, F> {
+    pub(super) fn wait_while<C, F, R>(&self, condition: C, then: F) -> Wait<'_, C, F>
+    where
+        C: Fn() -> bool,
+        F: FnMut(Option<Notified>) -> R,
+    {
         Wait {
             list: self,
             condition,
+            then,
             key: Line::NOBODY,
             site: Location::caller(),
         }
@@ -100,11 +105,16 @@ impl WaitList {
     /// Gives the first who waits a claim. Whether somebody does.
     #[inline]
     pub(super) fn notify(&self) -> bool {
-        let is_anybody = self.waiting.get() > 0;
+        let is_anybody = self.waiting() > 0;
         if is_anybody {
-            wake(self.take_first(Notified::Alone));
+            self.notify_first();
         }
         is_anybody
+    }
+
+    #[inline(never)]
+    fn notify_first(&self) {
+        self.line.take_first(Notified::Alone).wake();
     }
 
     /// Gives the first `n` who wait a claim, or all if they are less.
@@ -123,112 +133,101 @@ impl WaitList {
     }
 
     fn notify_each(&self, hows: impl Iterator<Item = Notified>) {
-        // All of them before the first one is woken, who may make others wait.
-        let wakers: Vec<_> = hows
+        // All of them before the first one is woken, who may make others wait. One takes no heap.
+        let mut wakees = hows
             .take(self.waiting())
-            .map(|how| self.take_first(how))
-            .collect();
-        wakers.into_iter().for_each(wake);
+            .map(|how| self.line.take_first(how));
+        let first = wakees.next();
+        let others: Vec<_> = wakees.collect();
+        first.into_iter().chain(others).for_each(Wakee::wake);
     }
 
     /// How many wait and have not been notified.
+    #[inline]
     pub(super) fn waiting(&self) -> usize {
-        self.waiting.get()
+        self.line.waiting()
     }
 
+    /// How somebody was notified; `None` if it goes on waiting.
     #[inline]
-    fn push(&self, waker: Waker) -> usize {
-        let waiting = self.waiting.get();
-        self.waiting.set(waiting + 1);
-        self.line.borrow_mut().push(waker, waiting == 0)
+    fn take_notified(&self, key: usize, cx: &Context<'_>) -> Option<Notified> {
+        let notified = self.line.take_notified(key);
+        notified.or_else(|| self.go_on_waiting(key, cx))
     }
 
-    /// Notifies the first, of those who wait.
-    #[inline]
-    fn take_first(&self, how: Notified) -> Waker {
-        self.waiting.set(self.waiting.get() - 1);
-        self.line.borrow_mut().take_first(how)
+    /// Nobody has notified it: something else has woken its task, or it has moved to another one.
+    #[cold]
+    fn go_on_waiting(&self, key: usize, cx: &Context<'_>) -> Option<Notified> {
+        assert!(
+            key != Line::ENDED,
+            "{}: a future was polled after its end",
+            self.what
+        );
+        drop(self.line.exchange(key, Wakee::of(cx.waker())));
+        self.line.take_notified(key) // A foreign waker may have done it just now.
     }
 
-    fn remove(&self, key: usize) -> State {
-        let state = self.line.borrow_mut().remove(key);
-        if let State::Waiting(_) = state {
-            self.waiting.set(self.waiting.get() - 1);
+    /// Forgets somebody. Its claim, if it has been given one, goes to the next.
+    #[cold]
+    fn leave(&self, key: usize) {
+        if let State::Notified(Notified::Alone) = self.line.remove(key) {
+            self.release();
         }
-        state
     }
 }
 
-/// A waker that panics concerns neither who calls it here nor those who are woken after it.
-fn wake(waker: Waker) {
-    swallow(|| waker.wake());
-}
-
-/// The future of [`WaitList::wait_while`]. It gives how it was notified, `None` if it never waited.
-///
-/// Whoever was notified alone has to take what it has a claim to before anybody else runs.
-pub(super) struct Wait<'a, F> {
+/// The future of [`WaitList::wait_while`].
+pub(super) struct Wait<'a, C, F> {
     list: &'a WaitList,
-    condition: F,
-    /// Its entry in the line, or that of nobody.
+    condition: C,
+    then: F,
+    /// Its entry in the line, or [`Line::NOBODY`] before it waits and [`Line::ENDED`] at its end.
     key: usize,
     /// The line that waits, for those who watch.
     site: &'static Location<'static>,
 }
 
-impl<F> Unpin for Wait<'_, F> {}
+impl<C, F> Unpin for Wait<'_, C, F> {}
 
-impl<F: Fn() -> bool> Future for Wait<'_, F> {
-    type Output = Option<Notified>;
+impl<C, F, R> Future for Wait<'_, C, F>
+where
+    C: Fn() -> bool,
+    F: FnMut(Option<Notified>) -> R,
+{
+    type Output = R;
 
     #[inline]
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Notified>> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<R> {
+        let mut notified = None;
         if self.key != Line::NOBODY {
-            return self.poll_notified(cx);
+            notified = self.list.take_notified(self.key, cx);
+            if notified.is_none() {
+                self.tell();
+                return Poll::Pending;
+            }
+        } else if (self.condition)() {
+            let entered = Wakee::with_task(cx.waker(), |task| self.list.line.push(task));
+            if let Some(key) = entered.or_else(|| self.enter_with_waker(cx)) {
+                self.key = key;
+                self.tell();
+                return Poll::Pending;
+            }
         }
-        if !(self.condition)() {
-            return Poll::Ready(None);
-        }
-        let waker = cx.waker().clone();
-        // A foreign waker may have done anything meanwhile.
-        if !(self.condition)() {
-            return Poll::Ready(None);
-        }
-        self.key = self.list.push(waker);
-        self.tell();
-        Poll::Pending
+        self.key = Line::ENDED;
+        Poll::Ready((self.then)(notified))
     }
 }
 
-impl<F> Wait<'_, F> {
-    #[inline]
-    fn poll_notified(&mut self, cx: &Context<'_>) -> Poll<Option<Notified>> {
-        let mut line = self.list.line.borrow_mut();
-        if let State::Notified(how) = *line.state(self.key) {
-            line.remove(self.key);
-            self.key = Line::NOBODY;
-            return Poll::Ready(Some(how));
-        }
-        drop(line);
-        self.poll_again(cx)
-    }
-
-    /// Nobody has notified it: something else has woken its task, or it has moved to another one.
+impl<C: Fn() -> bool, F> Wait<'_, C, F> {
+    /// A foreign waker may do anything when it is cloned: the condition may not hold any more.
     #[cold]
-    fn poll_again(&mut self, cx: &Context<'_>) -> Poll<Option<Notified>> {
-        let waker = cx.waker().clone();
-        let mut line = self.list.line.borrow_mut();
-        let State::Waiting(former) = line.state(self.key) else {
-            drop(line); // The clone of a foreign waker has done it.
-            return self.poll_notified(cx);
-        };
-        let former = mem::replace(former, waker);
-        drop(line);
-        drop(former);
-        self.tell();
-        Poll::Pending
+    fn enter_with_waker(&self, cx: &Context<'_>) -> Option<usize> {
+        let wakee = Wakee::of(cx.waker());
+        (self.condition)().then(|| self.list.line.push(wakee))
     }
+}
 
+impl<C, F> Wait<'_, C, F> {
     #[inline]
     fn tell(&self) {
         if run_queue::is_observed() {
@@ -237,13 +236,11 @@ impl<F> Wait<'_, F> {
     }
 }
 
-impl<F> Drop for Wait<'_, F> {
+impl<C, F> Drop for Wait<'_, C, F> {
+    #[inline]
     fn drop(&mut self) {
-        if self.key == Line::NOBODY {
-            return;
-        }
-        if let State::Notified(Notified::Alone) = self.list.remove(self.key) {
-            self.list.release();
+        if !matches!(self.key, Line::NOBODY | Line::ENDED) {
+            self.list.leave(self.key);
         }
     }
 }

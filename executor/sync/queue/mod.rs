@@ -169,11 +169,13 @@ impl<T, B: Buffer<T>> AnyQueue<T, B> {
     #[track_caller]
     pub fn put(&self, item: T) -> impl Future<Output = Result<(), QueueShutDown<T>>> {
         let has_to_wait = || !self.putters.try_claim() && !self.is_shut_down();
-        let wait = self.putters.wait_while(has_to_wait);
-        async move {
-            wait.await;
+        let mut item = Some(item);
+        self.putters.wait_while(has_to_wait, move |_| {
+            let Some(item) = item.take() else {
+                unreachable!("a wait ends once");
+            };
             self.push(item)
-        }
+        })
     }
 
     /// Puts an item into the queue if there is room now.
@@ -201,11 +203,8 @@ impl<T, B: Buffer<T>> AnyQueue<T, B> {
     #[track_caller]
     pub fn get(&self) -> impl Future<Output = Result<T, QueueShutDown>> {
         let has_to_wait = || !self.getters.try_claim() && !self.has_ended();
-        let wait = self.getters.wait_while(has_to_wait);
-        async move {
-            wait.await;
-            self.pop().ok_or(QueueShutDown(()))
-        }
+        self.getters
+            .wait_while(has_to_wait, |_| self.pop().ok_or(QueueShutDown(())))
     }
 
     /// Takes the next item if there is one now.
@@ -228,10 +227,7 @@ impl<T, B: Buffer<T>> AnyQueue<T, B> {
     /// Nothing is lost.
     #[track_caller]
     pub fn join(&self) -> impl Future<Output = ()> {
-        let wait = self.joiners.wait_while(|| self.unfinished.get() > 0);
-        async move {
-            wait.await;
-        }
+        self.joiners.wait_while(|| self.unfinished.get() > 0, drop)
     }
 
     /// Reports that the work on an item is done: to be called once for each item that was got, where

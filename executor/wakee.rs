@@ -1,0 +1,62 @@
+//! Who waits for something on this thread, and is to be woken there.
+//!
+//! Nearly always that is a task which is polled with its own waker. Its key and its executor are
+//! enough to wake it then: no atomic operation, and no call that nobody can see through.
+
+use std::rc::Rc;
+use std::task::Waker;
+
+use super::slot::TaskKey;
+use super::task::swallow;
+use super::{Executor, run_queue};
+
+/// To be made, woken and dropped while nothing is borrowed: a foreign waker may do anything.
+pub(super) enum Wakee {
+    /// A task, or the future of `block_on`.
+    Task(Rc<Executor>, TaskKey),
+    /// Any other future.
+    Future(Waker),
+}
+
+impl Wakee {
+    /// Does something with the task that is being polled, if this is its own waker.
+    #[inline]
+    pub(super) fn with_task<R>(waker: &Waker, with: impl FnOnce(Self) -> R) -> Option<R> {
+        Executor::with_current(|executor| {
+            let key = executor.polled_with(waker)?;
+            Some(with(Self::Task(Rc::clone(executor), key)))
+        })?
+    }
+
+    /// Who is polled with this waker.
+    pub(super) fn of(waker: &Waker) -> Self {
+        Self::with_task(waker, |task| task).unwrap_or_else(|| Self::Future(waker.clone()))
+    }
+
+    /// A waker that panics concerns neither who calls this nor those who are woken after it.
+    #[inline]
+    pub(super) fn wake(self) {
+        match self {
+            Self::Task(executor, key) => executor.wake_task(key),
+            Self::Future(waker) => wake(waker),
+        }
+    }
+}
+
+#[cold]
+fn wake(waker: Waker) {
+    swallow(|| waker.wake());
+}
+
+impl Executor {
+    #[inline]
+    fn wake_task(&self, key: TaskKey) {
+        let is_here = run_queue::push_if_here(&self.mailbox, || self.set_woken(key).then_some(key));
+        if !is_here && self.set_woken(key) {
+            // Another runtime runs on this thread: this one finds the key when it goes on.
+            let mut parked = self.parked.take();
+            parked.push(key);
+            self.parked.set(parked);
+        }
+    }
+}
