@@ -235,64 +235,59 @@ fn the_lines_to_read_are_as_many_as_the_guide_says() {
     }
 }
 
-/// The lines of what a newcomer reads, with the file that each stands in.
-fn lines_to_read() -> Vec<(String, String)> {
-    let mut paths = vec![
-        "README.md".to_owned(),
-        "examples/ladder/README.md".to_owned(),
-    ];
+/// What a newcomer reads, by file.
+fn texts() -> Vec<(String, String)> {
+    let mut paths = vec!["README.md".to_owned()];
     for (folder, ending) in [
         ("guide", ".md"),
         ("examples", ".rs"),
-        ("examples/ladder", ".rs"),
+        ("examples/ladder", ""),
     ] {
         let names = files(folder, ending).into_iter();
         paths.extend(names.map(|name| format!("{folder}/{name}")));
     }
-    let lines = paths.into_iter().flat_map(|path| {
-        let text = read(&path);
-        let lines: Vec<_> = text
-            .lines()
-            .map(|line| (path.clone(), line.to_owned()))
-            .collect();
-        lines
-    });
-    lines.collect()
+    let texts = paths.into_iter().map(|path| (path.clone(), read(&path)));
+    texts.collect()
+}
+
+/// Whether Cargo.toml and the files know this example, called by this line.
+fn is_example(manifest: &str, name: &str, line: &str) -> bool {
+    let quoted = format!("name = \"{name}\"");
+    let Some(entry) = manifest.split("[[").find(|it| it.contains(&quoted)) else {
+        return root().join(format!("examples/{name}.rs")).exists();
+    };
+    match entry.split_once("required-features = [\"") {
+        None => true,
+        Some((_, rest)) => {
+            let feature = rest.split('"').next().unwrap();
+            line.contains(&format!("--features {feature}"))
+        }
+    }
 }
 
 #[test]
 fn every_command_names_what_there_is() {
     let manifest = read("Cargo.toml");
+    let texts = texts();
+    let lines = texts
+        .iter()
+        .flat_map(|(file, text)| text.lines().map(move |line| (file, line)));
     let (mut examples, mut paths) = (0, 0);
-    for (file, line) in lines_to_read() {
+    for (file, line) in lines {
         for rest in line.split("--example ").skip(1) {
-            let name: String = rest
-                .chars()
-                .take_while(|it| it.is_alphanumeric() || *it == '_')
-                .collect();
-            let entry = manifest
-                .split("[[")
-                .find(|it| it.contains(&format!("name = \"{name}\"")));
-            let is_there = root().join(format!("examples/{name}.rs")).exists() || entry.is_some();
-            assert!(is_there, "{file}: {line}");
-            let needed = entry.and_then(|it| it.split_once("required-features = [\""));
-            let feature =
-                needed.map(|(_, it)| format!("--features {}", it.split('"').next().unwrap()));
-            assert!(
-                feature.is_none_or(|it| line.contains(&it)),
-                "{file}: {line}"
-            );
+            let name = rest
+                .split(|it: char| !it.is_alphanumeric() && it != '_')
+                .next();
+            assert!(is_example(&manifest, name.unwrap(), line), "{file}: {line}");
             examples += 1;
         }
-        if let Some(command) = line.strip_prefix("$ ") {
-            for path in command
-                .split_whitespace()
-                .filter(|it| it.contains('/') && it.contains('.'))
-            {
-                let is_address = path.starts_with("127.");
-                assert!(is_address || root().join(path).exists(), "{file}: {line}");
-                paths += 1;
-            }
+        let words = line
+            .strip_prefix("$ ")
+            .unwrap_or_default()
+            .split_whitespace();
+        for path in words.filter(|it| it.ends_with(".rs") || it.ends_with(".toml")) {
+            assert!(root().join(path).exists(), "{file}: {line}");
+            paths += 1;
         }
     }
     assert!(examples > 40 && paths > 4, "{examples} {paths}");
