@@ -10,7 +10,7 @@ use crate::executor::{Work, on_thread};
 /// What can be connected to, or bound to: the counterpart of [`std::net::ToSocketAddrs`], which
 /// blocks while a name is looked up.
 ///
-/// It is implemented for socket addresses and slices of them, for `"host:port"`, and for `(host,
+/// It is implemented for socket addresses and lists of them, for `"host:port"`, and for `(host,
 /// port)` where the host is an IP address or a name. Literal addresses are used at once; a name is
 /// looked up off the loop, see [`lookup`](super::lookup).
 ///
@@ -59,6 +59,18 @@ literal!(
     (Ipv6Addr, u16),
     [SocketAddr]
 );
+
+impl ToTarget for Vec<SocketAddr> {
+    fn to_target(&self) -> io::Result<Target> {
+        Ok(Target::Addrs(self.clone()))
+    }
+}
+
+impl<const N: usize> ToTarget for [SocketAddr; N] {
+    fn to_target(&self) -> io::Result<Target> {
+        Ok(Target::Addrs(self.to_vec()))
+    }
+}
 
 impl ToTarget for (&str, u16) {
     fn to_target(&self) -> io::Result<Target> {

@@ -1,4 +1,4 @@
-//! What is said to a TCP connection before and after it is made: where it comes from, how much the
+//! What is said to a connection before and after it is made: where it comes from, how much the
 //! system holds for it, and whether a silent peer is asked for a sign of life.
 
 #![allow(clippy::unwrap_used, reason = "a test panics when it fails")]
@@ -13,7 +13,9 @@ use std::os::fd::AsFd;
 use std::time::Duration;
 
 use rustix::net::sockopt::{socket_recv_buffer_size, socket_send_buffer_size};
-use selio::net::{TcpListener, TcpListenerBuilder, TcpStream, TcpStreamBuilder, UnixStream};
+use selio::net::{
+    TcpListener, TcpListenerBuilder, TcpStream, TcpStreamBuilder, UdpSocket, UnixStream,
+};
 use selio::stats;
 
 use crate::common::open_fds;
@@ -58,8 +60,13 @@ fn of_several_addresses_one_of_the_local_family_is_connected_to() {
         let good = listener.local_addr().unwrap();
         let other = SocketAddr::from((Ipv6Addr::LOCALHOST, good.port()));
         let builder = TcpStream::builder().local_addr((Ipv4Addr::LOCALHOST, 0));
-        let stream = builder.connect(&[other, good][..]).await.unwrap();
-        assert_eq!(stream.peer_addr().unwrap(), good);
+        for stream in [
+            builder.connect(&[other, good][..]).await,
+            builder.connect([other, good]).await,
+            builder.connect(vec![other, good]).await,
+        ] {
+            assert_eq!(stream.unwrap().peer_addr().unwrap(), good);
+        }
 
         let error = builder.connect(other).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::AddrNotAvailable);
@@ -105,6 +112,15 @@ fn the_system_holds_about_as_many_bytes_as_was_asked_for() {
         assert_about(socket_send_buffer_size(&client).unwrap(), 50_000);
         assert_about(socket_recv_buffer_size(&server).unwrap(), 20_000);
         assert_about(socket_send_buffer_size(&server).unwrap(), 30_000);
+
+        let socket = UdpSocket::builder()
+            .recv_buffer_size(60_000)
+            .send_buffer_size(70_000)
+            .bind("127.0.0.1:0")
+            .await
+            .unwrap();
+        assert_about(socket_recv_buffer_size(&socket).unwrap(), 60_000);
+        assert_about(socket_send_buffer_size(&socket).unwrap(), 70_000);
     });
 }
 

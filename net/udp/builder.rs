@@ -6,7 +6,10 @@ use std::net::SocketAddr;
 use std::panic::Location;
 
 use rustix::net::SocketType;
-use rustix::net::sockopt::{set_ipv6_v6only, set_socket_reuseaddr, set_socket_reuseport};
+use rustix::net::sockopt::{
+    set_ipv6_v6only, set_socket_recv_buffer_size, set_socket_reuseaddr, set_socket_reuseport,
+    set_socket_send_buffer_size,
+};
 
 use super::UdpSocket;
 use crate::net::addr::{ToAddrs, try_each};
@@ -34,6 +37,8 @@ pub struct UdpSocketBuilder {
     reuse_addr: bool,
     reuse_port: bool,
     only_v6: bool,
+    recv_buffer_size: Option<usize>,
+    send_buffer_size: Option<usize>,
 }
 
 impl UdpSocketBuilder {
@@ -60,6 +65,21 @@ impl UdpSocketBuilder {
     #[must_use]
     pub fn only_v6(mut self, only_v6: bool) -> Self {
         self.only_v6 = only_v6;
+        self
+    }
+
+    /// How many bytes the system may hold that were received and not read yet (`SO_RCVBUF`): what
+    /// comes when there is no room is lost. Linux doubles it, for its own use, and has a limit.
+    #[must_use]
+    pub fn recv_buffer_size(mut self, bytes: usize) -> Self {
+        self.recv_buffer_size = Some(bytes);
+        self
+    }
+
+    /// How many bytes the system may hold that were sent and have not left yet (`SO_SNDBUF`).
+    #[must_use]
+    pub fn send_buffer_size(mut self, bytes: usize) -> Self {
+        self.send_buffer_size = Some(bytes);
         self
     }
 
@@ -97,6 +117,12 @@ impl UdpSocketBuilder {
         }
         if self.only_v6 && addr.is_ipv6() {
             set_ipv6_v6only(&socket, true)?;
+        }
+        if let Some(bytes) = self.recv_buffer_size {
+            set_socket_recv_buffer_size(&socket, bytes)?;
+        }
+        if let Some(bytes) = self.send_buffer_size {
+            set_socket_send_buffer_size(&socket, bytes)?;
         }
         rustix::net::bind(&socket, &addr)?;
         Ok(socket.into())

@@ -19,6 +19,12 @@ use crate::reactor::Direction;
 /// How many file descriptors one message carries at most: `SCM_MAX_FD` of Linux.
 const MAX_FDS: usize = 253;
 
+/// Hands them on to no child process, from the moment on in which they arrive.
+#[cfg(not(any(target_vendor = "apple", target_os = "illumos", target_os = "solaris")))]
+const CLOSE_ON_EXEC: RecvFlags = RecvFlags::CMSG_CLOEXEC;
+#[cfg(any(target_vendor = "apple", target_os = "illumos", target_os = "solaris"))]
+const CLOSE_ON_EXEC: RecvFlags = RecvFlags::empty();
+
 /// What was received together with file descriptors, from [`UnixStream::recv_with_fds`].
 #[derive(Debug)]
 pub struct ReceivedFds {
@@ -179,15 +185,11 @@ fn send(stream: &net::UnixStream, bytes: &[u8], fds: &[BorrowedFd<'_>]) -> io::R
 }
 
 fn recv(stream: &net::UnixStream, buffer: &mut [u8], limit: usize) -> io::Result<ReceivedFds> {
-    #[cfg(not(target_vendor = "apple"))]
-    let flags = RecvFlags::CMSG_CLOEXEC;
-    #[cfg(target_vendor = "apple")]
-    let flags = RecvFlags::empty();
-
     let room = rustix::cmsg_space!(ScmRights(limit.min(MAX_FDS)));
     let mut space = vec![MaybeUninit::uninit(); room];
     let mut messages = RecvAncillaryBuffer::new(&mut space);
-    let message = sys::recvmsg(stream, &mut [IoSliceMut::new(buffer)], &mut messages, flags)?;
+    let buffers = &mut [IoSliceMut::new(buffer)];
+    let message = sys::recvmsg(stream, buffers, &mut messages, CLOSE_ON_EXEC)?;
     let mut received = ReceivedFds {
         length: message.bytes,
         fds: Vec::new(),
@@ -198,9 +200,10 @@ fn recv(stream: &net::UnixStream, buffer: &mut [u8], limit: usize) -> io::Result
             received.fds.extend(fds);
         }
     }
-    #[cfg(target_vendor = "apple")]
-    for fd in &received.fds {
-        rustix::io::fcntl_setfd(fd, rustix::io::FdFlags::CLOEXEC)?;
+    if CLOSE_ON_EXEC.is_empty() {
+        for fd in &received.fds {
+            rustix::io::fcntl_setfd(fd, rustix::io::FdFlags::CLOEXEC)?;
+        }
     }
     // The space is rounded up, and may have room for one more.
     received.is_truncated |= received.fds.len() > limit;
