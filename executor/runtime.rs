@@ -29,7 +29,8 @@ const LOOK_INTERVAL: usize = 61;
 /// # Panics
 ///
 /// Inside of a runtime; and when none can be made, because the process has no file descriptor
-/// left, `SELIO_SELECTOR` names no selector of this platform or `SELIO_TRACE` no place for a trace.
+/// left, `SELIO_SELECTOR` names no selector of this platform, `SELIO_TRACE` no place for a trace, or
+/// `SELIO_DUMP` no signal that can be listened to.
 /// [`Builder::build`] gives errors instead. A panic of `main` goes on here.
 ///
 /// # Examples
