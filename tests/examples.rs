@@ -237,7 +237,10 @@ fn a_wrong_address_is_named_in_one_sentence_by_every_example_that_takes_one() {
     ];
     deadline(Duration::from_secs(60), || {
         for name in names {
-            let output = example(name).arg("nonsense").output().unwrap();
+            let mut command = example(name);
+            // A machine that is busy makes polls slow, and to be told so is another sentence.
+            command.arg("nonsense").env("SELIO_DEBUG", "0");
+            let output = command.output().unwrap();
             let text = String::from_utf8(output.stderr).unwrap();
             assert_eq!(output.status.code(), Some(1), "{name}: {text}");
             let said = text.lines().next().unwrap();
