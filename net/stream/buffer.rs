@@ -77,22 +77,8 @@ impl Buffer {
     #[inline]
     pub(super) fn release(&mut self) {
         if self.is_empty() && self.memory.capacity() > 0 {
-            self.give_back();
-        }
-    }
-
-    fn give_back(&mut self) {
-        self.taken = 0;
-        let mut memory = mem::take(&mut self.memory);
-        if memory.capacity() == SIZE {
-            memory.clear();
-            // At the exit of the thread there may be no pool any more.
-            let _ = POOL.try_with(|pool| {
-                let mut pool = pool.borrow_mut();
-                if pool.len() < SPARE {
-                    pool.push(memory);
-                }
-            });
+            self.taken = 0;
+            give_back(mem::take(&mut self.memory));
         }
     }
 
@@ -106,14 +92,17 @@ impl Buffer {
     }
 
     /// Makes room for one byte at least.
+    #[inline]
     fn make_room(&mut self, most: usize) {
         if self.memory.capacity() == 0 {
-            let spare = POOL.try_with(|pool| pool.borrow_mut().pop());
-            self.memory = (spare.ok().flatten()).unwrap_or_else(|| Vec::with_capacity(SIZE));
+            self.memory = borrow();
+        } else if self.memory.len() == self.memory.capacity() {
+            self.grow(most);
         }
-        if self.memory.len() < self.memory.capacity() {
-            return;
-        }
+    }
+
+    /// Makes room where there is none left: that of what was taken, or else more.
+    fn grow(&mut self, most: usize) {
         self.memory.drain(..mem::take(&mut self.taken));
         let (len, room) = (self.memory.len(), self.memory.capacity());
         if len > room / 2 {
@@ -128,5 +117,25 @@ impl Drop for Buffer {
     fn drop(&mut self) {
         self.taken = self.memory.len();
         self.release();
+    }
+}
+
+/// Memory of the usual size, from the pool if it has some.
+fn borrow() -> Vec<u8> {
+    let spare = POOL.try_with(|pool| pool.borrow_mut().pop());
+    (spare.ok().flatten()).unwrap_or_else(|| Vec::with_capacity(SIZE))
+}
+
+/// Keeps memory of the usual size for the next one.
+fn give_back(mut memory: Vec<u8>) {
+    if memory.capacity() == SIZE {
+        memory.clear();
+        // At the exit of the thread there may be no pool any more.
+        let _ = POOL.try_with(|pool| {
+            let mut pool = pool.borrow_mut();
+            if pool.len() < SPARE {
+                pool.push(memory);
+            }
+        });
     }
 }
