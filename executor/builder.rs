@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use super::debug::Debug;
 use super::pool::Threads;
-use super::{Executor, Runtime, SignalKind, signal, trace};
+use super::{Executor, Runtime, SignalKind, observers, signal, trace};
 use crate::reactor::selector::{Backend, Selector};
-use crate::reactor::{Event, Monotonic, Observer, Reactor};
+use crate::reactor::{Monotonic, Observer, Reactor};
 
 /// Makes a [`Runtime`] that differs from the default one.
 ///
@@ -144,7 +144,7 @@ impl Builder {
         observers
             .extend(trace::from_environment()?.map(|trace| Rc::new(trace) as Rc<dyn Observer>));
         observers.extend(debug.clone().map(|debug| debug as Rc<dyn Observer>));
-        let reactor = Reactor::new(selector, Box::new(Monotonic), several(observers));
+        let reactor = Reactor::new(selector, Box::new(Monotonic), observers::all(observers));
         let threads = Threads::new(self.max_threads);
         let executor = Executor::new(reactor, threads, self.ends_on_panic, debug);
         if let Some((kind, call)) = dump_signal {
@@ -173,21 +173,5 @@ fn is_debug_by_default() -> bool {
         Some(value) if value == "1" => true,
         Some(value) if value == "0" => false,
         _ => cfg!(debug_assertions),
-    }
-}
-
-/// One observer that tells all of these.
-fn several(mut observers: Vec<Rc<dyn Observer>>) -> Option<Rc<dyn Observer>> {
-    struct Several(Vec<Rc<dyn Observer>>);
-
-    impl Observer for Several {
-        fn event(&self, event: &Event<'_>) {
-            self.0.iter().for_each(|observer| observer.event(event));
-        }
-    }
-
-    match observers.len() {
-        0 | 1 => observers.pop(),
-        _ => Some(Rc::new(Several(observers))),
     }
 }

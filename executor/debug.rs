@@ -17,6 +17,9 @@ use crate::reactor::{Event, Observer, TaskId};
 pub(super) struct Debug {
     records: RefCell<HashMap<Option<TaskId>, Record>>,
     polled: Cell<Option<TaskId>>,
+    /// Whether it still is. What a destructor does after a poll is of no task: of one that has ended,
+    /// it would leave a record that nobody removes.
+    is_polling: Cell<bool>,
     began: Cell<Instant>,
     /// How long a poll may take before it is reported.
     slow_poll: Duration,
@@ -38,6 +41,7 @@ impl Debug {
         Self {
             records: RefCell::default(),
             polled: Cell::new(None),
+            is_polling: Cell::new(false),
             began: Cell::new(Instant::now()),
             slow_poll,
         }
@@ -52,13 +56,16 @@ impl Debug {
         update(self.records.borrow_mut().entry(task).or_default());
     }
 
-    /// The line where the task that is being polled has begun to wait.
-    fn awaits(&self, site: &'static Location<'static>) {
-        self.update(self.polled.get(), |record| record.last_await = Some(site));
+    /// What the task that is being polled does.
+    fn update_polled(&self, update: impl FnOnce(&mut Record)) {
+        if self.is_polling.get() {
+            self.update(self.polled.get(), update);
+        }
     }
 
     fn poll_has_ended(&self, task: Option<TaskId>) {
         let now = Instant::now();
+        self.is_polling.set(false);
         let took = now.saturating_duration_since(self.began.get());
         self.update(task, |record| record.since = Some(now));
         if took >= self.slow_poll {
@@ -95,15 +102,18 @@ impl Observer for Debug {
                     record.locks.clear();
                 });
                 self.polled.set(task);
+                self.is_polling.set(true);
                 self.began.set(Instant::now());
             }
             Event::PollEnds { task, .. } => self.poll_has_ended(task),
-            Event::WouldBlock { site, .. } | Event::TimerSet { site, .. } => self.awaits(site),
-            Event::Waits { what, holder, site } => {
-                self.awaits(site);
-                let lock = (what, holder);
-                self.update(self.polled.get(), |record| record.locks.push(lock));
+            // The line where it has begun to wait.
+            Event::WouldBlock { site, .. } | Event::TimerSet { site, .. } => {
+                self.update_polled(|record| record.last_await = Some(site));
             }
+            Event::Waits { what, holder, site } => self.update_polled(|record| {
+                record.last_await = Some(site);
+                record.locks.push((what, holder));
+            }),
             Event::Done { task, .. } | Event::Cancelled { task } => {
                 self.records.borrow_mut().remove(&Some(task));
             }

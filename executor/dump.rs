@@ -253,3 +253,44 @@ impl fmt::Display for Entry {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::{Future, poll_fn};
+    use std::pin::pin;
+    use std::task::Context;
+
+    use super::*;
+    use crate::executor::{Builder, spawn};
+    use crate::reactor::sleep;
+
+    #[test]
+    fn a_destructor_that_polls_after_a_panic_leaves_no_record_behind() {
+        struct PollsAtItsEnd;
+        impl Drop for PollsAtItsEnd {
+            fn drop(&mut self) {
+                let mut cx = Context::from_waker(Waker::noop());
+                assert!(
+                    pin!(sleep(Duration::from_secs(1)))
+                        .poll(&mut cx)
+                        .is_pending()
+                );
+            }
+        }
+        let runtime = Builder::new().debug(true).build();
+        runtime.expect("there is a selector").block_on(async {
+            let guard = PollsAtItsEnd;
+            let task = spawn(poll_fn(move |_| -> std::task::Poll<()> {
+                let _owned = &guard;
+                panic!("told");
+            }));
+            let id = task.id();
+            assert!(task.await.is_err_and(|error| error.is_panic()));
+            let record = Executor::with_current(|executor| {
+                let debug = executor.debug.as_ref().expect("it was asked for");
+                debug.record(Some(id))
+            });
+            assert!(record.is_some_and(|record| record.last_await.is_none()));
+        });
+    }
+}

@@ -43,6 +43,7 @@ mod inbox;
 mod join;
 mod joining;
 mod mailbox;
+mod observers;
 mod pool;
 mod remote;
 mod run_queue;

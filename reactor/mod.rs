@@ -151,14 +151,14 @@ impl Reactor {
     }
 
     fn select(&self, timeout: Option<Duration>, woken: &mut Vec<Waker>) -> io::Result<()> {
-        let mut selector = self.selector.borrow_mut();
-        if selector.is_empty() && timeout == Some(Duration::ZERO) {
-            return Ok(()); // Nothing is registered, and nobody wants to sleep.
+        if timeout == Some(Duration::ZERO) && self.selector.borrow().is_empty() {
+            return Ok(()); // Nobody wants to sleep, and nothing is registered.
         }
+        let since = self.is_observed().then(|| self.tell_sleep(timeout));
+        let mut selector = self.selector.borrow_mut();
         let mut unwanted = Vec::new();
         let mut events = 0;
         let mut told = Vec::new();
-        let since = self.is_observed().then(|| self.clock.now());
         let result = selector.select_each(timeout, |event| {
             events += 1;
             if self.is_observed() {
@@ -233,6 +233,16 @@ impl Reactor {
         count(&self.counters.disarms, 1);
         let (fd, interest) = (watch.fd, watch.armed.get());
         self.observe(move || Event::Disarmed { fd, interest });
+    }
+
+    /// Tells that the selector is asked, if it may sleep, and from when on.
+    #[cold]
+    fn tell_sleep(&self, timeout: Option<Duration>) -> Instant {
+        if timeout != Some(Duration::ZERO) {
+            let backend = self.backend();
+            self.observe(move || Event::Sleeps { backend, timeout });
+        }
+        self.clock.now()
     }
 
     fn expire(&self, woken: &mut Vec<Waker>) {

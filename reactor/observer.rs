@@ -31,7 +31,8 @@ impl fmt::Debug for TaskId {
 ///
 /// It is called in the middle of things, on the thread of the runtime: it may write down what it is
 /// told, and ask [who runs](crate::task::current), [who waits](crate::task::dump) and the
-/// [figures](crate::stats()), but must neither await nor make, drop or use sockets and timers.
+/// [figures](crate::stats()), but must neither await nor make, drop or use sockets and timers. One
+/// that panics is told nothing more, with a word on stderr; the runtime goes on.
 ///
 /// # Examples
 ///
@@ -137,6 +138,14 @@ pub enum Event<'a> {
         /// What it is watched for now.
         interest: Option<Interest>,
     },
+    /// Nobody is ready: the loop is about to sleep in the selector. What it answers is told by
+    /// [`Selected`](Self::Selected), as is what it answers to a question that may not sleep.
+    Sleeps {
+        /// In which selector.
+        backend: Backend,
+        /// For how long at most; `None`: for ever.
+        timeout: Option<Duration>,
+    },
     /// The selector was asked, and has answered.
     Selected {
         /// Which selector.
@@ -164,7 +173,8 @@ pub enum Event<'a> {
         what: &'static str,
         /// The task that holds it, if one does.
         holder: Option<TaskId>,
-        /// The line that awaits, or the line of selio that does so for it.
+        /// The line that awaits, or the line of selio that does so for it; of a
+        /// [`oneshot`](crate::sync::oneshot), the line that made the channel.
         site: &'static Location<'static>,
     },
     /// The task that is being polled waits for an instant.

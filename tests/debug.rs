@@ -283,3 +283,43 @@ fn who_may_be_woken_by_another_thread_is_not_called_stuck() {
         });
     });
 }
+
+#[test]
+fn who_waits_for_an_answer_is_told_with_the_line_of_its_channel() {
+    deadline(SOON, || {
+        let runtime = Builder::new().debug(true).build().unwrap();
+        runtime.block_on(async {
+            let (sender, receiver) = oneshot::channel::<()>();
+            let (mut asked, _asker) = oneshot::channel::<()>();
+            let place = format!(", at {}:{}:", file!(), line!() - 2);
+            spawn_named("asker", receiver);
+            spawn_named("asked", async move { asked.closed().await });
+            yield_now().await;
+            let dump = task::dump().to_string();
+            let asker = line_of(&dump, "asker");
+            let wait = format!(": waits for a oneshot::Sender{place}");
+            assert!(asker.contains(&wait), "{dump}");
+            let asked = line_of(&dump, "asked");
+            let wait = ": waits for a oneshot::Receiver to go, at ";
+            assert!(asked.contains(wait), "{dump}");
+            drop(sender);
+        });
+    });
+}
+
+#[test]
+fn who_waits_for_an_answer_that_nobody_gives_is_stuck() {
+    let test = "who_waits_for_an_answer_that_nobody_gives_is_stuck";
+    if !is_child() {
+        deadline(SOON, || {
+            let told = last_words(test, 2);
+            assert!(told[0].starts_with("selio: stuck for ever: "), "{told:?}");
+            let wait = "main: waits for a oneshot::Sender, at ";
+            assert!(told[1].starts_with(wait), "{told:?}");
+        });
+        return;
+    }
+    let runtime = Builder::new().debug(true).build().unwrap();
+    let (_sender, receiver) = oneshot::channel::<()>();
+    runtime.block_on(receiver).unwrap_err();
+}

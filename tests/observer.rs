@@ -4,7 +4,7 @@
 
 mod common;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::mpsc;
 use std::thread;
@@ -13,7 +13,7 @@ use std::time::Duration;
 use common::each_backend;
 use selio::net::{TcpListener, TcpStream};
 use selio::selector::Backend;
-use selio::task::TaskId;
+use selio::task::{self, TaskId};
 use selio::trace::{By, Event, Observer};
 use selio::{Builder, Direction, Runtime, sleep, spawn, spawn_named, yield_now};
 
@@ -58,6 +58,10 @@ impl Observer for Scribe {
             }
             Event::Armed { fd, .. } => format!("armed fd {fd}"),
             Event::Disarmed { fd, .. } => format!("disarmed fd {fd}"),
+            Event::Sleeps { backend, .. } => {
+                let _ = task::dump(); // Who is told may look around.
+                format!("sleeps {backend}")
+            }
             Event::Selected {
                 backend, events, ..
             } => format!("selected {backend} {events}"),
@@ -119,6 +123,7 @@ fn one_read_is_told_from_would_block_to_done_in_order() {
             format!("armed fd {fd}"),
             format!("polled {id:?} false"),
             "joins ".to_owned() + &format!("{id:?}"),
+            format!("sleeps {backend}"),
             format!("ready fd {fd} true"),
             format!("selected {backend} "),
             format!("woken {id:?} by reactor"),
@@ -193,5 +198,64 @@ fn a_wake_from_another_thread_is_told_with_its_name() {
             format!("woken {id:?} by thread helper"),
             format!("done {id:?} false"),
         ]);
+    });
+}
+
+#[test]
+fn who_asks_the_selector_without_sleeping_is_not_said_to_sleep() {
+    each_backend(|backend| {
+        let scribe = Scribe::default();
+        let runtime = scribe.watch(backend);
+        runtime.block_on(async {
+            let (_one, other) = selio::net::UnixStream::pair().unwrap();
+            spawn(async move { other.read(&mut [0; 8]).await });
+            for _ in 0..200 {
+                yield_now().await;
+            }
+        });
+        let told = scribe.0.borrow();
+        let count = |word: &str| told.iter().filter(|line| line.starts_with(word)).count();
+        assert!(count("selected") > 0);
+        assert_eq!(count("sleeps"), 0, "{told:#?}");
+    });
+}
+
+#[test]
+fn an_observer_that_panics_is_told_nothing_more_and_nobody_else_notices() {
+    /// Panics at the nth event.
+    struct Fragile(Rc<Cell<usize>>);
+
+    impl Observer for Fragile {
+        fn event(&self, _: &Event<'_>) {
+            let left = self.0.get().wrapping_sub(1);
+            self.0.set(left);
+            assert_ne!(left, 0, "told");
+            assert_ne!(left, usize::MAX, "it is told more");
+        }
+    }
+
+    each_backend(|backend| {
+        for nth in 1..40 {
+            let (left, scribe) = (Rc::new(Cell::new(nth)), Scribe::default());
+            let builder = Builder::new().backend(backend);
+            let builder = builder.observer(Fragile(Rc::clone(&left)));
+            let runtime = builder.observer(scribe.clone()).build().unwrap();
+            let id = runtime.block_on(async {
+                let (one, other) = selio::net::UnixStream::pair().unwrap();
+                let reader = spawn(async move { one.read(&mut [0; 8]).await });
+                let lost = spawn(std::future::pending::<()>());
+                sleep(Duration::from_micros(1)).await;
+                lost.cancel();
+                other.write_all(b"ping").await.unwrap();
+                let id = reader.id();
+                assert_eq!(reader.await.unwrap().unwrap(), 4);
+                id
+            });
+            assert_eq!(runtime.stats().tasks, 0);
+            scribe.assert_told(&[format!("polled {id:?} true"), format!("done {id:?} false")]);
+            if nth <= 10 {
+                assert_eq!(left.get(), 0, "it has panicked, and was told nothing more");
+            }
+        }
     });
 }

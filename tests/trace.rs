@@ -114,6 +114,7 @@ fn stderr_tells_one_read_in_order_with_its_line() {
                 &[reader, " would-block ", " to read, at ", &place],
                 &[reader, " arm ", " to read"],
                 &[reader, " poll-ends ", "pending, after "],
+                &["loop", " sleep ", backend.name(), ", for "],
                 &["loop", " select ", backend.name(), " after "],
                 &["loop", " ready ", " to read"],
                 &["loop", " wake ", reader, " is ready"],

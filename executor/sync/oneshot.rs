@@ -22,13 +22,17 @@ use std::error::Error;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::io;
+use std::panic::Location;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
+use crate::executor::run_queue;
+use crate::executor::tell::tell_wait;
 use crate::executor::wakee::Wakee;
 
 /// The two ends of a channel for one value.
+#[track_caller]
 #[doc(alias = "create_future")]
 #[doc(alias = "Future")]
 pub fn channel<T>() -> (Sender<T>, Receiver<T>) {
@@ -37,6 +41,7 @@ pub fn channel<T>() -> (Sender<T>, Receiver<T>) {
         is_closed: Cell::new(false),
         receiver: Cell::new(None),
         sender: Cell::new(None),
+        site: Location::caller(),
     });
     (Sender(Rc::clone(&shared)), Receiver(shared))
 }
@@ -48,9 +53,18 @@ struct Shared<T> {
     /// Who waits at each end.
     receiver: Cell<Option<Wakee>>,
     sender: Cell<Option<Wakee>>,
+    /// The line that made it, for those who watch: the receiver does not know the one that awaits.
+    site: &'static Location<'static>,
 }
 
 impl<T> Shared<T> {
+    /// The task that is being polled waits for the other end.
+    fn tell(&self, other: &'static str) {
+        if run_queue::is_observed() {
+            tell_wait(other, None, self.site);
+        }
+    }
+
     /// Closes the channel, and wakes the other end.
     fn close(&self, other: &Cell<Option<Wakee>>) {
         self.is_closed.set(true);
@@ -94,10 +108,11 @@ impl<T> Sender<T> {
             if !self.is_closed() {
                 self.0.sender.set(Some(Wakee::of(cx.waker())));
             }
-            match self.is_closed() {
-                true => Poll::Ready(()),
-                false => Poll::Pending,
+            if self.is_closed() {
+                return Poll::Ready(());
             }
+            self.0.tell("oneshot::Receiver to go");
+            Poll::Pending
         })
         .await;
     }
@@ -139,7 +154,10 @@ impl<T> Future for Receiver<T> {
             self.0.receiver.set(Some(Wakee::of(cx.waker())));
         }
         match self.try_recv() {
-            Ok(None) => Poll::Pending,
+            Ok(None) => {
+                self.0.tell("oneshot::Sender");
+                Poll::Pending
+            }
             Ok(Some(value)) => Poll::Ready(Ok(value)),
             Err(error) => Poll::Ready(Err(error)),
         }

@@ -165,6 +165,7 @@ impl Form for Entries {
             Event::Woken { task, by } => {
                 self.wakes(Lane::of(task), by, lanes.reason(task, by), lane, at);
             }
+            Event::Sleeps { .. } => {} // Drawn with the answer, for as long as it took.
             Event::Selected {
                 backend,
                 timeout,

@@ -222,6 +222,7 @@ fn word(event: &Event<'_>) -> &'static str {
         Event::WouldBlock { .. } => "would-block",
         Event::Armed { .. } => "arm",
         Event::Disarmed { .. } => "disarm",
+        Event::Sleeps { .. } => "sleep",
         Event::Selected { .. } => "select",
         Event::Ready { .. } => "ready",
         Event::Waits { .. } => "wait",

@@ -87,7 +87,9 @@ fn colour(event: &Event<'_>) -> &'static str {
         | Event::Joins { .. }
         | Event::TimerSet { .. } => "\x1b[33m", // yellow: it waits
         Event::Armed { .. } | Event::Disarmed { .. } => "\x1b[34m",
-        Event::Selected { .. } | Event::Ready { .. } | Event::TimerFired => "\x1b[36m",
+        Event::Sleeps { .. } | Event::Selected { .. } | Event::Ready { .. } | Event::TimerFired => {
+            "\x1b[36m"
+        }
         Event::Woken { .. } => "\x1b[35m",
         Event::Done {
             has_panicked: true, ..
@@ -139,18 +141,14 @@ impl fmt::Display for What<'_> {
                     None => Ok(()),
                 }
             }
+            Event::Sleeps { backend, timeout } => write!(f, "{backend}, {}", Limit(timeout)),
             Event::Selected {
                 backend,
                 timeout,
                 since,
                 events,
             } => {
-                write!(f, "{backend}, ")?;
-                match timeout {
-                    None => write!(f, "for ever")?,
-                    Some(Duration::ZERO) => write!(f, "without waiting")?,
-                    Some(timeout) => write!(f, "for at most {:.1} µs", micros(timeout))?,
-                }
+                write!(f, "{backend}, {}", Limit(timeout))?;
                 let slept = micros(since.elapsed());
                 let plural = if events == 1 { "" } else { "s" };
                 write!(f, ": {events} event{plural} after {slept:.1} µs")
@@ -175,6 +173,19 @@ impl fmt::Display for What<'_> {
             | Event::Done { .. }
             | Event::Cancelled { .. }
             | Event::TimerFired => Ok(()),
+        }
+    }
+}
+
+/// How long the selector may sleep.
+struct Limit(Option<Duration>);
+
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            None => f.write_str("for ever"),
+            Some(Duration::ZERO) => f.write_str("without waiting"),
+            Some(timeout) => write!(f, "for at most {:.1} µs", micros(timeout)),
         }
     }
 }

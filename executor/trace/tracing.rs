@@ -150,6 +150,10 @@ fn tell(event: &Event<'_>) {
             let to = interest.map(|interest| display(Directions::from(interest)));
             trace!(target: "selio", fd, to, "disarm");
         }
+        Event::Sleeps { backend, timeout } => {
+            let (backend, timeout) = (display(backend), timeout.map(debug));
+            trace!(target: "selio", backend, timeout, "sleep");
+        }
         Event::Selected {
             backend,
             timeout,
