@@ -1,4 +1,4 @@
-//! Unix sockets: connections and datagrams between the processes of one machine.
+//! Unix sockets: connections, datagrams and open files between the processes of one machine.
 //!
 //! ```text
 //!   UnixListener --accept--> UnixStream --split--> ReadHalf, WriteHalf
@@ -9,6 +9,9 @@
 //! Its one rule: **a path is removed only by who has made it.** Binding makes a path in the file
 //! system, and refuses one that exists, whatever it is. Dropping what was bound removes the path, if
 //! it is still the same one. See [unix(7)](https://man7.org/linux/man-pages/man7/unix.7.html).
+//!
+//! Because both ends are on one machine, streams can do what TCP cannot: hand over open files, and
+//! know who the peer is.
 
 mod abstract_name;
 mod addr;
