@@ -64,7 +64,7 @@ impl Python {
             (None, _) => Self {
                 servers: &[],
                 versions: String::new(),
-                missing: "there is no python3 on the PATH: asyncio and uvloop are left out",
+                missing: "no python3 on the PATH can import asyncio: it and uvloop are left out",
             },
         }
     }

@@ -12,8 +12,9 @@ const HEADING: u32 = 24;
 /// From the top of a bar to the top of the next one.
 const STEP: u32 = 19;
 const THICKNESS: i32 = 12;
-/// Between two panels, and between a bar and words.
+/// Below a panel, and on its sides.
 const GUTTER: u32 = 20;
+/// Between a bar and words.
 const GAP: i32 = 7;
 
 /// A table, and how many panels stand beside each other.
@@ -23,27 +24,32 @@ pub struct Bars<'a> {
     pub across: usize,
 }
 
-impl Bars<'_> {
-    /// How high the panels are together.
-    pub fn height(&self) -> u32 {
-        let down = self.table.medians().count().div_ceil(self.across) as u32;
-        down * (self.panel_height() + GUTTER) - GUTTER
-    }
+/// How high panels on top of each other are, with a bar for each peer.
+pub fn height(panels: usize, peers: usize) -> u32 {
+    (panels as u32 * (panel_height(peers) + GUTTER)).saturating_sub(GUTTER)
+}
 
-    fn panel_height(&self) -> u32 {
-        HEADING + STEP * self.table.columns().len() as u32
+fn panel_height(peers: usize) -> u32 {
+    HEADING + STEP * peers as u32
+}
+
+impl Bars<'_> {
+    /// How high all of it is.
+    pub fn height(&self) -> u32 {
+        let panels = self.table.medians().count();
+        height(panels.div_ceil(self.across), self.table.columns().len())
     }
 
     /// Draws the panels, row by row.
     pub fn draw(&self, area: &Area<'_>) -> Drawn {
         let (width, _) = area.dim_in_pixel();
         let right = (width + 2 * GUTTER) / self.across as u32;
-        let down = self.panel_height() + GUTTER;
+        let peers = self.table.columns();
+        let down = panel_height(peers.len()) + GUTTER;
         for (at, (label, medians)) in self.table.medians().enumerate() {
             let x = (at % self.across) as u32 * right;
             let y = (at / self.across) as u32 * down;
             let place = (x as i32, y as i32);
-            let peers = self.table.columns();
             panel(area, place, right - 2 * GUTTER, label, peers, &medians)?;
         }
         Ok(())
@@ -70,27 +76,21 @@ fn panel(
         .copied()
         .fold(f64::MIN_POSITIVE, f64::max);
 
-    for (at, (peer, median)) in peers.iter().zip(medians).enumerate() {
-        let y = top + (HEADING + STEP * at as u32) as i32;
+    let tops = (top + HEADING as i32..).step_by(STEP as usize);
+    for ((peer, median), y) in peers.iter().zip(medians).zip(tops) {
+        let words = style(TEXT, if median.is_some() { INK } else { FAINT });
+        let words = if peer == "selio" { words.bold() } else { words };
+        let share = median.unwrap_or_default().max(0.0) / longest;
+        let end = zero + (share * f64::from(room)).round() as i32;
         let middle = y + THICKNESS / 2;
-        let ours = at == 0;
-        let words = |colour| match ours {
-            true => style(TEXT, colour).bold(),
-            false => style(TEXT, colour),
-        };
-        let name = words(if median.is_some() { INK } else { FAINT }).ending();
-        text(area, peer, (zero - GAP, middle), &name)?;
-
-        let end =
-            zero + (median.unwrap_or_default().max(0.0) / longest * f64::from(room)).round() as i32;
         if end > zero {
             let bar = [(zero, y), (end, y + THICKNESS)];
             area.draw(&Rectangle::new(bar, colour(peer).filled()))?;
         }
-        let value = words(if median.is_some() { INK } else { FAINT });
-        text(area, &figure(*median), (end + GAP, middle), &value)?;
+        text(area, &figure(*median), (end + GAP, middle), &words)?;
+        text(area, peer, (zero - GAP, middle), &words.ending())?;
     }
-    let bottom = top + (HEADING + STEP * (peers.len() - 1) as u32) as i32 + THICKNESS;
-    let axis = vec![(zero, top + HEADING as i32 - 3), (zero, bottom + 3)];
+    let axis = [HEADING as i32 - 3, panel_height(peers.len()) as i32 - 4];
+    let axis = axis.map(|y| (zero, top + y));
     area.draw(&PathElement::new(axis, LINE))
 }

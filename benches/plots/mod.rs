@@ -28,9 +28,6 @@ const PICTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../guide/measured")
 const WIDE: u32 = 880;
 const HALF: u32 = 434;
 
-/// What makes the picture of the selectors as high as the one beside it.
-const HALF_HEIGHT: u32 = 334;
-
 /// The crates that stand in captions.
 const RUNTIMES: &[&str] = &["tokio", "smol", "monoio"];
 
@@ -164,7 +161,7 @@ impl Run {
             subtitle: "time of the call, both axes logarithmic; lower is better",
             caption: self.caption(versions(&["polling"]) + ", the crate, asks epoll here"),
             width: HALF,
-            height: HALF_HEIGHT,
+            height: bars::height(2, servers().len()), // like `idle` beside it
         };
         picture.paint(|area| lines.draw(area))
     }

@@ -10,9 +10,9 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 use std::io;
 
 pub type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
-pub type Drawn<T = ()> = Result<T, DrawingAreaErrorKind<io::Error>>;
+pub type Drawn = Result<(), DrawingAreaErrorKind<io::Error>>;
 
-pub const GROUND: RGBColor = RGBColor(0xFB, 0xFB, 0xF8);
+const GROUND: RGBColor = RGBColor(0xFB, 0xFB, 0xF8);
 pub const INK: RGBColor = RGBColor(0x1D, 0x1D, 0x1B);
 pub const FAINT: RGBColor = RGBColor(0x76, 0x72, 0x66);
 pub const LINE: RGBColor = RGBColor(0xDE, 0xDA, 0xCD);
@@ -27,8 +27,8 @@ const STYLE: &str = "<style>rect{rx:2px}svg>rect:first-of-type{rx:8px}\
     }</style>\n";
 
 /// The sizes of letters, in pixels.
-pub const TITLE: u32 = 16;
 pub const TEXT: u32 = 12;
+const TITLE: u32 = 16;
 const SMALL: u32 = 11;
 
 const MARGIN: u32 = 22;
@@ -151,5 +151,18 @@ pub fn colour(name: &str) -> RGBColor {
         "asyncio streams" => RGBColor(0xDD, 0xC7, 0x8A),
         "uvloop" => RGBColor(0x9F, 0xB0, 0x5C),
         _ => RGBColor(0xA8, 0xA3, 0x98),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_quiet_colour_has_one_for_the_night() {
+        for RGBColor(red, green, blue) in [GROUND, INK, FAINT, LINE] {
+            let selector = format!("=\"#{red:02X}{green:02X}{blue:02X}\"]");
+            assert_eq!(STYLE.matches(&selector).count(), 1, "{selector}");
+        }
     }
 }
