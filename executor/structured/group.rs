@@ -25,11 +25,11 @@ use std::fmt;
 use std::future::Future;
 use std::panic::Location;
 use std::rc::Rc;
-use std::task::Waker;
 
 use super::group_error::{Failure, GroupError};
 use super::members::{Child, Scope};
 use crate::executor::task::Payload;
+use crate::executor::wakee::Wakee;
 use crate::executor::{Executor, JoinError, JoinHandle, TaskRef};
 
 /// A way into a scope whose tasks end together: see [`scope`](Self::scope).
@@ -48,7 +48,7 @@ pub(super) struct Group<E> {
     /// The tasks are being cancelled further up the stack, those that are spawned meanwhile too.
     is_cancelling: Cell<bool>,
     /// Who awaits the scope.
-    pub(super) waker: Cell<Option<Waker>>,
+    pub(super) owner: Cell<Option<Wakee>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -126,7 +126,7 @@ impl<E: 'static> TaskGroup<E> {
             phase: Cell::new(Phase::Open),
             is_joining: Cell::new(false),
             is_cancelling: Cell::new(false),
-            waker: Cell::new(None),
+            owner: Cell::new(None),
         });
         Scope::new(body(Self(Rc::clone(&group))), group)
     }
@@ -256,8 +256,8 @@ impl<E> Group<E> {
     }
 
     fn wake(&self) {
-        if let Some(waker) = self.waker.take() {
-            waker.wake();
+        if let Some(owner) = self.owner.take() {
+            owner.wake();
         }
     }
 

@@ -14,6 +14,7 @@ use pin_project_lite::pin_project;
 use super::group::{Group, Phase};
 use super::group_error::{Failure, GroupError};
 use crate::executor::task::contain;
+use crate::executor::wakee::Wakee;
 
 pin_project! {
     /// The future of a scope: runs the body, and then waits for the tasks.
@@ -53,7 +54,7 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         let group = &**this.group;
-        drop(group.waker.replace(Some(cx.waker().clone())));
+        group.owner.set(Some(Wakee::of(cx.waker())));
         if let Some(body) = this.body.as_mut().as_pin_mut() {
             let has_failed = || group.phase.get() == Phase::Failed;
             let result = match has_failed() {
