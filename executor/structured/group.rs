@@ -20,17 +20,18 @@
 //! nobody to wait for, except a task that is being polled further up the stack.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::panic::Location;
 use std::rc::Rc;
 
+use slab::Slab;
+
 use super::group_error::{Failure, GroupError};
 use super::members::{Child, Scope};
 use crate::executor::task::Payload;
 use crate::executor::wakee::Wakee;
-use crate::executor::{Executor, JoinError, JoinHandle, TaskRef};
+use crate::executor::{Executor, JoinError, JoinHandle, TaskId, TaskRef};
 
 /// A way into a scope whose tasks end together: see [`scope`](Self::scope).
 ///
@@ -38,9 +39,8 @@ use crate::executor::{Executor, JoinError, JoinHandle, TaskRef};
 pub struct TaskGroup<E>(Rc<Group<E>>);
 
 pub(super) struct Group<E> {
-    /// The tasks that have not ended, in the order in which they were spawned.
-    tasks: RefCell<BTreeMap<u64, TaskRef>>,
-    spawned: Cell<u64>,
+    /// The tasks that have not ended. `None`: is being spawned.
+    tasks: RefCell<Slab<Option<TaskRef>>>,
     pub(super) failures: RefCell<Vec<Failure<E>>>,
     pub(super) phase: Cell<Phase>,
     /// The body has ended: the scope is over with the last task.
@@ -121,7 +121,6 @@ impl<E: 'static> TaskGroup<E> {
     {
         let group = Rc::new(Group {
             tasks: RefCell::default(),
-            spawned: Cell::new(0),
             failures: RefCell::default(),
             phase: Cell::new(Phase::Open),
             is_joining: Cell::new(false),
@@ -201,11 +200,10 @@ impl<E: 'static> TaskGroup<E> {
         F: Future<Output = Result<T, E>> + 'static,
         T: 'static,
     {
-        let number = self.0.spawned.get();
-        self.0.spawned.set(number + 1);
-        let child = Child::new(future, Rc::clone(&self.0), number);
+        let place = self.0.tasks.borrow_mut().insert(None);
+        let child = Child::new(future, Rc::clone(&self.0), place);
         let task = executor.spawn(child, name, site);
-        self.0.tasks.borrow_mut().insert(number, task.task());
+        self.0.tasks.borrow_mut()[place] = Some(task.task());
         if self.0.phase.get() != Phase::Open {
             self.0.cancel_all();
         }
@@ -230,26 +228,34 @@ impl<E> Group<E> {
         if self.is_cancelling.replace(true) {
             return;
         }
-        let mut next = 0;
-        while let Some((number, task)) = self.first_from(next) {
-            next = number + 1;
-            task.cancel();
+        let mut last = None;
+        loop {
+            let tasks = self.spawned_after(last);
+            let Some(task) = tasks.last() else {
+                break;
+            };
+            last = Some(task.id());
+            tasks.iter().for_each(TaskRef::cancel);
         }
         self.is_cancelling.set(false);
     }
 
-    fn first_from(&self, number: u64) -> Option<(u64, TaskRef)> {
+    /// The tasks that were spawned after this one, or all, in the order in which they were spawned.
+    fn spawned_after(&self, id: Option<TaskId>) -> Vec<TaskRef> {
         let tasks = self.tasks.borrow();
-        let (&number, task) = tasks.range(number..).next()?;
-        Some((number, task.clone()))
+        let tasks = tasks.iter().filter_map(|(_, task)| task.as_ref());
+        let mut tasks: Vec<_> = tasks.filter(|task| Some(task.id()) > id).cloned().collect();
+        tasks.sort_unstable_by_key(TaskRef::id);
+        tasks
     }
 
     /// A task has ended, and its future was dropped.
-    pub(super) fn remove(&self, number: u64) {
+    pub(super) fn remove(&self, place: usize) {
         let mut tasks = self.tasks.borrow_mut();
-        tasks.remove(&number);
+        let task = tasks.remove(place);
         let is_last = tasks.is_empty();
         drop(tasks);
+        drop(task);
         if is_last && self.is_joining.get() {
             self.wake();
         }
@@ -266,11 +272,14 @@ impl<E> Group<E> {
     }
 
     /// Tells who awaits the group of the panic of a task. If nobody does any more, it comes back.
-    pub(super) fn report(&self, number: u64, panic: Payload) -> Result<(), Payload> {
+    pub(super) fn report(&self, place: usize, panic: Payload) -> Result<(), Payload> {
         if self.phase.get() == Phase::Closed {
             return Err(panic);
         }
-        let task = self.tasks.borrow()[&number].to_string();
+        let tasks = self.tasks.borrow();
+        let task = tasks[place].as_ref().map(TaskRef::to_string);
+        drop(tasks);
+        let task = task.expect("what panics was spawned");
         self.fail(Failure::Panic(JoinError::new(task, Some(panic))));
         Ok(())
     }
@@ -284,10 +293,9 @@ impl<E> Clone for TaskGroup<E> {
 
 impl<E> fmt::Debug for TaskGroup<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let tasks = self.0.tasks.borrow();
         f.debug_struct("TaskGroup")
             .field("phase", &self.0.phase.get())
-            .field("tasks", &tasks.values().collect::<Vec<_>>())
+            .field("tasks", &self.0.spawned_after(None))
             .finish()
     }
 }

@@ -90,16 +90,16 @@ pin_project! {
         #[pin]
         future: Option<F>,
         group: Rc<Group<E>>,
-        // Which of its tasks this is.
-        number: u64,
+        // Where it is among the tasks of the group.
+        place: usize,
     }
 
     impl<F, E> PinnedDrop for Child<F, E> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
             let dropped = contain(|| this.future.set(None));
-            let result = dropped.or_else(|panic| this.group.report(*this.number, panic));
-            this.group.remove(*this.number);
+            let result = dropped.or_else(|panic| this.group.report(*this.place, panic));
+            this.group.remove(*this.place);
             if let Err(panic) = result {
                 resume_unwind(panic);
             }
@@ -108,11 +108,11 @@ pin_project! {
 }
 
 impl<F, E> Child<F, E> {
-    pub(super) fn new(future: F, group: Rc<Group<E>>, number: u64) -> Self {
+    pub(super) fn new(future: F, group: Rc<Group<E>>, place: usize) -> Self {
         Self {
             future: Some(future),
             group,
-            number,
+            place,
         }
     }
 }
@@ -131,7 +131,7 @@ where
             Ok(Poll::Ready(Ok(output))) => return Poll::Ready(output),
             Ok(Poll::Ready(Err(error))) => this.group.fail(Failure::Error(error)),
             Err(panic) => {
-                if let Err(panic) = this.group.report(*this.number, panic) {
+                if let Err(panic) = this.group.report(*this.place, panic) {
                     resume_unwind(panic);
                 }
             }
