@@ -13,9 +13,9 @@
 //! never while the executor is borrowed: it may spawn, wake, cancel and drop whatever it likes.
 //!
 //! This file has the tasks, from their spawn to their end; `runtime.rs` has the loop, `joining.rs`
-//! those who await a task, `mailbox.rs` the other threads, and `shut_down.rs` the end. What stands
-//! upon tasks has folders of its own: `structured/` (several at once), `sync/` (locks and queues)
-//! and `trace/` (what an observer shows).
+//! those who await a task, `wakee.rs` those who wait for something else of this thread, `mailbox.rs`
+//! the other threads, and `shut_down.rs` the end. What stands upon tasks has folders of its own:
+//! `structured/` (several at once), `sync/` (locks and queues) and `trace/` (what an observer shows).
 //!
 //! # The life of a task
 //!

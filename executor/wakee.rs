@@ -51,9 +51,15 @@ fn wake(waker: Waker) {
 impl Executor {
     #[inline]
     fn wake_task(&self, key: TaskKey) {
-        let is_here = run_queue::push_if_here(&self.mailbox, || self.set_woken(key).then_some(key));
-        if !is_here && self.set_woken(key) {
-            // Another runtime runs on this thread: this one finds the key when it goes on.
+        if !run_queue::push_if_here(&self.mailbox, || self.set_woken(key).then_some(key)) {
+            self.park(key);
+        }
+    }
+
+    /// Another runtime runs on this thread, or none: this one finds the key when it goes on.
+    #[cold]
+    fn park(&self, key: TaskKey) {
+        if self.set_woken(key) {
             let mut parked = self.parked.take();
             parked.push(key);
             self.parked.set(parked);
