@@ -180,7 +180,17 @@ impl<T> Source<T> {
         direction: Direction,
         op: impl FnMut(&T) -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
-        let site = Location::caller();
+        self.poll_io_at(Location::caller(), cx, direction, op)
+    }
+
+    /// The same on behalf of a call at `site`.
+    pub(crate) fn poll_io_at<R>(
+        &self,
+        site: &'static Location<'static>,
+        cx: &mut Context<'_>,
+        direction: Direction,
+        op: impl FnMut(&T) -> io::Result<R>,
+    ) -> Poll<io::Result<R>> {
         self.poll_ticketed(cx, direction, |_| Ticket::NONE, site, op)
     }
 

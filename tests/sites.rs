@@ -19,7 +19,7 @@ use selio::net::{TcpListener, TcpStream, UdpSocket, UnixDatagram, UnixListener, 
 use selio::process::{Command, Stdio};
 use selio::selector::Backend;
 use selio::trace::{Event, Observer};
-use selio::{Builder, Runtime};
+use selio::{Builder, IntoStreams, Runtime};
 
 type Site = &'static Location<'static>;
 
@@ -113,6 +113,24 @@ fn streams_and_their_halves_tell_the_line_of_the_caller() {
             }
             assert_all_wait!(stream);
             assert_all_wait!(unix);
+        });
+    });
+}
+
+#[test]
+fn readers_of_asyncio_tell_the_line_of_the_caller() {
+    each_backend(|backend| {
+        let last = Last::default();
+        last.watch(backend).block_on(async {
+            let (stream, _other) = UnixStream::pair().unwrap();
+            let (mut reader, _writer) = stream.into_streams();
+            assert_reads_wait!(last, reader);
+            last.assert_waits(reader.read_chunk(8)).await;
+            last.assert_waits(reader.read_line()).await;
+            last.assert_waits(reader.read_until(b"\0")).await;
+            last.assert_waits(reader.read_until_any(&[b"\r", b"\n"]))
+                .await;
+            last.assert_waits(reader.read_to_end(8)).await;
         });
     });
 }

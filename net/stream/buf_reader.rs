@@ -5,6 +5,7 @@
 
 use std::io;
 use std::mem;
+use std::panic::Location;
 use std::task::{Context, Poll, ready};
 
 use super::buffer::{self, Buffer};
@@ -23,6 +24,8 @@ pub(super) struct BufReader {
     pub(super) searched: usize,
     /// The peer will send no more.
     is_at_end: bool,
+    /// The line that waits, for those who watch.
+    pub(super) site: &'static Location<'static>,
 }
 
 impl BufReader {
@@ -33,6 +36,7 @@ impl BufReader {
             limit: LIMIT,
             searched: 0,
             is_at_end: false,
+            site: Location::caller(),
         }
     }
 
@@ -97,12 +101,14 @@ impl BufReader {
         cx: &mut Context<'_>,
         most: usize,
     ) -> Poll<io::Result<usize>> {
-        self.poll_input(|input, buffer| input.poll_fill(cx, buffer, most))
+        let site = self.site;
+        self.poll_input(|input, buffer| input.poll_fill(cx, site, buffer, most))
     }
 
     /// The same into memory that is larger than ours, which is empty.
     fn poll_past(&mut self, cx: &mut Context<'_>, memory: &mut [u8]) -> Poll<io::Result<usize>> {
-        self.poll_input(|input, _| input.poll_read(cx, memory))
+        let site = self.site;
+        self.poll_input(|input, _| input.poll_read(cx, site, memory))
     }
 
     #[inline]

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::io;
+use std::panic::Location;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -29,11 +30,12 @@ impl Input {
     pub(super) fn poll_fill(
         &mut self,
         cx: &mut Context<'_>,
+        site: &'static Location<'static>,
         buffer: &mut Buffer,
         most: usize,
     ) -> Poll<io::Result<usize>> {
         match self {
-            Self::Socket(transport) => transport.poll_read(cx, |socket| {
+            Self::Socket(transport) => transport.poll_read(cx, site, |socket| {
                 buffer.fill(most, |memory| socket::recv_more(socket, memory))
             }),
             Self::Foreign(input) => buffer.fill(most, |memory| {
@@ -54,11 +56,12 @@ impl Input {
     pub(super) fn poll_read(
         &mut self,
         cx: &mut Context<'_>,
+        site: &'static Location<'static>,
         buffer: &mut [u8],
     ) -> Poll<io::Result<usize>> {
         match self {
             Self::Socket(transport) => {
-                transport.poll_read(cx, |socket| socket::recv(socket, buffer))
+                transport.poll_read(cx, site, |socket| socket::recv(socket, buffer))
             }
             Self::Foreign(input) => poll_foreign(input, cx, buffer),
         }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::io;
+use std::panic::Location;
 use std::rc::Rc;
 use std::task::{Poll, ready};
 
@@ -81,8 +82,10 @@ impl StreamReader {
     /// # Cancel safety
     ///
     /// Nothing is lost.
+    #[track_caller]
     pub fn read(&mut self, buffer: &mut [u8]) -> impl Future<Output = io::Result<usize>> {
-        poll_fn(move |cx| self.reader.poll_bytes(cx, buffer))
+        let reader = self.for_caller();
+        poll_fn(move |cx| reader.poll_bytes(cx, buffer))
     }
 
     /// Waits until there are bytes, and lends them, at most `max`. Nothing: the peer will send no
@@ -97,11 +100,15 @@ impl StreamReader {
     /// # Cancel safety
     ///
     /// Nothing is lost.
-    pub async fn read_chunk(&mut self, max: usize) -> io::Result<&[u8]> {
-        if max > 0 {
-            poll_fn(|cx| self.reader.poll_some(cx)).await?;
+    #[track_caller]
+    pub fn read_chunk(&mut self, max: usize) -> impl Future<Output = io::Result<&[u8]>> {
+        let reader = self.for_caller();
+        async move {
+            if max > 0 {
+                poll_fn(|cx| reader.poll_some(cx)).await?;
+            }
+            Ok(reader.take(max))
         }
-        Ok(self.reader.take(max))
     }
 
     /// Fills the buffer, whatever the limit is.
@@ -116,8 +123,9 @@ impl StreamReader {
     ///
     /// Nothing is lost.
     #[doc(alias = "readexactly")]
+    #[track_caller]
     pub fn read_exact(&mut self, buffer: &mut [u8]) -> impl Future<Output = io::Result<()>> {
-        let mut exact = ReadExact::new(&mut self.reader, buffer);
+        let mut exact = ReadExact::new(self.for_caller(), buffer);
         poll_fn(move |cx| exact.poll(cx))
     }
 
@@ -134,11 +142,15 @@ impl StreamReader {
     ///
     /// Nothing is lost.
     #[doc(alias = "readline")]
-    pub async fn read_line(&mut self) -> io::Result<&[u8]> {
-        self.reader.begin_message();
-        let end = poll_fn(|cx| (self.reader).poll_message(cx, "StreamReader::read_line", &Newline))
-            .await?;
-        Ok(self.reader.take(end.unwrap_or(usize::MAX)))
+    #[track_caller]
+    pub fn read_line(&mut self) -> impl Future<Output = io::Result<&[u8]>> {
+        const CALL: &str = "StreamReader::read_line";
+        let reader = self.for_caller();
+        async move {
+            reader.begin_message();
+            let end = poll_fn(|cx| reader.poll_message(cx, CALL, &Newline)).await?;
+            Ok(reader.take(end.unwrap_or(usize::MAX)))
+        }
     }
 
     /// Waits for a message that ends with this separator, and lends it, separator and all.
@@ -154,13 +166,17 @@ impl StreamReader {
     ///
     /// Nothing is lost.
     #[doc(alias = "readuntil")]
-    pub async fn read_until(&mut self, separator: &[u8]) -> io::Result<&[u8]> {
+    #[track_caller]
+    pub fn read_until(&mut self, separator: &[u8]) -> impl Future<Output = io::Result<&[u8]>> {
         const CALL: &str = "StreamReader::read_until";
-        let separators = [separator];
-        let separators = Separators::new(CALL, &separators)?;
-        self.reader.begin_message();
-        let end = poll_fn(|cx| self.reader.poll_message(cx, CALL, &separators)).await?;
-        self.reader.take_message(CALL, end)
+        let reader = self.for_caller();
+        async move {
+            let separators = [separator];
+            let separators = Separators::new(CALL, &separators)?;
+            reader.begin_message();
+            let end = poll_fn(|cx| reader.poll_message(cx, CALL, &separators)).await?;
+            reader.take_message(CALL, end)
+        }
     }
 
     /// The same for several separators: the message is the shortest one that has any of them at its
@@ -187,12 +203,19 @@ impl StreamReader {
     /// # std::io::Result::Ok(())
     /// # }).unwrap();
     /// ```
-    pub async fn read_until_any(&mut self, separators: &[&[u8]]) -> io::Result<&[u8]> {
+    #[track_caller]
+    pub fn read_until_any(
+        &mut self,
+        separators: &[&[u8]],
+    ) -> impl Future<Output = io::Result<&[u8]>> {
         const CALL: &str = "StreamReader::read_until_any";
-        let separators = Separators::new(CALL, separators)?;
-        self.reader.begin_message();
-        let end = poll_fn(|cx| self.reader.poll_message(cx, CALL, &separators)).await?;
-        self.reader.take_message(CALL, end)
+        let reader = self.for_caller();
+        async move {
+            let separators = Separators::new(CALL, separators)?;
+            reader.begin_message();
+            let end = poll_fn(|cx| reader.poll_message(cx, CALL, &separators)).await?;
+            reader.take_message(CALL, end)
+        }
     }
 
     /// Reads until the peer sends no more, but at most `max` bytes. It is `max` that counts here,
@@ -207,15 +230,24 @@ impl StreamReader {
     /// # Cancel safety
     ///
     /// Nothing is lost.
+    #[track_caller]
     pub fn read_to_end(&mut self, max: usize) -> impl Future<Output = io::Result<Vec<u8>>> {
+        let reader = self.for_caller();
         poll_fn(move |cx| {
-            while self.reader.bytes().len() <= max {
-                if ready!(self.reader.poll_fill(cx, max.saturating_add(1)))? == 0 {
-                    return Poll::Ready(Ok(self.reader.buffer.take_all()));
+            while reader.bytes().len() <= max {
+                if ready!(reader.poll_fill(cx, max.saturating_add(1)))? == 0 {
+                    return Poll::Ready(Ok(reader.buffer.take_all()));
                 }
             }
             Poll::Ready(Err(overrun("StreamReader::read_to_end", max, max)))
         })
+    }
+
+    /// Lets who watches know the line that waits from now on.
+    #[track_caller]
+    fn for_caller(&mut self) -> &mut BufReader {
+        self.reader.site = Location::caller();
+        &mut self.reader
     }
 
     /// Whether the end of the stream was seen, and all that came before it was returned. The end is

@@ -69,10 +69,11 @@ impl Transport {
     pub(super) fn poll_read(
         &self,
         cx: &mut Context<'_>,
+        site: &'static Location<'static>,
         mut read: impl FnMut(&Source<OwnedFd>) -> io::Result<usize>,
     ) -> Poll<io::Result<usize>> {
         match &self.io {
-            Io::Socket(socket) => socket.poll_io(cx, Direction::Read, |_| read(socket)),
+            Io::Socket(socket) => socket.poll_io_at(site, cx, Direction::Read, |_| read(socket)),
             Io::Foreign(_) => Poll::Ready(Ok(0)), // It is there to be written only.
         }
     }
