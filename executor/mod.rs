@@ -281,15 +281,15 @@ impl Executor {
     }
 
     fn run_task(&self, key: TaskKey) {
-        let Some(mut task) = self.take(key) else {
+        let Some((mut task, is_by_key)) = self.take(key) else {
             return; // It has ended: the wake came too late.
         };
         self.reactor.renew_budget();
         count(&self.polls, 1);
         let poll = if self.is_observed {
-            self.run_observed(key, &mut task)
+            self.run_observed(key, is_by_key, &mut task)
         } else {
-            contain(|| task.as_mut().run(self, key))
+            contain(|| task.as_mut().run(self, key, is_by_key))
         };
         self.polled.set(None);
         match poll {
@@ -299,13 +299,17 @@ impl Executor {
         }
     }
 
-    /// Takes a task that has not ended out of its slot.
+    /// Takes a task that has not ended out of its slot. Also gives whether it was woken by its key.
+    ///
+    /// One that was woken through its waker too is in the queue twice. Each of its turns takes back
+    /// one of the two marks: with both, each of them could queue it twice again, and so on for ever.
     #[inline]
-    fn take(&self, key: TaskKey) -> Option<BoxedTask> {
+    fn take(&self, key: TaskKey) -> Option<(BoxedTask, bool)> {
         self.slot(key, |slot| {
-            slot.is_woken = false;
+            let is_by_key = mem::take(&mut slot.is_woken);
             slot.polls = slot.polls.wrapping_add(1);
-            slot.task.take_if(|_| !slot.has_ended)
+            let task = slot.task.take_if(|_| !slot.has_ended)?;
+            Some((task, is_by_key))
         })?
     }
 
@@ -326,7 +330,7 @@ impl Executor {
     /// Ends a task: now, or right after its current poll.
     fn cancel(&self, key: TaskKey) {
         match self.take(key) {
-            Some(task) => self.abandon(key, task, None),
+            Some((task, _)) => self.abandon(key, task, None),
             None => drop(self.slot(key, |slot| slot.is_cancelled = true)),
         }
     }

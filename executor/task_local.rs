@@ -239,9 +239,14 @@ impl Inheriting {
 }
 
 impl Run for Inheriting {
-    fn run(mut self: Pin<&mut Self>, executor: &Executor, key: TaskKey) -> Poll<()> {
+    fn run(
+        mut self: Pin<&mut Self>,
+        executor: &Executor,
+        key: TaskKey,
+        is_by_key: bool,
+    ) -> Poll<()> {
         let entered = enter(&self.bindings);
-        let poll = self.as_mut().task().run(executor, key);
+        let poll = self.as_mut().task().run(executor, key, is_by_key);
         drop(entered);
         if poll.is_ready() {
             self.bindings = None; // Its outcome may wait for long.

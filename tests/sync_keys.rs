@@ -211,3 +211,33 @@ fn who_waits_keeps_nothing_of_its_runtime_once_it_is_dropped() {
         },
     );
 }
+
+#[test]
+fn a_task_that_is_woken_in_two_ways_at_each_poll_is_not_queued_ever_more_often() {
+    on_a_runtime(|runtime| {
+        runtime.block_on(async {
+            let polls = Rc::new(Cell::new(0));
+            let counted = Rc::clone(&polls);
+            let queue = Queue::unbounded();
+            let _both = spawn(async move {
+                let mut get = pin!(async { while queue.get().await.is_ok() {} });
+                let mut put = pin!(async {
+                    loop {
+                        queue.put_nowait(()).unwrap(); // Wakes the task by its key.
+                        yield_now().await; // Wakes it through its waker.
+                    }
+                });
+                poll_fn(|cx| {
+                    counted.set(counted.get() + 1);
+                    let _ = get.as_mut().poll(cx);
+                    put.as_mut().poll(cx)
+                })
+                .await
+            });
+            for _ in 0..12 {
+                yield_now().await;
+            }
+            assert!(polls.get() <= 2 * 12, "{} polls", polls.get());
+        });
+    });
+}
