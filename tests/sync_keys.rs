@@ -241,3 +241,27 @@ fn a_task_that_is_woken_in_two_ways_at_each_poll_is_not_queued_ever_more_often()
         });
     });
 }
+
+#[test]
+fn a_receiver_that_is_gone_keeps_nothing_of_its_runtime() {
+    in_a_process_of_its_own(
+        "a_receiver_that_is_gone_keeps_nothing_of_its_runtime",
+        || {
+            let before = open_fds();
+            let (_sender, mut receiver) = oneshot::channel::<()>();
+            assert!(selio::run(poll_fn(|cx| {
+                Poll::Ready(Pin::new(&mut receiver).poll(cx).is_pending())
+            })));
+            drop(receiver);
+            assert_eq!(open_fds(), before);
+            let (mut sender, receiver) = oneshot::channel::<()>();
+            let mut closed = Box::pin(async move { sender.closed().await });
+            assert!(selio::run(poll_fn(|cx| {
+                Poll::Ready(closed.as_mut().poll(cx).is_pending())
+            })));
+            drop(closed);
+            assert_eq!(open_fds(), before);
+            drop(receiver);
+        },
+    );
+}

@@ -65,9 +65,11 @@ impl<T> Shared<T> {
         }
     }
 
-    /// Closes the channel, and wakes the other end.
-    fn close(&self, other: &Cell<Option<Wakee>>) {
+    /// Closes the channel: forgets who waits at this end, which may keep a whole runtime, and wakes
+    /// who waits at the other one.
+    fn close(&self, this: &Cell<Option<Wakee>>, other: &Cell<Option<Wakee>>) {
         self.is_closed.set(true);
+        drop(this.take());
         if let Some(wakee) = other.take() {
             wakee.wake();
         }
@@ -120,7 +122,7 @@ impl<T> Sender<T> {
 
 impl<T> Drop for Sender<T> {
     fn drop(&mut self) {
-        self.0.close(&self.0.receiver);
+        self.0.close(&self.0.sender, &self.0.receiver);
     }
 }
 
@@ -166,7 +168,7 @@ impl<T> Future for Receiver<T> {
 
 impl<T> Drop for Receiver<T> {
     fn drop(&mut self) {
-        self.0.close(&self.0.sender);
+        self.0.close(&self.0.receiver, &self.0.sender);
     }
 }
 
