@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
 use selio::sync::{Event, Queue, oneshot};
-use selio::{Runtime, spawn, yield_now};
+use selio::{Runtime, TaskGroup, spawn, yield_now};
 
 use crate::common::open_fds;
 use crate::tasks::{in_a_process_of_its_own, on_a_runtime};
@@ -264,4 +264,15 @@ fn a_receiver_that_is_gone_keeps_nothing_of_its_runtime() {
             drop(receiver);
         },
     );
+}
+
+#[test]
+fn a_scope_that_is_over_keeps_nothing_of_its_runtime() {
+    in_a_process_of_its_own("a_scope_that_is_over_keeps_nothing_of_its_runtime", || {
+        let before = open_fds();
+        let scope = TaskGroup::<()>::scope(|group| async { Ok(group) });
+        let group = selio::run(scope).unwrap();
+        assert_eq!(open_fds(), before);
+        drop(group);
+    });
 }

@@ -30,6 +30,8 @@ pin_project! {
         fn drop(this: Pin<&mut Self>) {
             let group = &this.group;
             group.phase.set(Phase::Closed);
+            // It keeps a runtime, and whoever has a way into the group keeps the group.
+            drop(group.owner.take());
             group.cancel_all();
         }
     }
