@@ -176,7 +176,7 @@ impl Runtime {
         let inbox = &self.executor.mailbox.inbox;
         let timeout = if inbox.fall_asleep() {
             self.executor.tell_if_stuck();
-            None
+            self.executor.tell_sleep()
         } else {
             inbox.wake_up(); // We do not sleep after all: nobody needs to interrupt us.
             Some(Duration::ZERO)

@@ -7,6 +7,7 @@ use std::future::Future;
 use std::panic::{Location, resume_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use super::Executor;
 use super::slot::TaskKey;
@@ -86,6 +87,17 @@ impl Executor {
         if let Some(task) = key.id() {
             self.reactor.observe(|| Event::Joins { task });
         }
+    }
+
+    /// The loop is about to sleep. For how long at most: who watches may have woken a task, as a
+    /// bridge does that sends to one what it is told.
+    #[inline]
+    pub(super) fn tell_sleep(&self) -> Option<Duration> {
+        if !self.is_observed {
+            return None;
+        }
+        self.reactor.tell_sleep();
+        (!self.is_idle()).then_some(Duration::ZERO)
     }
 
     /// A waker was called on this thread.

@@ -154,7 +154,7 @@ impl Reactor {
         if timeout == Some(Duration::ZERO) && self.selector.borrow().is_empty() {
             return Ok(()); // Nobody wants to sleep, and nothing is registered.
         }
-        let since = self.is_observed().then(|| self.tell_sleep(timeout));
+        let since = self.is_observed().then(|| self.clock.now());
         let mut selector = self.selector.borrow_mut();
         let mut unwanted = Vec::new();
         let mut events = 0;
@@ -235,14 +235,15 @@ impl Reactor {
         self.observe(move || Event::Disarmed { fd, interest });
     }
 
-    /// Tells that the selector is asked, if it may sleep, and from when on.
+    /// Tells that the selector is about to be asked, if it may sleep. Whoever is told may wake a task:
+    /// who calls this looks after that.
     #[cold]
-    fn tell_sleep(&self, timeout: Option<Duration>) -> Instant {
+    pub(crate) fn tell_sleep(&self) {
+        let timeout = self.until_next_timer(None);
         if timeout != Some(Duration::ZERO) {
             let backend = self.backend();
             self.observe(move || Event::Sleeps { backend, timeout });
         }
-        self.clock.now()
     }
 
     fn expire(&self, woken: &mut Vec<Waker>) {

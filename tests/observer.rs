@@ -13,6 +13,7 @@ use std::time::Duration;
 use common::each_backend;
 use selio::net::{TcpListener, TcpStream};
 use selio::selector::Backend;
+use selio::sync::Queue;
 use selio::task::{self, TaskId};
 use selio::trace::{By, Event, Observer};
 use selio::{Builder, Direction, Runtime, sleep, spawn, spawn_named, yield_now};
@@ -257,5 +258,26 @@ fn an_observer_that_panics_is_told_nothing_more_and_nobody_else_notices() {
                 assert_eq!(left.get(), 0, "it has panicked, and was told nothing more");
             }
         }
+    });
+}
+
+#[test]
+fn a_task_that_is_woken_when_the_loop_says_that_it_sleeps_runs_before_it_does() {
+    /// Sends what it is told to a task, as bridges do.
+    struct Sending(Rc<Queue<()>>);
+
+    impl Observer for Sending {
+        fn event(&self, event: &Event<'_>) {
+            if let Event::Sleeps { .. } = event {
+                self.0.put_nowait(()).unwrap();
+            }
+        }
+    }
+
+    each_backend(|backend| {
+        let queue = Rc::new(Queue::unbounded());
+        let builder = Builder::new().backend(backend);
+        let runtime = builder.observer(Sending(Rc::clone(&queue))).build();
+        runtime.unwrap().block_on(queue.get()).unwrap();
     });
 }

@@ -114,6 +114,8 @@ impl Reactor {
 
     pub(crate) fn observe<'a>(&self, _: impl FnOnce() -> Event<'a>) {}
 
+    pub(crate) fn tell_sleep(&self) {}
+
     /// Nobody awaits a handle in the wrong runtime here.
     pub(crate) fn is_current(&self) -> bool {
         true
