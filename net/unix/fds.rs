@@ -136,7 +136,8 @@ impl UnixStream {
     ///
     /// # Errors
     ///
-    /// Those of getsockopt(2).
+    /// The peer is of another PID namespace, as one outside of our container is, and so has no number
+    /// that we could know it by.
     ///
     /// # Examples
     ///
@@ -153,7 +154,14 @@ impl UnixStream {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     #[doc(alias = "SO_PEERCRED")]
     pub fn peer_cred(&self) -> io::Result<UCred> {
-        let peer = sys::sockopt::socket_peercred(self)?;
+        // What else getsockopt(2) could fail by does not befall a Unix stream. rustix knows no process 0,
+        // and gives an error without a meaning.
+        let peer = sys::sockopt::socket_peercred(self).map_err(|_| {
+            io::Error::other(
+                "UnixStream::peer_cred: the peer has no process id in this PID namespace; run both \
+                 in the same one",
+            )
+        })?;
         Ok(UCred {
             uid: peer.uid.as_raw(),
             gid: peer.gid.as_raw(),
