@@ -37,6 +37,9 @@ impl<M> Inbox<M> {
     }
 
     pub(crate) fn pop(&self) -> Option<M> {
+        if self.messages.is_empty() {
+            return None; // As a rule, and without the fence that the pop of an empty queue makes.
+        }
         self.messages.pop().ok()
     }
 

@@ -137,6 +137,7 @@ impl Reactor {
         Ok(())
     }
 
+    #[inline]
     fn until_next_timer(&self, timeout: Option<Duration>) -> Option<Duration> {
         if timeout == Some(Duration::ZERO) {
             return timeout;
@@ -154,44 +155,59 @@ impl Reactor {
         if timeout == Some(Duration::ZERO) && self.selector.borrow().is_empty() {
             return Ok(()); // Nobody wants to sleep, and nothing is registered.
         }
-        let since = self.is_observed().then(|| self.clock.now());
-        let mut selector = self.selector.borrow_mut();
+        let mut told = self.is_observed().then(|| (self.clock.now(), Vec::new()));
         let mut unwanted = Vec::new();
         let mut events = 0;
-        let mut told = Vec::new();
-        let result = selector.select_each(timeout, |event| {
+        let result = self.selector.borrow_mut().select_each(timeout, |event| {
             events += 1;
-            if self.is_observed() {
-                told.push((event.key.fd, event.readable, event.writable));
+            if let Some((_, ready)) = &mut told {
+                ready.push((event.key.fd, event.readable, event.writable));
             }
             if let Some(interest) = event.key.dispatch(event, woken) {
                 unwanted.push((Rc::clone(event.key), interest));
             }
         });
-        let since = since.map(|since| (since, selector.backend()));
-        drop(selector);
         // Not before: who watches may ask who waits.
-        for (fd, readable, writable) in told {
+        if let Some((since, ready)) = told {
+            self.tell_select(timeout, since, ready);
+        }
+        count(&self.counters.selects, 1);
+        count(&self.counters.events, events);
+        if !unwanted.is_empty() {
+            self.disarm_all(unwanted);
+        }
+        result
+    }
+
+    #[cold]
+    fn tell_select(
+        &self,
+        timeout: Option<Duration>,
+        since: Instant,
+        ready: Vec<(RawFd, bool, bool)>,
+    ) {
+        let events = ready.len();
+        for (fd, readable, writable) in ready {
             self.observe(move || Event::Ready {
                 fd,
                 readable,
                 writable,
             });
         }
-        if let Some((since, backend)) = since {
-            self.observe(move || Event::Selected {
-                backend,
-                timeout,
-                since,
-                events,
-            });
-        }
-        count(&self.counters.selects, 1);
-        count(&self.counters.events, events);
+        let backend = self.backend();
+        self.observe(move || Event::Selected {
+            backend,
+            timeout,
+            since,
+            events,
+        });
+    }
+
+    #[cold]
+    fn disarm_all(&self, unwanted: Vec<(Rc<Watch>, Interest)>) {
         for (watch, interest) in unwanted {
             self.disarm(&watch, interest);
         }
-        result
     }
 
     /// Tells the selector to watch a source for more: a system call with epoll and kqueue.

@@ -200,6 +200,7 @@ fn explain_in_use(error: Errno) -> io::Error {
     if error != Errno::ADDRINUSE {
         return error.into();
     }
-    let problem = format!("{error}; stop who listens there, or take another port: 0 is a free one");
+    let problem =
+        format!("{error}; stop whoever listens there, or take another port: 0 is a free one");
     explain_by(problem, error.into())
 }
