@@ -387,6 +387,7 @@ fn a_read_that_timed_out_leaves_the_bytes_to_the_next_one() {
 
 #[test]
 fn a_pipe_outside_of_a_runtime_says_what_to_do() {
+    let _turn = common::turn(); // A backtrace opens files.
     let panic = std::panic::catch_unwind(pipe).unwrap_err();
     let message = panic.downcast_ref::<String>().unwrap();
     assert!(message.contains("pipe: no runtime runs"), "{message}");

@@ -332,6 +332,7 @@ fn real_time_signals_can_be_listened_to() {
 
 #[test]
 fn outside_of_a_runtime_it_panics_and_says_where() {
+    let _turn = common::turn(); // A backtrace opens files.
     let message = panic_here(|| signal(USR1));
     assert!(
         message.starts_with("signal::signal: no runtime"),

@@ -544,6 +544,7 @@ fn a_source_makes_its_handle_non_blocking_and_lends_it() {
 
 #[test]
 fn a_source_outside_of_a_runtime_says_what_to_do() {
+    let _turn = common::turn(); // A backtrace opens files.
     let (reader, _writer) = io::pipe().unwrap();
     let new = std::panic::catch_unwind(|| Source::new(reader).map(drop));
     let panic = new.unwrap_err();

@@ -357,6 +357,7 @@ fn nothing_to_read_into_or_to_write_never_waits_and_every_handle_is_given_back()
 
 #[test]
 fn outside_of_a_runtime_a_panic_says_what_to_do() {
+    let _turn = common::turn(); // A backtrace opens files.
     let panic = std::panic::catch_unwind(stdin).unwrap_err();
     let message = panic.downcast_ref::<String>().unwrap();
     assert!(message.contains("stdin: no runtime runs"), "{message}");

@@ -518,6 +518,7 @@ fn a_thousand_sockets_leave_nothing_behind() {
 
 #[test]
 fn bind_outside_of_a_runtime_says_what_to_do() {
+    let _turn = common::turn(); // A backtrace opens files.
     let bind = std::panic::catch_unwind(|| {
         let mut bind = pin!(UdpSocket::bind("127.0.0.1:0"));
         futures_lite::future::block_on(futures_lite::future::poll_once(&mut bind)).is_some()

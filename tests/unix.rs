@@ -890,6 +890,7 @@ fn a_cancelled_receive_takes_no_datagram() {
 
 #[test]
 fn outside_of_a_runtime_a_panic_says_what_to_do() {
+    let _turn = common::turn(); // A backtrace opens files.
     let bind = || drop(UnixListener::bind("\0x"));
     let pair = || drop(UnixStream::pair());
     let unbound = || drop(UnixDatagram::unbound());
