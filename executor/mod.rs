@@ -12,10 +12,11 @@
 //! Its one rule: **a future is created, polled and dropped on the thread of its runtime only**, and
 //! never while the executor is borrowed: it may spawn, wake, cancel and drop whatever it likes.
 //!
-//! This file has the tasks, from their spawn to their end; `runtime.rs` has the loop, `joining.rs`
-//! those who await a task, `wakee.rs` those who wait for something else of this thread, `mailbox.rs`
-//! the other threads, and `shut_down.rs` the end. What stands upon tasks has folders of its own:
-//! `structured/` (several at once), `sync/` (locks and queues) and `trace/` (what an observer shows).
+//! This file has the tasks, from their first poll to their end; `spawn.rs` has their beginning,
+//! `runtime.rs` the loop, `joining.rs` those who await a task, `wakee.rs` those who wait for something
+//! else of this thread, `mailbox.rs` the other threads, and `shut_down.rs` the end. What stands upon
+//! tasks has folders of its own: `structured/` (several at once), `sync/` (locks and queues) and
+//! `trace/` (what an observer shows).
 //!
 //! # The life of a task
 //!
@@ -68,10 +69,7 @@ mod waker;
 mod yield_now;
 
 use std::cell::{Cell, RefCell};
-use std::future::Future;
-use std::marker::PhantomData;
 use std::mem;
-use std::panic::Location;
 use std::ptr::NonNull;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -84,8 +82,7 @@ use self::debug::Debug;
 use self::mailbox::Mailbox;
 use self::pool::Threads;
 use self::slot::{Joiner, Slot, TaskKey};
-use self::task::{BoxedTask, Task, Wakers, contain, next_id};
-use self::task_ref::Label;
+use self::task::{BoxedTask, Wakers, contain};
 use self::waker::TaskWaker;
 use crate::reactor::{Reactor, count};
 
@@ -173,70 +170,6 @@ impl Executor {
             turns: Cell::new(0),
             polls: Cell::new(0),
         })
-    }
-
-    fn spawn<F>(
-        self: &Rc<Self>,
-        future: F,
-        name: Option<Rc<String>>,
-        site: &'static Location<'static>,
-    ) -> JoinHandle<F::Output>
-    where
-        F: Future + 'static,
-    {
-        let id = next_id();
-        let mut task: BoxedTask = Box::pin(Task::new(future));
-        if task_local::is_bound() {
-            task = task_local::inherit(task);
-        }
-        let key = self.insert(id, task, name.clone(), site);
-        JoinHandle {
-            executor: Rc::clone(self),
-            label: Label { id, name, site },
-            key,
-            is_taken: false,
-            output: PhantomData,
-        }
-    }
-
-    fn insert(
-        &self,
-        id: TaskId,
-        task: BoxedTask,
-        name: Option<Rc<String>>,
-        site: &'static Location<'static>,
-    ) -> TaskKey {
-        let parent = self
-            .polled
-            .get()
-            .map_or(TaskKey::MAIN, |(parent, _)| parent);
-        if self.is_observed {
-            self.tell_spawn(id, parent, name.as_deref(), site);
-        }
-        let mut tasks = self.tasks.borrow_mut();
-        if tasks.len() == tasks.capacity() {
-            // Doubling would cost an idle server's connections up to a slot each.
-            let more = tasks.len() / 8 + 64;
-            tasks.reserve_exact(more);
-        }
-        let entry = tasks.vacant_entry();
-        let key = TaskKey::new(entry.key() as u32, id.0 as u32);
-        entry.insert(Slot {
-            task: Some(task),
-            joiner: Joiner::NOBODY,
-            site,
-            name,
-            generation: key.generation(),
-            parent: parent.generation(),
-            polls: 0,
-            is_cancelled: false,
-            is_detached: false,
-            has_ended: false,
-            is_woken: false,
-        });
-        self.alive.update(|alive| alive + 1);
-        run_queue::push(key);
-        key
     }
 
     /// The wakers of a task that is polled for the first time: the spare ones, unless somebody still

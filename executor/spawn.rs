@@ -1,10 +1,14 @@
 //! Starts tasks.
 
 use std::future::Future;
+use std::marker::PhantomData;
 use std::panic::Location;
 use std::rc::Rc;
 
-use super::{Executor, JoinHandle};
+use super::slot::{Joiner, Slot, TaskKey};
+use super::task::{BoxedTask, Task, next_id};
+use super::task_ref::Label;
+use super::{Executor, JoinHandle, TaskId, run_queue, task_local};
 
 /// Starts a task on the current runtime. It runs in the next turn of the loop, whether its handle
 /// is awaited or not, and need not be `Send`.
@@ -90,4 +94,70 @@ where
     F: Future + 'static,
 {
     Executor::with_current(|executor| executor.spawn(future, None, site))
+}
+
+impl Executor {
+    pub(super) fn spawn<F>(
+        self: &Rc<Self>,
+        future: F,
+        name: Option<Rc<String>>,
+        site: &'static Location<'static>,
+    ) -> JoinHandle<F::Output>
+    where
+        F: Future + 'static,
+    {
+        let id = next_id();
+        let mut task: BoxedTask = Box::pin(Task::new(future));
+        if task_local::is_bound() {
+            task = task_local::inherit(task);
+        }
+        let key = self.insert(id, task, name.clone(), site);
+        JoinHandle {
+            executor: Rc::clone(self),
+            label: Label { id, name, site },
+            key,
+            is_taken: false,
+            output: PhantomData,
+        }
+    }
+
+    fn insert(
+        &self,
+        id: TaskId,
+        task: BoxedTask,
+        name: Option<Rc<String>>,
+        site: &'static Location<'static>,
+    ) -> TaskKey {
+        let parent = self
+            .polled
+            .get()
+            .map_or(TaskKey::MAIN, |(parent, _)| parent);
+        if self.is_observed {
+            self.tell_spawn(id, parent, name.as_deref(), site);
+        }
+        let mut tasks = self.tasks.borrow_mut();
+        if tasks.len() == tasks.capacity() {
+            // Doubling would cost an idle server's connections up to a slot each.
+            let more = tasks.len() / 8 + 64;
+            tasks.reserve_exact(more);
+        }
+        let entry = tasks.vacant_entry();
+        let key = TaskKey::new(entry.key() as u32, id.0 as u32);
+        entry.insert(Slot {
+            task: Some(task),
+            joiner: Joiner::NOBODY,
+            site,
+            name,
+            generation: key.generation(),
+            parent: parent.generation(),
+            polls: 0,
+            is_cancelled: false,
+            is_detached: false,
+            has_ended: false,
+            is_woken: false,
+        });
+        self.alive.update(|alive| alive + 1);
+        run_queue::push(key);
+        key
+    }
 }

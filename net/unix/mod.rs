@@ -15,7 +15,9 @@
 
 mod abstract_name;
 mod addr;
+mod addressed;
 mod bound_path;
+mod connect;
 mod datagram;
 mod fds;
 mod listener;

@@ -5,16 +5,13 @@ use std::future::{Future, poll_fn};
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::Shutdown;
 use std::os::unix::net::{self, SocketAddr};
-use std::panic::Location;
 use std::rc::Rc;
 use std::task::Poll;
 
-use rustix::io::Errno;
-use rustix::net::{self as sys, AddressFamily, SocketType};
+#[cfg(target_vendor = "apple")]
+use rustix::net as sys;
 
-use super::addr::{ToUnixAddr, explain, malformed, wire};
 use crate::net::Closer;
-use crate::net::backoff::Backoff;
 use crate::net::bytes::{self, retry};
 use crate::net::socket::{self, recv};
 use crate::net::split::{self, OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
@@ -49,59 +46,6 @@ pub struct UnixStream {
 }
 
 impl UnixStream {
-    /// Connects to a path, or to an abstract name: see [`ToUnixAddr`].
-    ///
-    /// If the listener has no room for one more connection, this waits until it has. No selector of
-    /// Linux can tell when that is, so it asks again, after 1 ms at first and every 50 ms later on.
-    ///
-    /// # Errors
-    ///
-    /// `NotFound` if there is no such path, `ConnectionRefused` if nobody listens on it,
-    /// `PermissionDenied` if it may not be written to, `InvalidInput` if it is too long or
-    /// malformed. The message names the address.
-    ///
-    /// # Panics
-    ///
-    /// When it is polled outside of a runtime.
-    ///
-    /// # Cancel safety
-    ///
-    /// Nothing is left behind.
-    #[track_caller]
-    pub fn connect(addr: impl ToUnixAddr) -> impl Future<Output = io::Result<Self>> {
-        const CALL: &str = "UnixStream::connect";
-        let (addr, site) = (addr.to_address(), Location::caller());
-        async move {
-            let reactor = Reactor::expect_current_at(CALL, site);
-            let addr = addr.map_err(|error| malformed(CALL, &error))?;
-            let stream = Self::connect_to(reactor, &addr, site).await;
-            stream.map_err(|error| explain(CALL, &addr, error))
-        }
-    }
-
-    async fn connect_to(
-        reactor: Rc<Reactor>,
-        addr: &SocketAddr,
-        site: &'static Location<'static>,
-    ) -> io::Result<Self> {
-        let socket = socket::open(AddressFamily::UNIX, SocketType::STREAM)?;
-        let stream = Self::register(reactor, socket.into());
-        let addr = wire(addr)?;
-        let mut backoff = Backoff::new(site);
-        loop {
-            match sys::connect(&stream, &addr) {
-                Ok(()) => return Ok(stream),
-                Err(Errno::AGAIN) => backoff.pause().await,
-                // Not on Linux, where a Unix socket connects at once or not at all.
-                Err(Errno::INPROGRESS | Errno::INTR) => {
-                    stream.source.ready(Direction::Write, site).await?;
-                    return stream.take_error()?.map_or(Ok(stream), Err);
-                }
-                Err(error) => return Err(error.into()),
-            }
-        }
-    }
-
     /// Two streams that are connected to each other.
     ///
     /// # Errors

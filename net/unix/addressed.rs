@@ -1,0 +1,111 @@
+//! Datagrams to and from anybody: each goes to an address, or comes from one.
+
+use std::future::Future;
+use std::io;
+use std::os::unix::net::SocketAddr;
+use std::panic::Location;
+
+use rustix::net::SocketAddrAny;
+
+use super::UnixDatagram;
+use super::addr::{ToUnixAddr, from_wire, malformed};
+use crate::net::backoff::Backoff;
+use crate::net::bytes::retry;
+use crate::net::datagram::{Received, recv_msg};
+use crate::reactor::Direction;
+
+impl UnixDatagram {
+    /// Waits until the receiver has room, and sends a datagram to it.
+    ///
+    /// No selector can tell when a receiver has room to whom this socket is not connected: it is
+    /// asked again, after 1 ms at first and every 50 ms later on.
+    ///
+    /// # Errors
+    ///
+    /// As for [`connect`](Self::connect) and [`send`](Self::send).
+    ///
+    /// # Cancel safety
+    ///
+    /// If it does not return, nothing was sent.
+    #[track_caller]
+    pub fn send_to(
+        &self,
+        bytes: &[u8],
+        addr: impl ToUnixAddr,
+    ) -> impl Future<Output = io::Result<usize>> {
+        // What never has to wait lets the others run from time to time, here too.
+        let turn = self.source.io(Direction::Write, |_| Ok(()));
+        let mut backoff = Backoff::new(Location::caller());
+        async move {
+            turn.await?;
+            loop {
+                match self.try_send_to(bytes, &addr) {
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                        backoff.pause().await;
+                    }
+                    result => return result,
+                }
+            }
+        }
+    }
+
+    /// Waits for the next datagram, and tells who has sent it. If it is longer than the buffer, the
+    /// rest of it is lost: [`recv_msg`](Self::recv_msg) tells.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`recv`](Self::recv).
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost: a datagram that was not returned is there for the next call.
+    #[track_caller]
+    pub fn recv_from(
+        &self,
+        buffer: &mut [u8],
+    ) -> impl Future<Output = io::Result<(usize, SocketAddr)>> {
+        self.source
+            .io(Direction::Read, move |socket| socket.recv_from(buffer))
+    }
+
+    /// Waits for the next datagram, and tells who has sent it, and whether it was longer than the
+    /// buffer. (A sender whose path has 108 bytes counts as one without a name.)
+    ///
+    /// # Errors
+    ///
+    /// Those of [`recv`](Self::recv).
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost: a datagram that was not returned is there for the next call.
+    #[track_caller]
+    pub fn recv_msg(
+        &self,
+        buffer: &mut [u8],
+    ) -> impl Future<Output = io::Result<Received<SocketAddr>>> {
+        let from = |addr: Option<SocketAddrAny>| from_wire(addr);
+        self.source.io(Direction::Read, move |socket| {
+            recv_msg(socket, buffer, from)
+        })
+    }
+
+    /// [`send_to`](Self::send_to), without waiting.
+    ///
+    /// # Errors
+    ///
+    /// `WouldBlock` if there is no room, and those of [`send_to`](Self::send_to).
+    pub fn try_send_to(&self, bytes: &[u8], addr: impl ToUnixAddr) -> io::Result<usize> {
+        const CALL: &str = "UnixDatagram::send_to";
+        let addr = addr.to_address().map_err(|error| malformed(CALL, &error))?;
+        retry(|| self.source.get_ref().send_to_addr(bytes, &addr))
+    }
+
+    /// [`recv_from`](Self::recv_from), without waiting.
+    ///
+    /// # Errors
+    ///
+    /// `WouldBlock` if there is nothing, and those of [`recv`](Self::recv).
+    pub fn try_recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        retry(|| self.source.get_ref().recv_from(buffer))
+    }
+}
