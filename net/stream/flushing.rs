@@ -84,6 +84,10 @@ impl Flushing {
             }
             (poll, _) => {
                 place.set(Some(output));
+                if poll.is_pending() {
+                    // Whoever aborts drops the output, which wakes nobody then.
+                    self.buffer().change.wake_later(cx.waker());
+                }
                 poll
             }
         }
@@ -107,9 +111,16 @@ impl Flushing {
                 }
                 continue;
             }
-            let poll = output.as_mut().poll_write(cx, bytes.as_slices().0);
+            let (first, _) = bytes.as_slices();
+            let offered = first.len();
+            let poll = output.as_mut().poll_write(cx, first);
             buffer.put_back(bytes);
             let n = ready!(poll)?;
+            assert!(
+                n <= offered,
+                "StreamWriter: the `AsyncWrite` that it is made of claims to have written {n} of \
+                 {offered} bytes; mend that"
+            );
             if self.0.phase.get() == Phase::Closed {
                 return Poll::Ready(Ok(()));
             }

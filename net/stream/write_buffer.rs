@@ -86,6 +86,8 @@ impl WriteBuffer {
         let mut bytes = self.bytes.borrow_mut();
         taken.append(&mut bytes);
         *bytes = taken;
+        drop(bytes);
+        self.pause_or_resume();
     }
 
     /// So many bytes were sent.
