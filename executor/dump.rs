@@ -3,7 +3,7 @@
 //! The tasks know nothing of it. Whoever waits has left its waker where it waits: in the reactor, or
 //! with the task that it awaits; the dump looks there for the wakers of the tasks.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::rc::Rc;
 use std::task::Waker;
@@ -69,9 +69,15 @@ impl Executor {
         let waits = self.waits(now);
         let of = |address: *const ()| waits.get(&address).cloned().unwrap_or_default();
         let polled = self.polled.get().map(|(key, _)| key);
-        let ready = run_queue::keys();
+        let ready: HashSet<_> = (run_queue::keys().into_iter().map(TaskKey::into_u64)).collect();
+        let is_ready = |key: TaskKey| ready.contains(&key.into_u64());
 
         let tasks = self.tasks.borrow();
+        let joins = joins(&tasks);
+        let joins = |key: TaskKey| {
+            let awaited = joins.get(&key.into_u64()).into_iter().flatten();
+            awaited.map(|slot| format!("for {} to end", self.label(slot).name()))
+        };
         let mut entries: Vec<_> = tasks
             .iter()
             .filter(|(_, slot)| !slot.has_ended)
@@ -80,10 +86,10 @@ impl Executor {
                 let label = self.label(slot);
                 let record = self.record(key);
                 let mut waits = slot.waker().map_or_else(Vec::new, |waker| of(waker.data()));
-                waits.extend(self.joins(key, &tasks));
+                waits.extend(joins(key));
                 let state = if polled == Some(key) {
                     State::Running
-                } else if ready.contains(&key) {
+                } else if is_ready(key) {
                     State::Ready
                 } else {
                     State::Waiting(self.with_locks(waits, &record, &tasks))
@@ -101,10 +107,10 @@ impl Executor {
 
         let record = self.record(TaskKey::MAIN);
         let mut waits = of(std::sync::Arc::as_ptr(&self.main).cast());
-        waits.extend(self.joins(TaskKey::MAIN, &tasks));
+        waits.extend(joins(TaskKey::MAIN));
         let state = if polled == Some(TaskKey::MAIN) {
             State::Running
-        } else if self.is_main_ready.get() || ready.contains(&TaskKey::MAIN) {
+        } else if self.is_main_ready.get() || is_ready(TaskKey::MAIN) {
             State::Ready
         } else {
             State::Waiting(self.with_locks(waits, &record, &tasks))
@@ -141,16 +147,6 @@ impl Executor {
         waits
     }
 
-    /// Which tasks this one awaits.
-    fn joins(&self, key: TaskKey, tasks: &Slab<Slot>) -> Vec<String> {
-        let awaited = tasks.iter().filter(|(_, slot)| {
-            matches!(&slot.joiner, Joiner::Task(joiner) if *joiner == key && !slot.has_ended)
-        });
-        awaited
-            .map(|(_, slot)| format!("for {} to end", self.label(slot).name()))
-            .collect()
-    }
-
     fn record(&self, key: TaskKey) -> Record {
         let debug = self.debug.as_ref();
         debug.map_or_else(Record::default, |debug| debug.record(key.id()))
@@ -183,31 +179,58 @@ impl Executor {
     }
 }
 
+/// The tasks that are awaited, by the key of who awaits them.
+fn joins(tasks: &Slab<Slot>) -> HashMap<u64, Vec<&Slot>> {
+    let mut joins = HashMap::<_, Vec<_>>::new();
+    for (_, slot) in tasks {
+        if let Joiner::Task(joiner) = &slot.joiner
+            && !slot.has_ended
+        {
+            joins.entry(joiner.into_u64()).or_default().push(slot);
+        }
+    }
+    joins
+}
+
 fn since(record: &Record, now: Instant) -> Option<Duration> {
     Some(now.saturating_duration_since(record.since?))
 }
 
-impl Dump {
-    fn children(&self, of: Option<TaskId>) -> impl Iterator<Item = &Entry> {
-        let is_alive = |id: TaskId| {
-            let is_it = |entry: &Entry| entry.label.as_ref().is_some_and(|label| label.id == id);
-            self.tasks.iter().any(is_it)
-        };
-        // The children of one that has ended are shown as those of main.
-        let above = move |entry: &Entry| entry.parent.filter(|parent| is_alive(*parent));
-        self.tasks.iter().filter(move |entry| above(entry) == of)
-    }
+/// How far the tree grows to the right: tasks further down stand below each other.
+const DEEPEST: usize = 40;
 
-    fn draw(&self, of: Option<TaskId>, indent: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut children = self.children(of).peekable();
-        while let Some(child) = children.next() {
-            let (branch, below) = match children.peek() {
-                Some(_) => ("├─ ", "│  "),
-                None => ("└─ ", "   "),
+impl Dump {
+    /// Draws the tasks, each below the one that spawned it. However many there are, and however long
+    /// the chain of those who spawned each other: each is looked at once, and without recursion.
+    fn draw(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let id = |entry: &Entry| entry.label.as_ref().map(|label| label.id);
+        let alive: HashSet<_> = self.tasks.iter().filter_map(id).collect();
+        // The last one first: they are taken from the back.
+        let mut children = HashMap::<_, Vec<_>>::new();
+        for entry in self.tasks.iter().rev() {
+            // The children of one that has ended are shown as those of main.
+            let above = entry.parent.filter(|parent| alive.contains(parent));
+            children.entry(above).or_default().push(entry);
+        }
+        let mut indent = String::new();
+        let mut levels = vec![(0, children.remove(&None).unwrap_or_default())];
+        while let Some((width, siblings)) = levels.last_mut() {
+            indent.truncate(*width);
+            let Some(child) = siblings.pop() else {
+                levels.pop();
+                continue;
+            };
+            let (branch, below) = match siblings.is_empty() {
+                true => ("└─ ", "   "),
+                false => ("├─ ", "│  "),
             };
             write!(f, "\n{indent}{branch}{child}")?;
-            let id = child.label.as_ref().map(|label| label.id);
-            self.draw(id, &format!("{indent}{below}"), f)?;
+            if let Some(below_it) = children.remove(&id(child)) {
+                if levels.len() < DEEPEST {
+                    indent += below;
+                }
+                levels.push((indent.len(), below_it));
+            }
         }
         Ok(())
     }
@@ -219,7 +242,7 @@ impl fmt::Display for Dump {
             None => f.write_str("no runtime runs on this thread"),
             Some(main) => {
                 main.fmt(f)?;
-                self.draw(None, "", f)
+                self.draw(f)
             }
         }
     }
