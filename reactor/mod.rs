@@ -155,21 +155,23 @@ impl Reactor {
         if timeout == Some(Duration::ZERO) && self.selector.borrow().is_empty() {
             return Ok(()); // Nobody wants to sleep, and nothing is registered.
         }
-        let mut told = self.is_observed().then(|| (self.clock.now(), Vec::new()));
+        let is_observed = self.is_observed();
+        let since = is_observed.then(|| self.clock.now());
+        let mut told = Vec::new();
         let mut unwanted = Vec::new();
         let mut events = 0;
         let result = self.selector.borrow_mut().select_each(timeout, |event| {
             events += 1;
-            if let Some((_, ready)) = &mut told {
-                ready.push((event.key.fd, event.readable, event.writable));
+            if is_observed {
+                told.push((event.key.fd, event.readable, event.writable));
             }
             if let Some(interest) = event.key.dispatch(event, woken) {
                 unwanted.push((Rc::clone(event.key), interest));
             }
         });
         // Not before: who watches may ask who waits.
-        if let Some((since, ready)) = told {
-            self.tell_select(timeout, since, ready);
+        if let Some(since) = since {
+            self.tell_select(timeout, since, told);
         }
         count(&self.counters.selects, 1);
         count(&self.counters.events, events);
@@ -299,7 +301,8 @@ impl Reactor {
 
     /// Stores the waker until the handle is ready in this direction, and sees to it that the
     /// selector watches it. Usually it does so already: then this is no system call.
-    #[inline]
+    // Always: whoever cannot see into it spends 30 instructions a message on the call alone.
+    #[inline(always)]
     fn wait_for(
         &self,
         watch: &Rc<Watch>,
