@@ -35,6 +35,14 @@ impl Mechanism for Epoll {
         Ok(epoll::add(&self.epoll, fd, data(fd), flags(interest))?)
     }
 
+    /// Edge-triggered: a write(2) is one event. It is the one handle of which nobody wants to know
+    /// whether there is anything left to read.
+    fn add_notifier(&mut self, fd: BorrowedFd<'_>) -> io::Result<bool> {
+        let flags = EventFlags::IN | EventFlags::ET;
+        epoll::add(&self.epoll, fd, data(fd), flags)?;
+        Ok(true)
+    }
+
     fn modify(&mut self, fd: BorrowedFd<'_>, interest: Interest) -> io::Result<()> {
         Ok(epoll::modify(&self.epoll, fd, data(fd), flags(interest))?)
     }

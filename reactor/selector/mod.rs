@@ -112,6 +112,8 @@ pub struct Selector<K = usize> {
     /// What the last wait found; kept for its memory.
     ready: Vec<Ready>,
     notifier: Notifier,
+    /// Each notification is reported once, and not for as long as it is there.
+    is_edge_triggered: bool,
 }
 
 impl<K: Clone> Selector<K> {
@@ -142,8 +144,8 @@ impl<K: Clone> Selector<K> {
         mut mechanism: Box<dyn Mechanism>,
     ) -> io::Result<Self> {
         let notifier = Notifier::new()?;
-        mechanism
-            .add(notifier.as_fd(), Interest::READABLE)
+        let is_edge_triggered = mechanism
+            .add_notifier(notifier.as_fd())
             .map_err(|error| explain("Selector::new", notifier.as_fd(), &error))?;
         Ok(Self {
             backend,
@@ -152,6 +154,7 @@ impl<K: Clone> Selector<K> {
             files: Vec::new(),
             ready: Vec::new(),
             notifier,
+            is_edge_triggered,
         })
     }
 
@@ -311,7 +314,9 @@ impl<K: Clone> Selector<K> {
                     }
                 }
                 _ if ready.fd == self.notifier.as_fd().as_raw_fd() => {
-                    self.notifier.drain();
+                    if !self.is_edge_triggered {
+                        self.notifier.drain();
+                    }
                     is_over = true;
                 }
                 _ => {}
