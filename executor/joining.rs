@@ -3,8 +3,11 @@
 //! A task that has ended stays in its slot, and its outcome in the task, until its handle takes it
 //! or is dropped. The slot is free then.
 
+use std::cell::RefMut;
 use std::mem;
 use std::task::{Context, Poll};
+
+use slab::Slab;
 
 use super::slot::{Joiner, Slot, TaskKey};
 use super::task::{BoxedTask, swallow};
@@ -14,7 +17,7 @@ use crate::reactor::count;
 impl Executor {
     /// Waits until a task has ended, and then takes it. `None`: the end of the runtime has
     /// forgotten it.
-    #[inline]
+    #[inline(always)]
     pub(super) fn poll_ended(&self, key: TaskKey, cx: &Context<'_>) -> Poll<Option<BoxedTask>> {
         let mut tasks = self.tasks.borrow_mut();
         let Some(slot) = tasks.get_mut(key.slot()) else {
@@ -73,27 +76,35 @@ impl Executor {
     }
 
     /// Wakes who has awaited a task that has ended.
-    pub(super) fn wake(&self, joiner: Joiner, ended: TaskKey) {
-        match joiner {
-            Joiner::Task(key) if self.set_woken(key) => {
-                run_queue::push(key);
-                if self.is_observed {
-                    self.tell_wake_by(key, ended);
+    #[inline]
+    pub(super) fn wake_joiner(&self, mut tasks: RefMut<'_, Slab<Slot>>, ended: TaskKey) {
+        match mem::replace(&mut tasks[ended.slot()].joiner, Joiner::NOBODY) {
+            Joiner::Task(key) => {
+                let is_new = self.set_woken(&mut tasks, key);
+                drop(tasks);
+                if is_new {
+                    run_queue::push(key);
+                    if self.is_observed {
+                        self.tell_wake_by(key, ended);
+                    }
                 }
             }
-            Joiner::Task(_) => {}
-            Joiner::Future(waker) => swallow(|| waker.wake()),
+            Joiner::Future(waker) => {
+                drop(tasks);
+                swallow(|| waker.wake());
+            }
         }
     }
 
     /// Marks a task, or the future of `block_on`, as woken by its key. Whether it was not.
     #[inline]
-    pub(super) fn set_woken(&self, key: TaskKey) -> bool {
-        if key == TaskKey::MAIN {
-            return self.main.queue();
+    pub(super) fn set_woken(&self, tasks: &mut Slab<Slot>, key: TaskKey) -> bool {
+        match tasks.get_mut(key.slot()) {
+            Some(slot) if slot.generation == key.generation() => {
+                !mem::replace(&mut slot.is_woken, true)
+            }
+            _ => key == TaskKey::MAIN && self.main.queue(),
         }
-        let was_woken = self.slot(key, |slot| mem::replace(&mut slot.is_woken, true));
-        was_woken == Some(false)
     }
 
     /// Nobody will ask for the outcome of this task. If it is there already, it is dropped.
@@ -107,16 +118,15 @@ impl Executor {
         let ended = slot.has_ended.then(|| tasks.remove(key.slot()));
         drop(tasks);
         drop(joiner);
-        if let Some(mut slot) = ended
-            && let Some(task) = slot.task.take()
-        {
-            self.discard(task, slot);
+        if let Some(slot) = ended {
+            self.discard(slot);
         }
     }
 
     /// Drops the outcome of a task that nobody awaits, but no panic without a word.
-    pub(super) fn discard(&self, mut task: BoxedTask, slot: Slot) {
-        if let Some(panic) = task.as_mut().take_panic() {
+    pub(super) fn discard(&self, mut slot: Slot) {
+        let mut task = slot.task.take();
+        if let Some(panic) = task.as_mut().and_then(|task| task.as_mut().take_panic()) {
             count(&self.panics, 1);
             let error = JoinError::new(self.label(&slot).to_string(), Some(panic));
             swallow(|| eprintln!("selio: {error}; nobody awaited it"));

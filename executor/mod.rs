@@ -81,7 +81,7 @@ use slab::Slab;
 use self::debug::Debug;
 use self::mailbox::Mailbox;
 use self::pool::Threads;
-use self::slot::{Joiner, Slot, TaskKey};
+use self::slot::{Slot, TaskKey};
 use self::task::{BoxedTask, Wakers, contain};
 use self::waker::TaskWaker;
 use crate::reactor::{Reactor, count};
@@ -227,7 +227,7 @@ impl Executor {
         self.polled.set(None);
         match poll {
             Ok(Poll::Pending) => self.put_back(key, task),
-            Ok(Poll::Ready(())) => self.retire(key, task),
+            Ok(Poll::Ready(())) => self.retire(key, Some(task)),
             Err(panic) => self.abandon(key, task, Some(panic)),
         }
     }
@@ -286,24 +286,22 @@ impl Executor {
         if self.is_observed && is_cancelled {
             self.tell_cancel(key);
         }
-        self.retire(key, task);
+        self.retire(key, Some(task));
     }
 
     /// The task has ended: its outcome waits for its handle, or goes with it.
-    fn retire(&self, key: TaskKey, task: BoxedTask) {
+    fn retire(&self, key: TaskKey, task: Option<BoxedTask>) {
         self.alive.update(|alive| alive - 1);
         let mut tasks = self.tasks.borrow_mut();
         let slot = &mut tasks[key.slot()];
+        slot.task = task;
         if slot.is_detached {
             let slot = tasks.remove(key.slot());
             drop(tasks);
-            self.discard(task, slot);
+            self.discard(slot);
         } else {
             slot.has_ended = true;
-            slot.task = Some(task);
-            let joiner = mem::replace(&mut slot.joiner, Joiner::NOBODY);
-            drop(tasks);
-            self.wake(joiner, key);
+            self.wake_joiner(tasks, key);
         }
     }
 

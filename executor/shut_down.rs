@@ -2,7 +2,7 @@
 
 use std::mem;
 
-use super::slot::{Joiner, TaskKey};
+use super::slot::TaskKey;
 use super::task::swallow;
 use super::{Executor, run_queue};
 
@@ -33,14 +33,9 @@ impl Executor {
 
     /// Leaves these as they are, so that nobody waits for them, and complains.
     fn give_up(&self, endless: Vec<TaskKey>) {
-        self.alive.update(|alive| alive - endless.len());
         for key in endless {
             mem::forget(self.take(key));
-            let joiner = self.slot(key, |slot| {
-                slot.has_ended = true;
-                mem::replace(&mut slot.joiner, Joiner::NOBODY)
-            });
-            joiner.into_iter().for_each(|joiner| self.wake(joiner, key));
+            self.retire(key, None);
         }
         assert!(
             std::thread::panicking(),

@@ -51,7 +51,8 @@ fn wake(waker: Waker) {
 impl Executor {
     #[inline]
     fn wake_task(&self, key: TaskKey) {
-        if !run_queue::push_if_here(&self.mailbox, || self.set_woken(key).then_some(key)) {
+        let is_new = || self.set_woken(&mut self.tasks.borrow_mut(), key);
+        if !run_queue::push_if_here(&self.mailbox, || is_new().then_some(key)) {
             self.park(key);
         }
     }
@@ -59,7 +60,7 @@ impl Executor {
     /// Another runtime runs on this thread, or none: this one finds the key when it goes on.
     #[cold]
     fn park(&self, key: TaskKey) {
-        if self.set_woken(key) {
+        if self.set_woken(&mut self.tasks.borrow_mut(), key) {
             let mut parked = self.parked.take();
             parked.push(key);
             self.parked.set(parked);
