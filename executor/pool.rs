@@ -9,7 +9,7 @@
 //! After fork(2) the child has none of these threads, though its copy of the pool counts them: a
 //! child that does not exec(2) needs a new runtime for this, as for everything else.
 
-use std::collections::BTreeMap;
+use std::collections::VecDeque;
 use std::io;
 use std::panic::{Location, resume_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -111,9 +111,8 @@ struct Pool {
 }
 
 struct State {
-    /// Those that no thread has taken, by their numbers: the oldest is the first, and each can be
-    /// withdrawn.
-    jobs: BTreeMap<u64, Job>,
+    /// Those that no thread has taken, with their numbers: the oldest and lowest is the first.
+    jobs: VecDeque<(u64, Job)>,
     last: u64,
     threads: usize,
     /// How many of them wait for a job, or are about to look for one.
@@ -121,6 +120,14 @@ struct State {
     /// How many threads there may be; unknown until the first is wanted.
     limit: Option<usize>,
     is_closed: bool,
+}
+
+impl State {
+    /// `None`: a thread has taken it.
+    fn withdraw(&mut self, number: u64) -> Option<Job> {
+        let place = self.jobs.binary_search_by_key(&number, |job| job.0).ok()?;
+        self.jobs.remove(place).map(|(_, job)| job)
+    }
 }
 
 /// Takes note that the thread is idle again.
@@ -131,7 +138,7 @@ impl Pool {
         Self {
             name,
             state: Mutex::new(State {
-                jobs: BTreeMap::new(),
+                jobs: VecDeque::new(),
                 last: 0,
                 threads: 0,
                 idle: 0,
@@ -151,7 +158,7 @@ impl Pool {
         let mut state = pool.lock();
         state.last += 1;
         let number = state.last;
-        state.jobs.insert(number, job);
+        state.jobs.push_back((number, job));
         let limit = *state.limit.get_or_insert_with(usual_limit);
         let is_short = state.jobs.len() > state.idle && state.threads < limit;
         if is_short {
@@ -179,7 +186,7 @@ impl Pool {
         state.threads -= 1;
         state.idle -= 1;
         let is_deserted = state.threads == 0;
-        let job = is_deserted.then(|| state.jobs.remove(&number)).flatten();
+        let job = is_deserted.then(|| state.withdraw(number)).flatten();
         drop(state);
         if job.is_none() {
             return Ok(());
@@ -194,7 +201,7 @@ impl Pool {
         let mut state = self.lock();
         let mut has_idled = false;
         loop {
-            if let Some((_, job)) = state.jobs.pop_first() {
+            if let Some((_, job)) = state.jobs.pop_front() {
                 state.idle -= 1;
                 drop(state);
                 // A panic of the call is told to who awaits it. What may panic still is the
@@ -237,7 +244,7 @@ struct Queued {
 
 impl Drop for Queued {
     fn drop(&mut self) {
-        let job = self.pool.lock().jobs.remove(&self.number);
+        let job = self.pool.lock().withdraw(self.number);
         drop(job); // Not while the pool is locked: destructors may call it.
     }
 }

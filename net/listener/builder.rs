@@ -1,6 +1,5 @@
 //! What has to be said before a TCP listener is bound, and the ways to bind it.
 
-use std::collections::HashSet;
 use std::future::Future;
 use std::io;
 use std::net::{self, SocketAddr};
@@ -152,9 +151,13 @@ impl TcpListenerBuilder {
         site: &'static Location<'static>,
     ) -> io::Result<Vec<TcpListener>> {
         let reactor = Reactor::expect_current_at(call, site);
-        let mut addrs = resolve(call, target, site).await?;
-        let mut seen = HashSet::new();
-        addrs.retain(|addr| seen.insert(*addr));
+        let mut addrs = Vec::new();
+        for addr in resolve(call, target, site).await? {
+            // `localhost` may stand in /etc/hosts more than once.
+            if !addrs.contains(&addr) {
+                addrs.push(addr);
+            }
+        }
         let (mut listeners, mut last) = (Vec::new(), no_address(call));
         for addr in addrs {
             match self.listen(addr, true) {

@@ -2,7 +2,6 @@
 //! number from 0 to the highest one registered, copied in and out at each wait. The oldest of all,
 //! and limited to numbers below `FD_SETSIZE`.
 
-use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::time::Duration;
@@ -96,9 +95,10 @@ impl Select {
     /// A handle was closed behind our back, and select(2) does not say which. Say so once; left in
     /// the sets it would fail every wait from now on.
     fn report_closed(&mut self, ready: &mut Vec<Ready>) {
-        let watched: BTreeSet<RawFd> = self.read.iter().chain(self.write.iter()).collect();
-        for fd in watched {
-            if !is_watchable(lend(fd)) {
+        let (read, write) = (self.read.clone(), self.write.clone());
+        for fd in read.iter().chain(write.iter()) {
+            let is_told = ready.iter().any(|it| it.fd == fd);
+            if !is_told && !is_watchable(lend(fd)) {
                 self.read.set(fd, false);
                 self.write.set(fd, false);
                 ready.push(Ready {
