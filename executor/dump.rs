@@ -5,6 +5,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
+use std::mem;
 use std::rc::Rc;
 use std::task::Waker;
 use std::time::{Duration, Instant};
@@ -13,7 +14,7 @@ use slab::Slab;
 
 use super::debug::Record;
 use super::slot::{Joiner, Slot, TaskKey};
-use super::task_ref::Label;
+use super::task_ref::{Label, TaskRef};
 use super::{Executor, run_queue};
 use crate::reactor::{Direction, TaskId, Wait};
 
@@ -45,6 +46,7 @@ pub fn dump() -> Dump {
 /// The tasks of a runtime at one moment: from [`dump`].
 pub struct Dump {
     main: Option<Entry>,
+    /// In the order of their numbers.
     tasks: Vec<Entry>,
 }
 
@@ -67,25 +69,23 @@ impl Executor {
     pub(super) fn dump(self: &Rc<Self>) -> Dump {
         let now = self.reactor.now();
         let waits = self.waits(now);
-        let of = |address: *const ()| waits.get(&address).cloned().unwrap_or_default();
+        let waits = |waker| waits.get(&address(waker)).cloned().unwrap_or_default();
         let polled = self.polled.get().map(|(key, _)| key);
         let ready: HashSet<_> = (run_queue::keys().into_iter().map(TaskKey::into_u64)).collect();
         let is_ready = |key: TaskKey| ready.contains(&key.into_u64());
 
+        let alive = self.all_tasks();
         let tasks = self.tasks.borrow();
-        let joins = joins(&tasks);
-        let joins = |key: TaskKey| {
-            let awaited = joins.get(&key.into_u64()).into_iter().flatten();
-            awaited.map(|slot| format!("for {} to end", self.label(slot).name()))
-        };
-        let mut entries: Vec<_> = tasks
-            .iter()
-            .filter(|(_, slot)| !slot.has_ended)
-            .map(|(place, slot)| {
-                let key = TaskKey::new(place as u32, slot.generation);
-                let label = self.label(slot);
+        let joins = self.joins(&tasks);
+        let joins = |key: TaskKey| joins.get(&key.into_u64()).cloned().unwrap_or_default();
+        let entries = alive
+            .into_iter()
+            .map(|TaskRef { key, label, .. }| {
+                let slot = &tasks[key.slot()];
                 let record = self.record(key);
-                let mut waits = slot.waker().map_or_else(Vec::new, |waker| of(waker.data()));
+                let mut waits = slot
+                    .waker()
+                    .map_or_else(Vec::new, |waker| waits(waker.data()));
                 waits.extend(joins(key));
                 let state = if polled == Some(key) {
                     State::Running
@@ -103,10 +103,9 @@ impl Executor {
                 }
             })
             .collect();
-        entries.sort_by_key(|entry| entry.label.as_ref().map(|label| label.id));
 
         let record = self.record(TaskKey::MAIN);
-        let mut waits = of(std::sync::Arc::as_ptr(&self.main).cast());
+        let mut waits = waits(std::sync::Arc::as_ptr(&self.main).cast());
         waits.extend(joins(TaskKey::MAIN));
         let state = if polled == Some(TaskKey::MAIN) {
             State::Running
@@ -129,7 +128,7 @@ impl Executor {
     }
 
     /// What is waited for in the reactor, by where the waker of who waits points to.
-    fn waits(&self, now: Instant) -> HashMap<*const (), Vec<String>> {
+    fn waits(&self, now: Instant) -> HashMap<u64, Vec<String>> {
         let mut waits = HashMap::<_, Vec<_>>::new();
         self.reactor.each_wait(|waker: &Waker, wait| {
             let wait = match wait {
@@ -142,9 +141,23 @@ impl Executor {
                     format!("for a timer, {left:.1?} from now")
                 }
             };
-            waits.entry(waker.data()).or_default().push(wait);
+            waits.entry(address(waker.data())).or_default().push(wait);
         });
         waits
+    }
+
+    /// The tasks that are awaited, by the key of who awaits them.
+    fn joins(&self, tasks: &Slab<Slot>) -> HashMap<u64, Vec<String>> {
+        let mut joins = HashMap::<_, Vec<_>>::new();
+        for (_, slot) in tasks {
+            if let Joiner::Task(joiner) = slot.joiner
+                && !slot.has_ended
+            {
+                let join = format!("for {} to end", self.label(slot).name());
+                joins.entry(joiner.into_u64()).or_default().push(join);
+            }
+        }
+        joins
     }
 
     fn record(&self, key: TaskKey) -> Record {
@@ -179,17 +192,9 @@ impl Executor {
     }
 }
 
-/// The tasks that are awaited, by the key of who awaits them.
-fn joins(tasks: &Slab<Slot>) -> HashMap<u64, Vec<&Slot>> {
-    let mut joins = HashMap::<_, Vec<_>>::new();
-    for (_, slot) in tasks {
-        if let Joiner::Task(joiner) = &slot.joiner
-            && !slot.has_ended
-        {
-            joins.entry(joiner.into_u64()).or_default().push(slot);
-        }
-    }
-    joins
+/// A number, so that this map is of the same type as the other one.
+fn address(waker: *const ()) -> u64 {
+    waker.addr() as u64
 }
 
 fn since(record: &Record, now: Instant) -> Option<Duration> {
@@ -203,20 +208,18 @@ impl Dump {
     /// Draws the tasks, each below the one that spawned it. However many there are, and however long
     /// the chain of those who spawned each other: each is looked at once, and without recursion.
     fn draw(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let id = |entry: &Entry| entry.label.as_ref().map(|label| label.id);
-        let alive: HashSet<_> = self.tasks.iter().filter_map(id).collect();
-        // The last one first: they are taken from the back.
-        let mut children = HashMap::<_, Vec<_>>::new();
-        for entry in self.tasks.iter().rev() {
-            // The children of one that has ended are shown as those of main.
-            let above = entry.parent.filter(|parent| alive.contains(parent));
-            children.entry(above).or_default().push(entry);
+        // Those of main, which also has those of tasks that have ended, then those of each task. The
+        // last one is the first: they are taken from the back.
+        let mut children = vec![Vec::new(); 1 + self.tasks.len()];
+        for (place, entry) in self.tasks.iter().enumerate().rev() {
+            let above = entry.parent.and_then(|parent| self.place(parent));
+            children[above.map_or(0, |above| 1 + above)].push(place);
         }
         let mut indent = String::new();
-        let mut levels = vec![(0, children.remove(&None).unwrap_or_default())];
+        let mut levels = vec![(0, mem::take(&mut children[0]))];
         while let Some((width, siblings)) = levels.last_mut() {
             indent.truncate(*width);
-            let Some(child) = siblings.pop() else {
+            let Some(place) = siblings.pop() else {
                 levels.pop();
                 continue;
             };
@@ -224,15 +227,19 @@ impl Dump {
                 true => ("└─ ", "   "),
                 false => ("├─ ", "│  "),
             };
-            write!(f, "\n{indent}{branch}{child}")?;
-            if let Some(below_it) = children.remove(&id(child)) {
-                if levels.len() < DEEPEST {
-                    indent += below;
-                }
-                levels.push((indent.len(), below_it));
+            write!(f, "\n{indent}{branch}{}", self.tasks[place])?;
+            if levels.len() < DEEPEST {
+                indent += below;
             }
+            levels.push((indent.len(), mem::take(&mut children[1 + place])));
         }
         Ok(())
+    }
+
+    /// Where a task stands, if it has not ended.
+    fn place(&self, task: TaskId) -> Option<usize> {
+        let id = |entry: &Entry| entry.label.as_ref().map(|label| label.id);
+        self.tasks.binary_search_by_key(&Some(task), id).ok()
     }
 }
 

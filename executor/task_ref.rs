@@ -54,13 +54,7 @@ pub fn current() -> Option<TaskRef> {
 /// ```
 #[must_use]
 pub fn all_tasks() -> Vec<TaskRef> {
-    let all = Executor::with_current(|executor| {
-        let keys = executor.alive();
-        let tasks = keys.into_iter().filter_map(|key| executor.task_ref(key));
-        let mut tasks: Vec<_> = tasks.collect();
-        tasks.sort_by_key(TaskRef::id);
-        tasks
-    });
+    let all = Executor::with_current(Executor::all_tasks);
     all.unwrap_or_default()
 }
 
@@ -70,8 +64,8 @@ pub fn all_tasks() -> Vec<TaskRef> {
 #[derive(Clone)]
 pub struct TaskRef {
     executor: Weak<Executor>,
-    key: TaskKey,
-    label: Label,
+    pub(super) key: TaskKey,
+    pub(super) label: Label,
 }
 
 impl TaskRef {
@@ -81,6 +75,11 @@ impl TaskRef {
             key,
             label,
         }
+    }
+
+    /// In the order in which they were spawned.
+    pub(super) fn sort(tasks: &mut [Self]) {
+        tasks.sort_unstable_by_key(Self::id);
     }
 
     /// The number of the task.
@@ -139,9 +138,13 @@ impl PartialEq for TaskRef {
 impl Eq for TaskRef {}
 
 impl Executor {
-    /// Those that have not ended.
-    pub(super) fn alive(&self) -> Vec<TaskKey> {
-        self.keys(|slot| !slot.has_ended)
+    /// Those that have not ended, in the order in which they were spawned.
+    pub(super) fn all_tasks(self: &Rc<Self>) -> Vec<TaskRef> {
+        let keys = self.keys(|slot| !slot.has_ended);
+        let tasks = keys.into_iter().filter_map(|key| self.task_ref(key));
+        let mut tasks: Vec<_> = tasks.collect();
+        TaskRef::sort(&mut tasks);
+        tasks
     }
 
     /// `None`: it is no task, or there is none any more.

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6, ToSocketAddrs};
+use std::num::IntErrorKind;
 use std::panic::Location;
 
 use super::explain::{explain, explain_by};
@@ -103,13 +104,16 @@ impl ToTarget for str {
         if host.is_empty() {
             return Err(invalid());
         }
-        if port.parse::<u32>().is_ok_and(|port| port > u16::MAX.into()) {
-            let problem = format!(
-                "invalid address `{self}`: it should be host:port, and a port is at most 65535"
-            );
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, problem));
+        match port.parse::<u16>() {
+            Ok(port) => (host, port).to_target(),
+            Err(error) if *error.kind() == IntErrorKind::PosOverflow => {
+                let problem = format!(
+                    "invalid address `{self}`: it should be host:port, and a port is at most 65535"
+                );
+                Err(io::Error::new(io::ErrorKind::InvalidInput, problem))
+            }
+            Err(_) => Err(invalid()),
         }
-        (host, port.parse().map_err(|_| invalid())?).to_target()
     }
 }
 

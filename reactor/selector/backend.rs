@@ -146,7 +146,7 @@ impl FromStr for Backend {
 fn choices() -> String {
     let names: Vec<_> = Backend::available()
         .iter()
-        .map(|backend| backend.name())
+        .map(ToString::to_string)
         .collect();
     format!("available here: {}", names.join(", "))
 }
