@@ -3,7 +3,7 @@
 //! It is an observer like any other, which the dump of the tasks asks. asyncio's counterpart is its
 //! [debug mode](https://docs.python.org/3/library/asyncio-dev.html#debug-mode).
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, RefCell, RefMut};
 use std::collections::HashMap;
 use std::panic::Location;
 use std::rc::Rc;
@@ -52,22 +52,22 @@ impl Debug {
         records.get(&task).cloned().unwrap_or_default()
     }
 
-    fn update(&self, task: Option<TaskId>, update: impl FnOnce(&mut Record)) {
-        update(self.records.borrow_mut().entry(task).or_default());
+    fn record_mut(&self, task: Option<TaskId>) -> RefMut<'_, Record> {
+        let records = self.records.borrow_mut();
+        RefMut::map(records, |records| records.entry(task).or_default())
     }
 
-    /// What the task that is being polled does.
-    fn update_polled(&self, update: impl FnOnce(&mut Record)) {
-        if self.is_polling.get() {
-            self.update(self.polled.get(), update);
-        }
+    /// That of the task that is being polled.
+    fn polled(&self) -> Option<RefMut<'_, Record>> {
+        let is_polling = self.is_polling.get();
+        is_polling.then(|| self.record_mut(self.polled.get()))
     }
 
     fn poll_has_ended(&self, task: Option<TaskId>) {
         let now = Instant::now();
         self.is_polling.set(false);
         let took = now.saturating_duration_since(self.began.get());
-        self.update(task, |record| record.since = Some(now));
+        self.record_mut(task).since = Some(now);
         if took >= self.slow_poll {
             let Record {
                 label, last_await, ..
@@ -91,16 +91,15 @@ impl Observer for Debug {
         match *event {
             Event::Spawned {
                 task, name, site, ..
-            } => self.update(Some(task), |record| {
+            } => {
                 let name = name.map(|name| Rc::new(name.to_owned()));
                 let id = task;
-                record.label = Some(Label { id, name, site });
-            }),
+                self.record_mut(Some(id)).label = Some(Label { id, name, site });
+            }
             Event::PollBegins { task } => {
-                self.update(task, |record| {
-                    record.since = None;
-                    record.locks.clear();
-                });
+                let mut record = self.record_mut(task);
+                record.since = None;
+                record.locks.clear();
                 self.polled.set(task);
                 self.is_polling.set(true);
                 self.began.set(Instant::now());
@@ -108,12 +107,16 @@ impl Observer for Debug {
             Event::PollEnds { task, .. } => self.poll_has_ended(task),
             // The line where it has begun to wait.
             Event::WouldBlock { site, .. } | Event::TimerSet { site, .. } => {
-                self.update_polled(|record| record.last_await = Some(site));
+                if let Some(mut record) = self.polled() {
+                    record.last_await = Some(site);
+                }
             }
-            Event::Waits { what, holder, site } => self.update_polled(|record| {
-                record.last_await = Some(site);
-                record.locks.push((what, holder));
-            }),
+            Event::Waits { what, holder, site } => {
+                if let Some(mut record) = self.polled() {
+                    record.last_await = Some(site);
+                    record.locks.push((what, holder));
+                }
+            }
             Event::Done { task, .. } | Event::Cancelled { task } => {
                 self.records.borrow_mut().remove(&Some(task));
             }

@@ -7,7 +7,6 @@
 //! The file is complete after each write, which puts the closing bracket behind the entries, and
 //! the next one in its place: a program may be killed, and often is, while it sleeps in the selector.
 
-use std::collections::HashMap;
 use std::env;
 use std::fmt::{self, Arguments, Write as _};
 use std::fs::File;
@@ -19,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use super::lanes::{Directions, Lane, Lanes};
 use super::{Form, micros, word};
-use crate::reactor::{By, Event};
+use crate::reactor::{By, Event, TaskId};
 
 /// How many bytes may gather before the poll that makes them is over.
 const BUFFER: usize = 1 << 16;
@@ -36,9 +35,6 @@ pub(super) struct Entries {
     closing: &'static str,
     /// How many entries may follow; `None`: any number.
     left: Option<usize>,
-    /// The arrows that have not arrived.
-    arrows: HashMap<Lane, u64>,
-    last_arrow: u64,
     process: u32,
 }
 
@@ -65,8 +61,6 @@ impl Entries {
             text: opening,
             closing,
             left: limit,
-            arrows: HashMap::new(),
-            last_arrow: 0,
             process,
         };
         let name = Quoted(&program);
@@ -117,30 +111,28 @@ impl Entries {
         self.entry(word(event), 'i', lane, at, rest);
     }
 
-    fn poll_begins(&mut self, lane: Lane, at: Duration) {
+    /// `wake`: the number of the wake that this answers.
+    fn poll_begins(&mut self, lane: Lane, at: Duration, wake: Option<u64>) {
         self.entry("poll", 'B', lane, at, format_args!(""));
-        if let Some(arrow) = self.arrows.remove(&lane) {
-            let rest = format_args!(",\"cat\":\"wake\",\"bp\":\"e\",\"id\":{arrow}");
+        if let Some(wake) = wake {
+            let rest = format_args!(",\"cat\":\"wake\",\"bp\":\"e\",\"id\":{wake}");
             self.entry("wake", 'f', lane, at, rest);
         }
     }
 
-    fn wakes(&mut self, task: Lane, by: By<'_>, fd: Option<i32>, lane: Lane, at: Duration) {
+    fn wakes(&mut self, task: Option<TaskId>, by: By<'_>, lanes: &Lanes, lane: Lane, at: Duration) {
         let thread = match by {
             By::Thread(name) => Some(name),
             _ => None,
         };
         let args = format_args!(
             ",\"dur\":{WAKE},\"args\":{{\"task\":{}{}{}}}",
-            id(task),
-            Maybe(",\"fd\":", fd),
+            id(Lane::of(task)),
+            Maybe(",\"fd\":", lanes.reason(task, by)),
             Maybe(",\"thread\":", thread.map(Quoted))
         );
         self.entry("wake", 'X', lane, at, args);
-        self.last_arrow += 1;
-        let arrow = self.last_arrow;
-        self.arrows.insert(task, arrow);
-        let rest = format_args!(",\"cat\":\"wake\",\"id\":{arrow}");
+        let rest = format_args!(",\"cat\":\"wake\",\"id\":{}", lanes.wakes);
         self.entry("wake", 's', lane, at, rest);
     }
 }
@@ -149,7 +141,7 @@ impl Form for Entries {
     fn write(&mut self, at: Duration, event: &Event<'_>, lanes: &Lanes) -> io::Result<()> {
         let lane = lanes.place(event);
         match *event {
-            Event::PollBegins { .. } => self.poll_begins(lane, at),
+            Event::PollBegins { .. } => self.poll_begins(lane, at, lanes.answered),
             Event::PollEnds { is_ready, .. } => {
                 let rest = format_args!(",\"args\":{{\"is_ready\":{is_ready}}}");
                 self.entry("poll", 'E', lane, at, rest);
@@ -162,9 +154,7 @@ impl Form for Entries {
                 let args = format_args!("\"task\":{task},\"at\":{site}");
                 self.instant(event, lane, at, args);
             }
-            Event::Woken { task, by } => {
-                self.wakes(Lane::of(task), by, lanes.reason(task, by), lane, at);
-            }
+            Event::Woken { task, by } => self.wakes(task, by, lanes, lane, at),
             Event::Sleeps { .. } => {} // Drawn with the answer, for as long as it took.
             Event::Selected {
                 backend,
@@ -183,11 +173,6 @@ impl Form for Entries {
             Event::Done { has_panicked, .. } => {
                 let args = format_args!("\"has_panicked\":{has_panicked}");
                 self.instant(event, lane, at, args);
-                self.arrows.remove(&lane);
-            }
-            Event::Cancelled { .. } => {
-                self.instant(event, lane, at, format_args!(""));
-                self.arrows.remove(&lane);
             }
             Event::Joins { task } => {
                 let task = id(Lane::Task(task));
@@ -235,7 +220,9 @@ impl Form for Entries {
                 let args = format_args!("\"in\":{left:.3},\"at\":{}", Quoted(&site));
                 self.instant(event, lane, at, args);
             }
-            Event::TimerFired => self.instant(event, lane, at, format_args!("")),
+            Event::Cancelled { .. } | Event::TimerFired => {
+                self.instant(event, lane, at, format_args!(""));
+            }
         }
         // After these, the runtime may be about to sleep.
         let may_sleep = matches!(

@@ -1,4 +1,4 @@
-//! Who does what: the lanes of a trace, their names, and what each of them waits for.
+//! Who does what: the lanes of a trace, their names, what each of them waits for, and what wakes it.
 //!
 //! Events carry numbers; people read names. Only tasks that are alive are remembered, so that a
 //! server which is traced for a week needs no more memory than its tasks.
@@ -28,12 +28,24 @@ impl Lane {
     }
 }
 
+/// What is remembered of a task.
+#[derive(Default)]
+struct Memory {
+    name: Option<String>,
+    /// What it has found that it would block on, in its last poll.
+    waits: Vec<(i32, Direction)>,
+    /// The number of the wake that its next poll answers.
+    wake: Option<u64>,
+}
+
 #[derive(Default)]
 pub(super) struct Lanes {
-    names: HashMap<TaskId, String>,
+    memories: HashMap<Lane, Memory>,
     polled: Lane,
-    /// What each task has found that it would block on, in its last poll.
-    waits: HashMap<Lane, Vec<(i32, Direction)>>,
+    /// How many wakes there were: the number of the last one.
+    pub(super) wakes: u64,
+    /// The number of the wake that the last poll to begin answers.
+    pub(super) answered: Option<u64>,
     /// What the selector has reported at last: to read, and to write.
     ready: Vec<(i32, bool, bool)>,
     has_answered: bool,
@@ -50,19 +62,23 @@ impl Lanes {
                 name: Some(name),
                 ..
             } => {
-                self.names.insert(task, name.to_owned());
+                self.memory(Lane::Task(task)).name = Some(name.to_owned());
             }
             Event::PollBegins { task } => {
                 self.polled = Lane::of(task);
-                self.waits.remove(&self.polled);
+                let memory = self.memory(self.polled);
+                memory.waits.clear();
+                self.answered = memory.wake.take();
                 for ended in self.ended.drain(..) {
-                    self.names.remove(&ended);
-                    self.waits.remove(&Lane::Task(ended));
+                    self.memories.remove(&Lane::Task(ended));
                 }
             }
+            Event::Woken { task, .. } => {
+                self.wakes += 1;
+                self.memory(Lane::of(task)).wake = Some(self.wakes);
+            }
             Event::WouldBlock { fd, direction, .. } => {
-                let waits = self.waits.entry(self.polled).or_default();
-                waits.push((fd, direction));
+                self.memory(self.polled).waits.push((fd, direction));
             }
             Event::Ready {
                 fd,
@@ -93,6 +109,10 @@ impl Lanes {
         }
     }
 
+    fn memory(&mut self, lane: Lane) -> &mut Memory {
+        self.memories.entry(lane).or_default()
+    }
+
     /// Where an event happens.
     pub(super) fn place(&self, event: &Event<'_>) -> Lane {
         match *event {
@@ -113,7 +133,7 @@ impl Lanes {
         if by != By::Reactor {
             return None;
         }
-        let waits = self.waits.get(&Lane::of(task))?;
+        let waits = &self.memories.get(&Lane::of(task))?.waits;
         let is_ready = |(fd, direction): &&(i32, Direction)| {
             self.ready.iter().any(|&(ready, readable, writable)| {
                 let is_met = match direction {
@@ -131,10 +151,13 @@ impl Lanes {
         match lane {
             Lane::Loop => "loop".into(),
             Lane::Main => "main".into(),
-            Lane::Task(id) => match self.names.get(&id) {
-                Some(name) => format!("{name}#{id}").into(),
-                None => format!("task-{id}").into(),
-            },
+            Lane::Task(id) => {
+                let memory = self.memories.get(&lane);
+                match memory.and_then(|memory| memory.name.as_ref()) {
+                    Some(name) => format!("{name}#{id}").into(),
+                    None => format!("task-{id}").into(),
+                }
+            }
         }
     }
 
