@@ -8,16 +8,14 @@ use std::io;
 
 use super::json::Entries;
 
-const PAGE: &str = include_str!("page.html");
-const LOOKS: &str = include_str!("page.css");
-const DRAWING: &str = include_str!("page.js");
-
 /// How many entries a page has at most: all of them are in the memory of the browser.
 const LIMIT: usize = 500_000;
 
 pub(super) fn begin(file: File) -> io::Result<Entries> {
-    let page = PAGE
-        .replace("/* page.css */", LOOKS)
-        .replace("/* page.js */", DRAWING);
+    let page = format!(
+        include_str!("page.html"),
+        looks = include_str!("page.css"),
+        drawing = include_str!("page.js"),
+    );
     Entries::begin_between(file, page, "\n]\n</script>\n</html>\n", Some(LIMIT))
 }
