@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 use slab::Slab;
 
 use super::debug::Record;
-use super::slot::{Joiner, Slot, TaskKey};
+use super::key::TaskKey;
+use super::slot::{Joiner, Slot};
 use super::task_ref::{Label, TaskRef};
 use super::{Executor, run_queue};
 use crate::reactor::{Direction, TaskId, Wait};

@@ -10,7 +10,8 @@ use std::rc::Rc;
 use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll};
 
-use super::slot::{Slot, TaskKey};
+use super::key::TaskKey;
+use super::slot::Slot;
 use super::task::{BoxedTask, Outcome, Payload};
 use super::task_ref::{Label, TaskRef};
 use super::{Executor, TaskId};

@@ -9,7 +9,8 @@ use std::task::{Context, Poll};
 
 use slab::Slab;
 
-use super::slot::{Joiner, Slot, TaskKey};
+use super::key::TaskKey;
+use super::slot::{Joiner, Slot};
 use super::task::{BoxedTask, swallow};
 use super::{Executor, JoinError, run_queue};
 use crate::reactor::count;

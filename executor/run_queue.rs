@@ -9,8 +9,8 @@ use std::mem::{self, ManuallyDrop};
 use std::sync::Arc;
 
 use super::Executor;
+use super::key::TaskKey;
 use super::mailbox::Mailbox;
-use super::slot::TaskKey;
 
 thread_local! {
     static QUEUE: RunQueue = const {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use super::slot::TaskKey;
+use super::key::TaskKey;
 use super::{Builder, Executor, Handle, Stats};
 use crate::reactor::count;
 use crate::reactor::selector::Backend;

@@ -2,7 +2,7 @@
 
 use std::mem;
 
-use super::slot::TaskKey;
+use super::key::TaskKey;
 use super::task::swallow;
 use super::{Executor, run_queue};
 

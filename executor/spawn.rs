@@ -5,8 +5,9 @@ use std::marker::PhantomData;
 use std::panic::Location;
 use std::rc::Rc;
 
-use super::slot::{Joiner, Slot, TaskKey};
-use super::task::{BoxedTask, Task, next_id};
+use super::key::{TaskKey, next_id};
+use super::slot::{Joiner, Slot};
+use super::task::{BoxedTask, Task};
 use super::task_ref::Label;
 use super::{Executor, JoinHandle, TaskId, run_queue, task_local};
 

@@ -1,7 +1,6 @@
 //! A task: first a future, then its outcome, which its handle comes to fetch.
 
 use std::any::Any;
-use std::cell::Cell;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -11,28 +10,8 @@ use std::task::{Context, Poll, Waker};
 use pin_project_lite::pin_project;
 
 use super::Executor;
-use super::slot::TaskKey;
+use super::key::TaskKey;
 use super::waker::TaskWaker;
-use crate::reactor::TaskId;
-
-thread_local! {
-    /// The number of the last task that was made on this thread.
-    static LAST: Cell<u64> = const { Cell::new(0) };
-}
-
-/// A number that no other task of this thread has.
-pub(super) fn next_id() -> TaskId {
-    LAST.with(|last| {
-        last.set(last.get() + 1);
-        TaskId(last.get())
-    })
-}
-
-/// The number of a task that exists, from its lower half.
-pub(super) fn id_of_generation(generation: u32) -> TaskId {
-    let last = LAST.with(Cell::get);
-    TaskId(last - u64::from((last as u32).wrapping_sub(generation)))
-}
 
 /// What a panic leaves behind.
 pub(super) type Payload = Box<dyn Any + Send>;

@@ -17,7 +17,7 @@ use std::task::{Context, Poll, Waker};
 use pin_project_lite::pin_project;
 
 use super::Executor;
-use super::slot::TaskKey;
+use super::key::TaskKey;
 use super::task::{BoxedTask, Payload, Run};
 
 thread_local! {

@@ -4,8 +4,8 @@ use std::fmt;
 use std::panic::Location;
 use std::rc::{Rc, Weak};
 
-use super::slot::{Slot, TaskKey};
-use super::task::id_of_generation;
+use super::key::{TaskKey, id_of_generation};
+use super::slot::Slot;
 use super::{Executor, TaskId};
 
 /// The task that is being polled. `None` outside of tasks: the future that [`run`](crate::run) was

@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use super::Executor;
-use super::slot::TaskKey;
+use super::key::TaskKey;
 use super::task::{BoxedTask, Payload, contain};
 use crate::reactor::{By, Event, TaskId};
 

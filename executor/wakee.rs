@@ -6,7 +6,7 @@
 use std::rc::Rc;
 use std::task::Waker;
 
-use super::slot::TaskKey;
+use super::key::TaskKey;
 use super::task::swallow;
 use super::{Executor, run_queue};
 

@@ -12,9 +12,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::Wake;
 
 use super::inbox::Posted;
+use super::key::TaskKey;
 use super::mailbox::Mailbox;
 use super::run_queue;
-use super::slot::TaskKey;
 
 pub(crate) struct TaskWaker {
     /// The key of the task. It changes only when the waker is given to another task, which is done

@@ -40,6 +40,7 @@ mod loan;
 mod observer;
 pub mod selector;
 mod source;
+mod tell;
 mod time;
 mod timer;
 mod waiters;
@@ -182,30 +183,6 @@ impl Reactor {
     }
 
     #[cold]
-    fn tell_select(
-        &self,
-        timeout: Option<Duration>,
-        since: Instant,
-        ready: Vec<(RawFd, bool, bool)>,
-    ) {
-        let events = ready.len();
-        for (fd, readable, writable) in ready {
-            self.observe(move || Event::Ready {
-                fd,
-                readable,
-                writable,
-            });
-        }
-        let backend = self.backend();
-        self.observe(move || Event::Selected {
-            backend,
-            timeout,
-            since,
-            events,
-        });
-    }
-
-    #[cold]
     fn disarm_all(&self, unwanted: Vec<(Rc<Watch>, Interest)>) {
         for (watch, interest) in unwanted {
             self.disarm(&watch, interest);
@@ -251,17 +228,6 @@ impl Reactor {
         count(&self.counters.disarms, 1);
         let (fd, interest) = (watch.fd, watch.armed.get());
         self.observe(move || Event::Disarmed { fd, interest });
-    }
-
-    /// Tells that the selector is about to be asked, if it may sleep. Whoever is told may wake a task:
-    /// who calls this looks after that.
-    #[cold]
-    pub(crate) fn tell_sleep(&self) {
-        let timeout = self.until_next_timer(None);
-        if timeout != Some(Duration::ZERO) {
-            let backend = self.backend();
-            self.observe(move || Event::Sleeps { backend, timeout });
-        }
     }
 
     fn expire(&self, woken: &mut Vec<Waker>) {
@@ -341,28 +307,6 @@ impl Reactor {
     fn ticket(&self) -> Ticket {
         self.last_ticket.set(self.last_ticket.get().next());
         self.last_ticket.get()
-    }
-
-    /// Tells the observer, if there is one.
-    #[inline]
-    pub(crate) fn observe<'a>(&self, event: impl FnOnce() -> Event<'a>) {
-        if self.is_observed() {
-            self.tell(event);
-        }
-    }
-
-    // Apart, so that who is not observed pays for the comparison only.
-    #[cold]
-    #[inline(never)]
-    fn tell<'a>(&self, event: impl FnOnce() -> Event<'a>) {
-        if let Some(observer) = &self.observer {
-            observer.event(&event());
-        }
-    }
-
-    #[inline]
-    pub(crate) fn is_observed(&self) -> bool {
-        self.observer.is_some()
     }
 
     pub(crate) fn now(&self) -> Instant {

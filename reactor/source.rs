@@ -11,7 +11,7 @@ use std::task::{Context, Poll, ready};
 
 use super::selector::Interest;
 use super::waiters::{Ticket, Waiters};
-use super::{Event, Loan, Reactor, Watch};
+use super::{Loan, Reactor, Watch};
 
 /// What a task waits for: to read, or to write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -220,7 +220,7 @@ impl<T> Source<T> {
             }
         }
         if reactor.is_observed() {
-            tell_would_block(watch, direction, site);
+            reactor.tell_would_block(watch, direction, site);
         }
         reactor.wait_for(watch, direction, ticket(reactor), cx.waker())?;
         Poll::Pending
@@ -277,15 +277,6 @@ impl<T> Source<T> {
     fn watch(&self) -> &Rc<Watch> {
         &self.registered.0
     }
-}
-
-#[cold]
-fn tell_would_block(watch: &Watch, direction: Direction, site: &'static Location<'static>) {
-    watch.reactor().observe(|| Event::WouldBlock {
-        fd: watch.fd,
-        direction,
-        site,
-    });
 }
 
 impl<T: AsFd> AsFd for Source<T> {
@@ -345,7 +336,7 @@ impl<'a, T> Waiter<'a, T> {
         }
         let ticket = *self.ticket.get_or_insert_with(|| reactor.ticket());
         if reactor.is_observed() {
-            tell_would_block(watch, self.direction, self.site);
+            reactor.tell_would_block(watch, self.direction, self.site);
         }
         reactor.wait_for(watch, self.direction, ticket, cx.waker())?;
         Poll::Pending

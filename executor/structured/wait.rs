@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use super::children::Children;
-use crate::executor::slot::TaskKey;
+use crate::executor::key::TaskKey;
 use crate::executor::{Executor, JoinHandle};
 use crate::reactor::{Sleep, sleep};
 

@@ -23,6 +23,7 @@ const CORE: &[&str] = &[
     "inbox",
     "join",
     "joining",
+    "key",
     "mailbox",
     "mod",
     "pool",
