@@ -105,8 +105,13 @@ async fn send_in_the_kernel<T: AsFd>(
     while *offset < end {
         let mut send = |stream: &T| {
             let count = next(*offset, end, CHUNK);
-            match rustix::fs::sendfile(stream, file, Some(&mut *offset), count) {
-                Ok(sent) => Ok(Some(sent)),
+            // Devices read alike at any position, and some leave it as it is.
+            let mut position = *offset;
+            match rustix::fs::sendfile(stream, file, Some(&mut position), count) {
+                Ok(sent) => {
+                    *offset += sent as u64;
+                    Ok(Some(sent))
+                }
                 Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => Ok(None),
                 Err(error) => Err(error.into()),
             }
