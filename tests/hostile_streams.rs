@@ -1,5 +1,4 @@
-//! Faults of streams that a hostile reader found, all of them in what writes to anything but a
-//! socket.
+//! Faults of writers that a hostile reader found: aborted ones, and outputs that lie or come back in.
 
 #![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 
@@ -16,7 +15,8 @@ use std::task::{Context, Poll, Waker};
 
 use futures::io::{AsyncWrite, AsyncWriteExt};
 use loopback::{on_each_backend, poll_once, turns};
-use selio::{StreamWriter, stats};
+use selio::net::UnixStream;
+use selio::{IntoStreams, StreamWriter, stats};
 
 /// An output whose `poll_write` is this closure, and which has nothing else to do.
 struct Output<F>(F);
@@ -52,6 +52,25 @@ fn who_aborts_an_output_that_takes_nothing_frees_its_task_and_those_who_wait() {
         assert_eq!(stats().tasks, 0, "the task that sends waits for ever");
         writer.flush().await.unwrap();
         writer.wait_closed().await.unwrap();
+    });
+}
+
+/// select(2) does not tell that such a socket was shut down.
+#[test]
+fn who_aborts_a_unix_socket_that_is_full_frees_its_task_and_those_who_wait() {
+    on_each_backend(async || {
+        let (stream, _peer) = UnixStream::pair().unwrap();
+        let (reader, mut writer) = stream.into_streams();
+        writer.write(&vec![0; 1 << 20]);
+        turns(1).await;
+        assert_eq!(stats().tasks, 1);
+
+        writer.abort();
+        turns(1).await;
+        assert_eq!(stats().tasks, 0, "the task that sends waits for ever");
+        writer.flush().await.unwrap();
+        drop((reader, writer));
+        assert_eq!(stats().sources, 1, "the socket is still open");
     });
 }
 

@@ -3,10 +3,10 @@
 //! No writer has to wait, so somebody else has to. A connection whose socket takes everything at
 //! once never has such a task.
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::os::fd::OwnedFd;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::thread;
@@ -29,12 +29,20 @@ impl Flushing {
     }
 
     pub(super) async fn run(self) {
-        let result = match &self.0.io {
-            Io::Socket(socket) => self.run_socket(socket).await,
-            Io::Foreign(place) => poll_fn(|cx| self.poll_foreign(cx, place)).await,
-        };
-        if let Err(error) = result {
+        let mut sending = pin!(self.send());
+        let result = poll_fn(|cx| {
+            self.buffer().sender.set(Some(cx.waker().clone()));
+            sending.as_mut().poll(cx)
+        });
+        if let Err(error) = result.await {
             self.0.lose(error);
+        }
+    }
+
+    async fn send(&self) -> io::Result<()> {
+        match &self.0.io {
+            Io::Socket(socket) => self.send_to_socket(socket).await,
+            Io::Foreign(place) => poll_fn(|cx| self.poll_foreign(cx, place)).await,
         }
     }
 
@@ -42,7 +50,7 @@ impl Flushing {
         self.0.buffer()
     }
 
-    async fn run_socket(&self, socket: &Source<OwnedFd>) -> io::Result<()> {
+    async fn send_to_socket(&self, socket: &Source<OwnedFd>) -> io::Result<()> {
         let buffer = self.buffer();
         let mut waiter = socket.waiter(Direction::Write);
         let mut send = |socket: &OwnedFd| {
@@ -84,10 +92,6 @@ impl Flushing {
             }
             (poll, _) => {
                 place.set(Some(output));
-                if poll.is_pending() {
-                    // Whoever aborts drops the output, which wakes nobody then.
-                    self.buffer().change.wake_later(cx.waker());
-                }
                 poll
             }
         }
@@ -144,6 +148,7 @@ impl Drop for Flushing {
         }
         // If somebody has cancelled it, who waits starts another one.
         self.buffer().is_flushing.set(false);
+        drop(self.buffer().sender.take());
         self.buffer().change.ring();
     }
 }

@@ -6,6 +6,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::mem;
+use std::task::Waker;
 
 use super::super::bell::Bell;
 use super::super::explain::explain_by;
@@ -17,6 +18,9 @@ pub(super) struct WriteBuffer {
     is_paused: Cell<bool>,
     /// A task sends them.
     pub(super) is_flushing: Cell<bool>,
+    /// That task. Who discards them wakes it, as nobody else may: an output that was dropped does not,
+    /// nor does select(2) for a Unix socket that is full.
+    pub(super) sender: Cell<Option<Waker>>,
     /// Why bytes were lost.
     error: Cell<Option<io::Error>>,
     /// Rung when something has changed for those who wait for it.
@@ -46,6 +50,7 @@ impl WriteBuffer {
             marks: Cell::default(),
             is_paused: Cell::new(false),
             is_flushing: Cell::new(false),
+            sender: Cell::default(),
             error: Cell::default(),
             change: Bell::default(),
         }
@@ -106,6 +111,9 @@ impl WriteBuffer {
     pub(super) fn discard(&self) {
         drop(self.bytes.take());
         self.is_paused.set(false);
+        if let Some(sender) = self.sender.take() {
+            sender.wake();
+        }
         self.change.ring();
     }
 

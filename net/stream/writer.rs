@@ -151,7 +151,8 @@ impl StreamWriter {
         self.transport.write_eof();
     }
 
-    /// Closes the stream, after what was written so far. The reader is at its end then, too.
+    /// Closes the stream, after what was written so far. The reader of the same socket is at its end
+    /// then, too.
     ///
     /// A peer that does not read can put this off for as long as it likes;
     /// [`abort`](Self::abort) does not wait for it.
