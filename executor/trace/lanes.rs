@@ -57,16 +57,13 @@ impl Lanes {
     /// To be called before the event is written down.
     pub(super) fn before(&mut self, event: &Event<'_>) {
         match *event {
-            Event::Spawned {
-                task,
-                name: Some(name),
-                ..
-            } => {
-                self.memory(Lane::Task(task)).name = Some(name.to_owned());
+            Event::Spawned { task, name, .. } => {
+                let memory = self.memories.entry(Lane::Task(task)).or_default();
+                memory.name = name.map(str::to_owned);
             }
             Event::PollBegins { task } => {
                 self.polled = Lane::of(task);
-                let memory = self.memory(self.polled);
+                let memory = self.memories.entry(self.polled).or_default();
                 memory.waits.clear();
                 self.answered = memory.wake.take();
                 for ended in self.ended.drain(..) {
@@ -75,10 +72,15 @@ impl Lanes {
             }
             Event::Woken { task, .. } => {
                 self.wakes += 1;
-                self.memory(Lane::of(task)).wake = Some(self.wakes);
+                // A waker outlives its task, and may be called for ever after.
+                if let Some(memory) = self.memories.get_mut(&Lane::of(task)) {
+                    memory.wake = Some(self.wakes);
+                }
             }
             Event::WouldBlock { fd, direction, .. } => {
-                self.memory(self.polled).waits.push((fd, direction));
+                if let Some(memory) = self.memories.get_mut(&self.polled) {
+                    memory.waits.push((fd, direction));
+                }
             }
             Event::Ready {
                 fd,
@@ -107,10 +109,6 @@ impl Lanes {
             Event::Done { task, .. } | Event::Cancelled { task } => self.ended.push(task),
             _ => {}
         }
-    }
-
-    fn memory(&mut self, lane: Lane) -> &mut Memory {
-        self.memories.entry(lane).or_default()
     }
 
     /// Where an event happens.
@@ -190,5 +188,38 @@ impl fmt::Display for Directions {
             (false, true) => "write",
             (false, false) => "nothing",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::Location;
+
+    use super::*;
+
+    #[test]
+    fn a_task_that_has_ended_is_forgotten_even_if_it_is_woken_later() {
+        let mut lanes = Lanes::default();
+        let task = TaskId(7);
+        let spawned = Event::Spawned {
+            task,
+            parent: None,
+            name: Some("seven"),
+            site: Location::caller(),
+        };
+        let done = Event::Done {
+            task,
+            has_panicked: false,
+        };
+        let next = Event::PollBegins { task: None };
+        let woken = Event::Woken {
+            task: Some(task),
+            by: By::Main,
+        };
+        for event in [spawned, done, next, woken] {
+            lanes.before(&event);
+            lanes.after(&event);
+        }
+        assert!(!lanes.memories.contains_key(&Lane::Task(task)));
     }
 }
