@@ -15,7 +15,7 @@ use slab::Slab;
 use super::debug::Record;
 use super::key::TaskKey;
 use super::slot::{Joiner, Slot};
-use super::task_ref::{Label, TaskRef};
+use super::task_ref::{Label, OneLine, TaskRef};
 use super::{Executor, run_queue};
 use crate::reactor::{Direction, TaskId, Wait};
 
@@ -154,7 +154,7 @@ impl Executor {
             if let Joiner::Task(joiner) = slot.joiner
                 && !slot.has_ended
             {
-                let join = format!("for {} to end", self.label(slot).name());
+                let join = format!("for {} to end", OneLine(&self.label(slot).name()));
                 joins.entry(joiner.into_u64()).or_default().push(join);
             }
         }
@@ -177,7 +177,7 @@ impl Executor {
                 .iter()
                 .find(|(_, slot)| u64::from(slot.generation) == holder.0 & u64::from(u32::MAX));
             slot.map_or(format!("task-{holder}"), |(_, slot)| {
-                self.label(slot).name()
+                OneLine(&self.label(slot).name()).to_string()
             })
         };
         waits.extend(record.locks.iter().map(|(what, holder)| match holder {

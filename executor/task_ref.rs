@@ -1,6 +1,6 @@
 //! Tasks as others see them: who they are, and a way to end them.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::panic::Location;
 use std::rc::{Rc, Weak};
 
@@ -182,6 +182,22 @@ impl Label {
 
 impl fmt::Display for Label {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} (spawned at {})", self.name(), self.site)
+        write!(f, "{} (spawned at {})", OneLine(&self.name()), self.site)
+    }
+}
+
+/// A name in one line of text. Part of it may come from a peer: what would begin another line, or
+/// speak to the terminal, is told by its number.
+pub(super) struct OneLine<'a>(pub(super) &'a str);
+
+impl fmt::Display for OneLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for letter in self.0.chars() {
+            match letter.is_control() {
+                true => write!(f, "{}", letter.escape_default())?,
+                false => f.write_char(letter)?,
+            }
+        }
+        Ok(())
     }
 }

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::mem;
 
+use crate::executor::task_ref::OneLine;
 use crate::reactor::selector::Interest;
 use crate::reactor::{By, Direction, Event, TaskId};
 
@@ -152,7 +153,7 @@ impl Lanes {
             Lane::Task(id) => {
                 let memory = self.memories.get(&lane);
                 match memory.and_then(|memory| memory.name.as_ref()) {
-                    Some(name) => format!("{name}#{id}").into(),
+                    Some(name) => format!("{}#{id}", OneLine(name)).into(),
                     None => format!("task-{id}").into(),
                 }
             }
