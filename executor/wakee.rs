@@ -49,8 +49,7 @@ fn wake(waker: Waker) {
 }
 
 impl Executor {
-    #[inline]
-    fn wake_task(&self, key: TaskKey) {
+    fn wake_task(self: Rc<Self>, key: TaskKey) {
         let is_new = || self.set_woken(&mut self.tasks.borrow_mut(), key);
         if !run_queue::push_if_here(&self.mailbox, || is_new().then_some(key)) {
             self.park(key);

@@ -11,16 +11,17 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::{Pin, pin};
+use std::ptr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Poll, Wake, Waker};
+use std::task::{Poll, RawWaker, RawWakerVTable, Wake, Waker};
 use std::time::Duration;
 
 use selio::sync::{Barrier, Condvar, Event, Mutex, Queue, Semaphore};
 use selio::{JoinHandle, spawn, yield_now};
 
 use crate::common::{Random, deadline};
-use crate::tasks::{Spy, on_a_runtime, panic_of, poll_with, quietly};
+use crate::tasks::{Spy, in_a_process_of_its_own, on_a_runtime, panic_of, poll_with, quietly};
 
 /// How long what is not measured may take.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -37,6 +38,7 @@ thread_local! {
 
 #[derive(Clone, Copy, PartialEq, Debug)]
 enum When {
+    Cloned,
     Called,
     Dropped,
 }
@@ -96,6 +98,35 @@ fn a_waker_that_uses_the_queue_finds_it_in_order() {
         assert_eq!(poll_with(&mut get, &waker), Poll::Ready(Ok(1)));
         assert_eq!(queue.get_nowait(), Ok(2));
     }
+}
+
+/// Acts when it is cloned, and tells when it is called, by forgetting what it was to do.
+static CLONED: RawWakerVTable = RawWakerVTable::new(
+    |_| {
+        Hostile::act(When::Cloned);
+        RawWaker::new(ptr::null(), &CLONED)
+    },
+    |_| ACT.set(None),
+    |_| ACT.set(None),
+    |_| {},
+);
+
+#[test]
+fn what_comes_while_the_waker_is_cloned_is_not_missed() {
+    let queue = Rc::new(Queue::unbounded());
+    let inner = Rc::clone(&queue);
+    drop(armed(When::Cloned, move || inner.put_nowait(7).unwrap()));
+    #[allow(unsafe_code, reason = "no other waker has a clone of its own")]
+    // SAFETY: there is nothing that it points to.
+    let waker = unsafe { Waker::new(ptr::null(), &CLONED) };
+    let mut get = pin!(queue.get());
+    let mut poll = poll_with(&mut get, &waker);
+    assert_eq!(WHEN.get(), None, "it was cloned");
+    if poll.is_pending() {
+        assert!(ACT.take().is_none(), "it was called, or nobody would poll");
+        poll = poll_with(&mut get, &waker);
+    }
+    assert_eq!(poll, Poll::Ready(Ok(7)));
 }
 
 #[test]
@@ -291,7 +322,9 @@ fn a_hundred_thousand_who_wait_leave_in_any_order_at_once() {
 
 #[test]
 fn who_comes_and_goes_behind_one_who_stays_takes_no_memory() {
-    on_a_runtime(|_| {
+    // Of its own: the crowd above takes memory meanwhile.
+    let name = "who_comes_and_goes_behind_one_who_stays_takes_no_memory";
+    in_a_process_of_its_own(name, || {
         let event = Event::new();
         let (_, waker) = Spy::new();
         let mut stays = pin!(event.wait());

@@ -75,14 +75,15 @@ impl Barrier {
     /// Whoever is dropped has not come: the others wait for somebody else in its stead.
     #[track_caller]
     pub fn wait(&self) -> impl Future<Output = Result<usize, BrokenBarrier>> {
-        let has_to_wait = || !self.is_broken() && self.n_waiting() + 1 < self.parties;
-        self.waiters.wait_while(has_to_wait, |how| match how {
-            Some(Notified::WithAll(place)) => Ok(place),
-            None if !self.is_broken() => {
+        self.waiters.wait(|notified| match notified {
+            Some(Notified::WithAll(place)) => Some(Ok(place)),
+            Some(_) => Some(Err(BrokenBarrier(()))),
+            None if self.is_broken() => Some(Err(BrokenBarrier(()))),
+            None if self.n_waiting() + 1 < self.parties => None,
+            None => {
                 self.waiters.notify_all();
-                Ok(self.parties - 1)
+                Some(Ok(self.parties - 1))
             }
-            _ => Err(BrokenBarrier(())),
         })
     }
 

@@ -67,7 +67,7 @@ impl Condvar {
     pub async fn wait<'a, T: ?Sized>(&self, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
         let mutex: &Mutex<T> = MutexGuard::mutex(&guard);
         let mut guard = Some(guard);
-        let mut wait = pin!(self.waiters.wait_while(|| true, |notified| notified));
+        let mut wait = pin!(self.waiters.wait(|notified| notified));
         let how = poll_fn(|cx| {
             let poll = wait.as_mut().poll(cx);
             // Not before this has its place in the line: the unlocking may let another one run.
@@ -75,7 +75,7 @@ impl Condvar {
             poll
         })
         .await;
-        let claim = Claim(&self.waiters, how == Some(Notified::Alone));
+        let claim = Claim(&self.waiters, how == Notified::Alone);
         let guard = mutex.lock().await;
         claim.use_up();
         guard

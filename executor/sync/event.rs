@@ -52,7 +52,8 @@ impl Event {
     /// Nothing is lost.
     #[track_caller]
     pub fn wait(&self) -> impl Future<Output = ()> {
-        self.waiters.wait_while(|| !self.is_set(), drop)
+        self.waiters
+            .wait(|notified| (notified.is_some() || self.is_set()).then_some(()))
     }
 
     /// Sets the event, and wakes all who wait for it.

@@ -4,7 +4,6 @@
 //! ring in a slab, so that to leave costs the same everywhere in it.
 
 use std::cell::{Cell, RefCell};
-use std::mem;
 
 use slab::Slab;
 
@@ -15,22 +14,26 @@ pub(super) struct Line {
     /// How many wait.
     waiting: Cell<usize>,
     /// Taken by who finds nobody waiting, and so the first of all who wait.
-    front: Cell<State>,
+    front: Place,
     /// The others. Entry 0 is nobody's: it stands between the last one and the first.
     ring: RefCell<Slab<Entry>>,
 }
 
-/// Somebody in the ring. Who has been notified has no neighbours any more.
-struct Entry {
-    state: State,
-    before: usize,
-    after: usize,
+/// Where somebody waits, and stays from when it is notified until it is polled. Two cells: who asks
+/// how it was notified need not move who is to be woken.
+#[derive(Default)]
+pub(super) struct Place {
+    /// Who waits.
+    wakee: Cell<Option<Wakee>>,
+    /// How it was notified.
+    pub(super) notified: Cell<Option<Notified>>,
 }
 
-pub(super) enum State {
-    Vacant,
-    Waiting(Wakee),
-    Notified(Notified),
+/// A place in the ring. Who has been notified has no neighbours any more.
+struct Entry {
+    place: Place,
+    before: usize,
+    after: usize,
 }
 
 /// How somebody was notified.
@@ -45,19 +48,25 @@ pub(super) enum Notified {
 }
 
 impl Line {
-    /// The key that nobody has.
-    pub(super) const NOBODY: usize = 0;
+    /// The key of the one in front, which nobody else can have.
+    const FRONT: usize = 0;
+
+    /// A key that nobody has.
+    pub(super) const NOBODY: usize = usize::MAX - 1;
 
     /// Another one.
     pub(super) const ENDED: usize = usize::MAX;
 
-    /// The key of the one in front.
-    const FRONT: usize = usize::MAX - 1;
+    /// Whether somebody may have this key.
+    #[inline]
+    pub(super) fn is_key(key: usize) -> bool {
+        key < Self::NOBODY
+    }
 
     pub(super) const fn new() -> Self {
         Self {
             waiting: Cell::new(0),
-            front: Cell::new(State::Vacant),
+            front: Place::of(None),
             ring: RefCell::new(Slab::new()),
         }
     }
@@ -73,68 +82,66 @@ impl Line {
     pub(super) fn push(&self, wakee: Wakee) -> usize {
         let waiting = self.waiting.get();
         self.waiting.set(waiting + 1);
-        if waiting > 0 {
+        // Whoever was notified in front, and was not polled since, is there still.
+        if waiting > 0 || self.front.notified.get().is_some() {
             return self.push_behind(wakee);
         }
-        match self.front.replace(State::Waiting(wakee)) {
-            State::Vacant => Self::FRONT,
-            // Who is there was notified, and has not been polled since.
-            notified => match self.front.replace(notified) {
-                State::Waiting(wakee) => self.push_behind(wakee),
-                _ => unreachable!("who has just come waits"),
-            },
-        }
+        self.front.wakee.set(Some(wakee));
+        Self::FRONT
     }
 
     /// Notifies the first of those who wait, of whom there is one.
     #[inline]
     pub(super) fn take_first(&self, how: Notified) -> Wakee {
         self.waiting.set(self.waiting.get() - 1);
-        match self.front.replace(State::Notified(how)) {
-            State::Waiting(wakee) => wakee,
-            front => {
-                self.front.set(front);
-                self.take_first_behind(how)
+        match self.front.wakee.take() {
+            Some(wakee) => {
+                self.front.notified.set(Some(how));
+                wakee
             }
+            None => self.take_first_behind(how),
         }
     }
 
     /// How somebody was notified, who is forgotten then; `None` if it waits.
     #[inline]
     pub(super) fn take_notified(&self, key: usize) -> Option<Notified> {
-        if key != Self::FRONT {
-            return self.take_notified_behind(key);
-        }
-        match self.front.replace(State::Vacant) {
-            State::Notified(how) => Some(how),
-            waiting => {
-                self.front.set(waiting);
-                None
-            }
+        match key {
+            Self::FRONT => self.front.notified.take(),
+            _ => self.take_notified_behind(key),
         }
     }
 
-    /// Has another one woken for somebody, if it waits. Gives who is not to be woken any more.
-    pub(super) fn exchange(&self, key: usize, wakee: Wakee) -> Wakee {
-        if key != Self::FRONT {
-            return self.ring.borrow_mut()[key].state.exchange(wakee);
-        }
-        let mut front = self.front.replace(State::Vacant);
-        let former = front.exchange(wakee);
-        self.front.set(front);
-        former
+    /// Whether somebody was notified.
+    pub(super) fn is_notified(&self, key: usize) -> bool {
+        self.with_place(key, |place| place.notified.get().is_some())
+    }
+
+    /// Has another one woken for somebody who waits. Gives who is not to be woken any more.
+    pub(super) fn exchange(&self, key: usize, wakee: Wakee) -> Option<Wakee> {
+        self.with_place(key, |place| match place.notified.get() {
+            None => place.wakee.replace(Some(wakee)),
+            Some(_) => Some(wakee),
+        })
     }
 
     /// Forgets somebody.
-    pub(super) fn remove(&self, key: usize) -> State {
-        let state = match key {
-            Self::FRONT => self.front.replace(State::Vacant),
+    pub(super) fn remove(&self, key: usize) -> Place {
+        let place = match key {
+            Self::FRONT => self.front.take(),
             _ => self.remove_behind(key),
         };
-        if let State::Waiting(_) = state {
+        if place.notified.get().is_none() {
             self.waiting.set(self.waiting.get() - 1);
         }
-        state
+        place
+    }
+
+    fn with_place<R>(&self, key: usize, with: impl FnOnce(&Place) -> R) -> R {
+        match key {
+            Self::FRONT => with(&self.front),
+            _ => with(&self.ring.borrow()[key].place),
+        }
     }
 
     #[cold]
@@ -142,14 +149,14 @@ impl Line {
         let ring = &mut *self.ring.borrow_mut();
         if ring.is_empty() {
             ring.insert(Entry {
-                state: State::Vacant,
+                place: Place::of(None),
                 before: 0,
                 after: 0,
             });
         }
         let last = ring[0].before;
         let key = ring.insert(Entry {
-            state: State::Waiting(wakee),
+            place: Place::of(Some(wakee)),
             before: last,
             after: 0,
         });
@@ -164,34 +171,31 @@ impl Line {
         let first = ring[0].after;
         let after = ring[first].after;
         join(ring, 0, after);
-        match mem::replace(&mut ring[first].state, State::Notified(how)) {
-            State::Waiting(wakee) => wakee,
-            _ => unreachable!("who stands in the line waits"),
-        }
+        let place = &ring[first].place;
+        place.notified.set(Some(how));
+        place.wakee.take().expect("who stands in the ring waits")
     }
 
     #[cold]
     fn take_notified_behind(&self, key: usize) -> Option<Notified> {
         let ring = &mut *self.ring.borrow_mut();
-        let State::Notified(how) = ring.get(key)?.state else {
-            return None;
-        };
+        let how = ring.get(key)?.place.notified.take()?;
         ring.remove(key);
         Some(how)
     }
 
     #[cold]
-    fn remove_behind(&self, key: usize) -> State {
+    fn remove_behind(&self, key: usize) -> Place {
         let ring = &mut *self.ring.borrow_mut();
         let Entry {
-            state,
+            place,
             before,
             after,
         } = ring.remove(key);
-        if let State::Waiting(_) = state {
+        if place.notified.get().is_none() {
             join(ring, before, after);
         }
-        state
+        place
     }
 }
 
@@ -201,11 +205,18 @@ fn join(ring: &mut Slab<Entry>, before: usize, after: usize) {
     ring[after].before = before;
 }
 
-impl State {
-    fn exchange(&mut self, wakee: Wakee) -> Wakee {
-        match self {
-            Self::Waiting(former) => mem::replace(former, wakee),
-            _ => wakee,
+impl Place {
+    const fn of(wakee: Option<Wakee>) -> Self {
+        Self {
+            wakee: Cell::new(wakee),
+            notified: Cell::new(None),
+        }
+    }
+
+    fn take(&self) -> Self {
+        Self {
+            wakee: Cell::new(self.wakee.take()),
+            notified: Cell::new(self.notified.take()),
         }
     }
 }

@@ -78,7 +78,7 @@ impl<T: ?Sized> Mutex<T> {
     #[doc(alias = "acquire")]
     pub fn lock(&self) -> impl Future<Output = MutexGuard<'_, T>> {
         self.waiters
-            .wait_while(|| !self.waiters.try_claim(), |_| self.guard())
+            .wait(|notified| self.waiters.claims(notified).then(|| self.guard()))
     }
 
     /// Locks the mutex if that can be done at once. `None` while it [is locked](Self::is_locked).

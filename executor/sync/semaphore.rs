@@ -81,7 +81,7 @@ impl Semaphore {
     #[track_caller]
     pub fn acquire(&self) -> impl Future<Output = Permit<&Self>> {
         self.waiters
-            .wait_while(|| !self.waiters.try_claim(), move |_| Permit::of(self))
+            .wait(move |notified| self.waiters.claims(notified).then(|| Permit::of(self)))
     }
 
     /// [`acquire`](Self::acquire) for a permit that can be moved into a task.
@@ -91,9 +91,9 @@ impl Semaphore {
     /// That of [`acquire`](Self::acquire).
     #[track_caller]
     pub fn acquire_owned(self: &Rc<Self>) -> impl Future<Output = Permit<Rc<Self>>> {
-        let permit = |_| Permit::of(Rc::clone(self));
+        let permit = || Permit::of(Rc::clone(self));
         self.waiters
-            .wait_while(|| !self.waiters.try_claim(), permit)
+            .wait(move |notified| self.waiters.claims(notified).then(permit))
     }
 
     /// Acquires a permit if there is one now. `None` while the semaphore

@@ -1,7 +1,7 @@
 //! Who waits, first come, first served: the one list under everything in this folder.
 //!
 //! ```text
-//!           wait_while                notify                  poll
+//!              wait                   notify                  poll
 //!   future ------------> waiting -----------------> notified ------> it goes on
 //!                           |                          |
 //!                           | drop                     | drop: whoever was notified alone
@@ -23,9 +23,9 @@ use std::future::Future;
 use std::iter;
 use std::panic::Location;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
-use super::line::{Line, Notified, State};
+use super::line::{Line, Notified};
 use crate::executor::tell::tell_wait;
 use crate::executor::wakee::Wakee;
 use crate::executor::{TaskId, run_queue, task_ref};
@@ -73,25 +73,27 @@ impl WaitList {
         }
     }
 
-    /// Waits until it is notified; not at all if the condition does not hold when this is polled
-    /// first. It may be asked twice, but never again once it has not held: so it may claim something.
-    ///
-    /// Gives what `then` makes of how it was notified, `None` if it never waited. Whoever was notified
-    /// alone has to take there what it has a claim to.
+    /// Waits until it is notified; not at all if the first attempt gives something, which is made
+    /// with `None` when this is polled first. The second one is told how it was notified, and gives
+    /// something; if that was alone, it has to take what it has a claim to.
     #[inline]
     #[track_caller]
-    pub(super) fn wait_while<C, F, R>(&self, condition: C, then: F) -> Wait<'_, C, F>
+    pub(super) fn wait<F, R>(&self, attempt: F) -> Wait<'_, F>
     where
-        C: Fn() -> bool,
-        F: FnMut(Option<Notified>) -> R,
+        F: FnMut(Option<Notified>) -> Option<R>,
     {
         Wait {
             list: self,
-            condition,
-            then,
+            attempt,
             key: Line::NOBODY,
             site: Location::caller(),
         }
+    }
+
+    /// Whether somebody has a claim: it was notified, or one is free, which this claims.
+    #[inline]
+    pub(super) fn claims(&self, notified: Option<Notified>) -> bool {
+        notified.is_some() || self.try_claim()
     }
 
     /// The task that is being polled has what only one can have.
@@ -148,86 +150,89 @@ impl WaitList {
         self.line.waiting()
     }
 
-    /// How somebody was notified; `None` if it goes on waiting.
-    #[inline]
-    fn take_notified(&self, key: usize, cx: &Context<'_>) -> Option<Notified> {
-        let notified = self.line.take_notified(key);
-        notified.or_else(|| self.go_on_waiting(key, cx))
-    }
-
-    /// Nobody has notified it: something else has woken its task, or it has moved to another one.
-    #[cold]
-    fn go_on_waiting(&self, key: usize, cx: &Context<'_>) -> Option<Notified> {
-        assert!(
-            key != Line::ENDED,
-            "{}: a future was polled after its end",
-            self.what
-        );
-        drop(self.line.exchange(key, Wakee::of(cx.waker())));
-        self.line.take_notified(key) // A foreign waker may have done it just now.
-    }
-
     /// Forgets somebody. Its claim, if it has been given one, goes to the next.
     #[cold]
     fn leave(&self, key: usize) {
-        if let State::Notified(Notified::Alone) = self.line.remove(key) {
+        if self.line.remove(key).notified.get() == Some(Notified::Alone) {
             self.release();
         }
     }
 }
 
-/// The future of [`WaitList::wait_while`].
-pub(super) struct Wait<'a, C, F> {
+/// The future of [`WaitList::wait`].
+pub(super) struct Wait<'a, F> {
     list: &'a WaitList,
-    condition: C,
-    then: F,
+    attempt: F,
     /// Its entry in the line, or [`Line::NOBODY`] before it waits and [`Line::ENDED`] at its end.
     key: usize,
     /// The line that waits, for those who watch.
     site: &'static Location<'static>,
 }
 
-impl<C, F> Unpin for Wait<'_, C, F> {}
+impl<F> Unpin for Wait<'_, F> {}
 
-impl<C, F, R> Future for Wait<'_, C, F>
+impl<F, R> Future for Wait<'_, F>
 where
-    C: Fn() -> bool,
-    F: FnMut(Option<Notified>) -> R,
+    F: FnMut(Option<Notified>) -> Option<R>,
 {
     type Output = R;
 
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<R> {
+        let this = &mut *self;
         let mut notified = None;
-        if self.key != Line::NOBODY {
-            notified = self.list.take_notified(self.key, cx);
+        if this.key != Line::NOBODY {
+            notified = this.list.line.take_notified(this.key);
             if notified.is_none() {
-                self.tell();
-                return Poll::Pending;
-            }
-        } else if (self.condition)() {
-            let entered = Wakee::with_task(cx.waker(), |task| self.list.line.push(task));
-            if let Some(key) = entered.or_else(|| self.enter_with_waker(cx)) {
-                self.key = key;
-                self.tell();
-                return Poll::Pending;
+                notified = this.go_on_waiting(cx);
+                if notified.is_none() {
+                    return Poll::Pending;
+                }
             }
         }
-        self.key = Line::ENDED;
-        Poll::Ready((self.then)(notified))
+        this.key = Line::ENDED; // Before the attempt, which may panic.
+        if let Some(result) = (this.attempt)(notified) {
+            return Poll::Ready(result);
+        }
+        match Wakee::with_task(cx.waker(), |task| this.list.line.push(task)) {
+            Some(key) => this.key = key,
+            None => this.enter_with_waker(cx.waker()),
+        }
+        this.tell();
+        Poll::Pending
     }
 }
 
-impl<C: Fn() -> bool, F> Wait<'_, C, F> {
-    /// A foreign waker may do anything when it is cloned: the condition may not hold any more.
+impl<F> Wait<'_, F> {
+    /// A foreign waker may do anything when it is cloned, notify this one too: it has its place in the
+    /// line before, and looks there after.
     #[cold]
-    fn enter_with_waker(&self, cx: &Context<'_>) -> Option<usize> {
-        let wakee = Wakee::of(cx.waker());
-        (self.condition)().then(|| self.list.line.push(wakee))
+    fn enter_with_waker(&mut self, waker: &Waker) {
+        let Self { list, key, .. } = self;
+        *key = list.line.push(Wakee::Future(Waker::noop().clone()));
+        drop(list.line.exchange(*key, Wakee::of(waker)));
+        if list.line.is_notified(*key) {
+            waker.wake_by_ref();
+        }
     }
-}
 
-impl<C, F> Wait<'_, C, F> {
+    /// Nobody has notified it: something else has woken its task, or it has moved to another one.
+    #[cold]
+    fn go_on_waiting(&self, cx: &Context<'_>) -> Option<Notified> {
+        let Self { list, key, .. } = self;
+        assert!(
+            *key != Line::ENDED,
+            "{}: a future was polled after its end",
+            list.what
+        );
+        drop(list.line.exchange(*key, Wakee::of(cx.waker())));
+        let notified = list.line.take_notified(*key); // A foreign waker may have done it just now.
+        if notified.is_none() {
+            self.tell();
+        }
+        notified
+    }
+
     #[inline]
     fn tell(&self) {
         if run_queue::is_observed() {
@@ -236,10 +241,10 @@ impl<C, F> Wait<'_, C, F> {
     }
 }
 
-impl<C, F> Drop for Wait<'_, C, F> {
+impl<F> Drop for Wait<'_, F> {
     #[inline]
     fn drop(&mut self) {
-        if !matches!(self.key, Line::NOBODY | Line::ENDED) {
+        if Line::is_key(self.key) {
             self.list.leave(self.key);
         }
     }

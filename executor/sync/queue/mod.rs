@@ -168,13 +168,13 @@ impl<T, B: Buffer<T>> AnyQueue<T, B> {
     /// `timeout(d, &mut put)`.
     #[track_caller]
     pub fn put(&self, item: T) -> impl Future<Output = Result<(), QueueShutDown<T>>> {
-        let has_to_wait = || !self.putters.try_claim() && !self.is_shut_down();
         let mut item = Some(item);
-        self.putters.wait_while(has_to_wait, move |_| {
-            let Some(item) = item.take() else {
-                unreachable!("a wait ends once");
-            };
-            self.push(item)
+        self.putters.wait(move |notified| {
+            let is_its_turn = self.putters.claims(notified) || self.is_shut_down();
+            is_its_turn.then(|| match item.take() {
+                Some(item) => self.push(item),
+                None => unreachable!("a wait ends once"),
+            })
         })
     }
 
@@ -202,9 +202,10 @@ impl<T, B: Buffer<T>> AnyQueue<T, B> {
     /// Nothing is lost: the item is in the queue until this returns it.
     #[track_caller]
     pub fn get(&self) -> impl Future<Output = Result<T, QueueShutDown>> {
-        let has_to_wait = || !self.getters.try_claim() && !self.has_ended();
-        self.getters
-            .wait_while(has_to_wait, |_| self.pop().ok_or(QueueShutDown(())))
+        self.getters.wait(|notified| {
+            let is_its_turn = self.getters.claims(notified) || self.has_ended();
+            is_its_turn.then(|| self.pop().ok_or(QueueShutDown(())))
+        })
     }
 
     /// Takes the next item if there is one now.
@@ -227,7 +228,8 @@ impl<T, B: Buffer<T>> AnyQueue<T, B> {
     /// Nothing is lost.
     #[track_caller]
     pub fn join(&self) -> impl Future<Output = ()> {
-        self.joiners.wait_while(|| self.unfinished.get() > 0, drop)
+        self.joiners
+            .wait(|notified| (notified.is_some() || self.unfinished.get() == 0).then_some(()))
     }
 
     /// Reports that the work on an item is done: to be called once for each item that was got, where
