@@ -108,7 +108,9 @@ impl Executor {
         F: Future + 'static,
     {
         let id = next_id();
-        let mut task: BoxedTask = Box::pin(Task::new(future));
+        // Where it will stay from the first: a future may be as large as the buffers that it owns.
+        let task = Box::write(Box::new_uninit(), Task::new(future));
+        let mut task: BoxedTask = Box::into_pin(task);
         if task_local::is_bound() {
             task = task_local::inherit(task);
         }
