@@ -4,14 +4,23 @@
 //! [debug mode](https://docs.python.org/3/library/asyncio-dev.html#debug-mode).
 
 use std::cell::{Cell, RefCell, RefMut};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::panic::Location;
+use std::ptr;
 use std::rc::Rc;
+use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use super::task::swallow;
 use super::task_ref::Label;
-use crate::reactor::{Event, Observer, TaskId};
+use super::{Executor, run_queue};
+use crate::reactor::{Event, Observer, TaskId, Wait};
+
+/// A line of the program.
+type Site = &'static Location<'static>;
+
+/// How many waits may be written down at least.
+const FEW: usize = 64;
 
 /// What is written down about each task; that of `None` is the future that `block_on` runs.
 pub(super) struct Debug {
@@ -20,6 +29,15 @@ pub(super) struct Debug {
     /// Whether it still is. What a destructor does after a poll is of no task: of one that has ended,
     /// it would leave a record that nobody removes.
     is_polling: Cell<bool>,
+    /// Which of its children is being polled.
+    child: Cell<Child>,
+    /// Whose children they are.
+    parents: RefCell<HashMap<Child, Option<TaskId>>>,
+    /// Who has begun to wait for which handle or timer, the last one last. Whether it still does, the
+    /// reactor knows.
+    waits: RefCell<HashMap<Wait, Vec<Waiting>>>,
+    /// How many of those may be written down before the ones that are over are sorted out.
+    limit: Cell<usize>,
     began: Cell<Instant>,
     /// How long a poll may take before it is reported.
     slow_poll: Duration,
@@ -30,11 +48,31 @@ pub(super) struct Record {
     label: Option<Label>,
     /// Since when it waits.
     pub(super) since: Option<Instant>,
-    /// The line that awaits.
-    pub(super) last_await: Option<&'static Location<'static>>,
-    /// The locks, queues and other things of `sync` that it waits for, and who holds them.
-    pub(super) locks: Vec<(&'static str, Option<TaskId>)>,
+    /// The line that has awaited last.
+    pub(super) last_await: Option<Site>,
+    /// The locks, queues and other things that it waits for.
+    pub(super) things: Vec<Thing>,
 }
+
+/// Who waits for a handle or a timer, and the line that does, if it is known.
+#[derive(Clone, Copy)]
+pub(super) struct Waiting {
+    pub(super) task: Option<TaskId>,
+    pub(super) site: Option<Site>,
+}
+
+/// What is neither a handle nor a timer nor a task, who holds it, and the line that waits for it.
+#[derive(Clone, Copy)]
+pub(super) struct Thing {
+    pub(super) what: &'static str,
+    pub(super) holder: Option<TaskId>,
+    pub(super) site: Option<Site>,
+    child: Child,
+}
+
+/// A future in a task that is polled only when it was woken itself, as those of `gather` are: what its
+/// waker points to. Null is all the rest of the task.
+type Child = *const ();
 
 impl Debug {
     pub(super) fn new(slow_poll: Duration) -> Self {
@@ -42,6 +80,10 @@ impl Debug {
             records: RefCell::default(),
             polled: Cell::new(None),
             is_polling: Cell::new(false),
+            child: Cell::new(ptr::null()),
+            parents: RefCell::default(),
+            waits: RefCell::default(),
+            limit: Cell::new(FEW),
             began: Cell::new(Instant::now()),
             slow_poll,
         }
@@ -61,6 +103,57 @@ impl Debug {
     fn polled(&self) -> Option<RefMut<'_, Record>> {
         let is_polling = self.is_polling.get();
         is_polling.then(|| self.record_mut(self.polled.get()))
+    }
+
+    /// Who has begun to wait for this last: among all, or whatever this task has done.
+    pub(super) fn waiting(&self, wait: Wait, task: Option<Option<TaskId>>) -> Option<Waiting> {
+        let waits = self.waits.borrow();
+        let mut all = waits.get(&wait)?.iter().rev();
+        all.find(|it| task.is_none_or(|task| it.task == task))
+            .copied()
+    }
+
+    /// The task that is being polled waits for a handle or a timer.
+    fn begin_wait(&self, wait: Wait, site: Option<Site>) {
+        if !self.is_polling.get() {
+            return;
+        }
+        let task = self.polled.get();
+        let records = self.records.borrow();
+        let mut waits = self.waits.borrow_mut();
+        if waits.len() >= self.limit.get() {
+            let mut awaited = HashSet::new();
+            Executor::with_current(|executor| {
+                executor.reactor.each_wait(|_, wait| {
+                    awaited.insert(wait);
+                });
+            });
+            waits.retain(|wait, _| awaited.contains(wait));
+            self.limit.set(FEW.max(2 * waits.len()));
+        }
+        let all = waits.entry(wait).or_default();
+        all.retain(|it| it.task != task && records.contains_key(&it.task));
+        all.push(Waiting { task, site });
+    }
+
+    /// Which task has the child with this waker.
+    pub(super) fn parent(&self, waker: &Waker) -> Option<Option<TaskId>> {
+        self.parents.borrow().get(&waker.data()).copied()
+    }
+
+    /// Begins anew to write down what a child waits for.
+    fn forget_child(&self, child: Child) {
+        let parent = self.parents.borrow_mut().remove(&child);
+        let mut records = self.records.borrow_mut();
+        if let Some(record) = parent.and_then(|parent| records.get_mut(&parent)) {
+            record.things.retain(|thing| thing.child != child);
+        }
+    }
+
+    fn set_last_await(&self, site: Option<Site>) {
+        if let Some(mut record) = self.polled() {
+            record.last_await = site.or(record.last_await);
+        }
     }
 
     fn poll_has_ended(&self, task: Option<TaskId>) {
@@ -86,6 +179,67 @@ impl Debug {
     }
 }
 
+/// The poll of a child in the task that is being polled: what it waited for is over now, and not
+/// whenever the task is polled.
+pub(super) struct ChildPoll {
+    debug: Option<Rc<Debug>>,
+    child: Child,
+    /// Of which it is a child itself.
+    outer: Child,
+    is_pending: bool,
+}
+
+impl ChildPoll {
+    #[inline]
+    pub(super) fn begin(waker: &Waker) -> Self {
+        let mut poll = Self {
+            debug: current(),
+            child: waker.data(),
+            outer: ptr::null(),
+            is_pending: false,
+        };
+        if let Some(debug) = &poll.debug {
+            debug.forget_child(poll.child);
+            (debug.parents.borrow_mut()).insert(poll.child, debug.polled.get());
+            poll.outer = debug.child.replace(poll.child);
+        }
+        poll
+    }
+
+    #[inline]
+    pub(super) fn end(mut self, is_pending: bool) {
+        self.is_pending = is_pending;
+    }
+}
+
+impl Drop for ChildPoll {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(debug) = &self.debug {
+            debug.child.set(self.outer);
+            if !self.is_pending {
+                debug.forget_child(self.child); // It has ended, or panicked.
+            }
+        }
+    }
+}
+
+/// A child with this waker is about to be dropped.
+pub(super) fn forget_child(waker: &Waker) {
+    if let Some(debug) = current() {
+        debug.forget_child(waker.data());
+    }
+}
+
+/// That of the runtime of this thread.
+#[inline]
+fn current() -> Option<Rc<Debug>> {
+    if !run_queue::is_observed() {
+        return None;
+    }
+    Executor::with_current(|executor| executor.debug.clone())?
+}
+
 impl Observer for Debug {
     fn event(&self, event: &Event<'_>) {
         match *event {
@@ -99,22 +253,34 @@ impl Observer for Debug {
             Event::PollBegins { task } => {
                 let mut record = self.record_mut(task);
                 record.since = None;
-                record.locks.clear();
+                record.things.retain(|thing| !thing.child.is_null());
                 self.polled.set(task);
                 self.is_polling.set(true);
                 self.began.set(Instant::now());
             }
             Event::PollEnds { task, .. } => self.poll_has_ended(task),
-            // The line where it has begun to wait.
-            Event::WouldBlock { site, .. } | Event::TimerSet { site, .. } => {
-                if let Some(mut record) = self.polled() {
-                    record.last_await = Some(site);
-                }
+            Event::WouldBlock {
+                fd,
+                direction,
+                site,
+            } => {
+                self.begin_wait(Wait::Handle { fd, direction }, site);
+                self.set_last_await(site);
+            }
+            Event::TimerSet { deadline, site } => {
+                self.begin_wait(Wait::Timer { deadline }, Some(site));
+                self.set_last_await(Some(site));
             }
             Event::Waits { what, holder, site } => {
+                self.set_last_await(site);
                 if let Some(mut record) = self.polled() {
-                    record.last_await = Some(site);
-                    record.locks.push((what, holder));
+                    let child = self.child.get();
+                    record.things.push(Thing {
+                        what,
+                        holder,
+                        site,
+                        child,
+                    });
                 }
             }
             Event::Done { task, .. } | Event::Cancelled { task } => {

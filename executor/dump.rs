@@ -1,29 +1,34 @@
 //! A picture of all tasks: who waits for what.
 //!
 //! The tasks know nothing of it. Whoever waits has left its waker where it waits: in the reactor, or
-//! with the task that it awaits; the dump looks there for the wakers of the tasks.
+//! with the task that it awaits; the dump looks there for the wakers of the tasks. Debug mode also knows
+//! what was told when they began to wait: at which line, for what else, and whose the wakers are that
+//! are not a task's own.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::mem;
+use std::panic::Location;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use slab::Slab;
-
-use super::debug::Record;
+use super::debug::{Record, Thing};
 use super::key::TaskKey;
-use super::slot::{Joiner, Slot};
+use super::slot::Joiner;
 use super::task_ref::{Label, OneLine, TaskRef};
 use super::{Executor, run_queue};
 use crate::reactor::{Direction, TaskId, Wait};
 
+/// How many of the things that one task waits for are told.
+const MANY: usize = 16;
+
 /// Who waits for what in the current runtime. Outside of a runtime, there is nobody.
 ///
 /// [`Display`](fmt::Display) draws the tree of the tasks, each below the one that spawned it. What
-/// only debug mode writes down is left out without it: since when a task waits, and for which lock
-/// or queue. See [`Builder::debug`](crate::Builder::debug). With the cargo feature `signal`, a program
+/// only debug mode writes down is left out without it: since when a task waits, at which line, and for
+/// which lock or queue. See [`Builder::debug`](crate::Builder::debug). With the cargo feature `signal`, a program
 /// can be asked from outside: `SELIO_DUMP=SIGUSR1` in its environment makes `kill -USR1` print this.
 ///
 /// # Examples
@@ -59,6 +64,9 @@ struct Entry {
     since: Option<Duration>,
 }
 
+/// What each task waits for, in words; that of `None` is the future that `block_on` runs.
+type Waits = HashMap<Option<TaskId>, Vec<String>>;
+
 enum State {
     Running,
     Ready,
@@ -69,35 +77,39 @@ impl Executor {
     /// The picture of this moment.
     pub(super) fn dump(self: &Rc<Self>) -> Dump {
         let now = self.reactor.now();
-        let waits = self.waits(now);
-        let waits = |waker| waits.get(&address(waker)).cloned().unwrap_or_default();
+        let mut waits = self.waits(now);
         let polled = self.polled.get().map(|(key, _)| key);
         let ready: HashSet<_> = (run_queue::keys().into_iter().map(TaskKey::into_u64)).collect();
         let is_ready = |key: TaskKey| ready.contains(&key.into_u64());
 
         let alive = self.all_tasks();
         let tasks = self.tasks.borrow();
-        let joins = self.joins(&tasks);
-        let joins = |key: TaskKey| joins.get(&key.into_u64()).cloned().unwrap_or_default();
+        let mut waits_of = |key: TaskKey, record: &Record| {
+            let mut waits = waits.remove(&key.id()).unwrap_or_default();
+            waits.extend(
+                record
+                    .things
+                    .iter()
+                    .map(|thing| self.wait_for(thing, &alive)),
+            );
+            State::Waiting(waits)
+        };
         let entries = alive
-            .into_iter()
+            .iter()
             .map(|TaskRef { key, label, .. }| {
+                let key = *key;
                 let slot = &tasks[key.slot()];
                 let record = self.record(key);
-                let mut waits = slot
-                    .waker()
-                    .map_or_else(Vec::new, |waker| waits(waker.data()));
-                waits.extend(joins(key));
                 let state = if polled == Some(key) {
                     State::Running
                 } else if is_ready(key) {
                     State::Ready
                 } else {
-                    State::Waiting(self.with_locks(waits, &record, &tasks))
+                    waits_of(key, &record)
                 };
                 Entry {
                     parent: TaskKey::parent(slot.parent),
-                    label: Some(label),
+                    label: Some(label.clone()),
                     polls: Some(slot.polls),
                     state,
                     since: since(&record, now),
@@ -106,14 +118,12 @@ impl Executor {
             .collect();
 
         let record = self.record(TaskKey::MAIN);
-        let mut waits = waits(std::sync::Arc::as_ptr(&self.main).cast());
-        waits.extend(joins(TaskKey::MAIN));
         let state = if polled == Some(TaskKey::MAIN) {
             State::Running
         } else if self.is_main_ready.get() || is_ready(TaskKey::MAIN) {
             State::Ready
         } else {
-            State::Waiting(self.with_locks(waits, &record, &tasks))
+            waits_of(TaskKey::MAIN, &record)
         };
         let main = Entry {
             label: None,
@@ -128,37 +138,57 @@ impl Executor {
         }
     }
 
-    /// What is waited for in the reactor, by where the waker of who waits points to.
-    fn waits(&self, now: Instant) -> HashMap<u64, Vec<String>> {
-        let mut waits = HashMap::<_, Vec<_>>::new();
+    /// What is waited for in the reactor, and which tasks are awaited.
+    fn waits(&self, now: Instant) -> Waits {
+        let tasks = self.tasks.borrow();
+        let of_tasks = tasks.iter().filter_map(|(place, slot)| {
+            let key = TaskKey::new(place as u32, slot.generation);
+            Some((slot.waker()?.data(), key.id()))
+        });
+        let main = Arc::as_ptr(&self.main).cast();
+        let owners: HashMap<_, _> = of_tasks.chain([(main, None)]).collect();
+        let debug = self.debug.as_ref();
+        let owner = |waker: &Waker| {
+            // Those of `gather`, say, have wakers of their own.
+            let parent = || debug?.parent(waker);
+            owners.get(&waker.data()).copied().or_else(parent)
+        };
+
+        let mut waits = Waits::new();
         self.reactor.each_wait(|waker: &Waker, wait| {
-            let wait = match wait {
+            let owner = owner(waker);
+            let waiting = debug.and_then(|debug| debug.waiting(wait, owner));
+            // What other crates poll may have wakers of its own too.
+            let Some(task) = owner.or(waiting.map(|it| it.task)) else {
+                return;
+            };
+            let what = match wait {
                 Wait::Handle { fd, direction } => match direction {
                     Direction::Read => format!("to read fd {fd}"),
                     Direction::Write => format!("to write fd {fd}"),
                 },
                 Wait::Timer { deadline } => {
                     let left = deadline.saturating_duration_since(now);
-                    format!("for a timer, {left:.1?} from now")
+                    format!("for a timer {left:.1?} from now")
                 }
             };
-            waits.entry(address(waker.data())).or_default().push(wait);
+            let site = waiting.and_then(|it| it.site);
+            waits.entry(task).or_default().push(at(what, site));
         });
-        waits
-    }
 
-    /// The tasks that are awaited, by the key of who awaits them.
-    fn joins(&self, tasks: &Slab<Slot>) -> HashMap<u64, Vec<String>> {
-        let mut joins = HashMap::<_, Vec<_>>::new();
-        for (_, slot) in tasks {
-            if let Joiner::Task(joiner) = slot.joiner
-                && !slot.has_ended
-            {
-                let join = format!("for {} to end", OneLine(&self.label(slot).name()));
-                joins.entry(joiner.into_u64()).or_default().push(join);
+        for (_, slot) in tasks.iter().filter(|(_, slot)| !slot.has_ended) {
+            let joiner = match &slot.joiner {
+                Joiner::Task(TaskKey::MAIN) => Some(None),
+                // Nobody is no task.
+                Joiner::Task(key) => tasks.contains(key.slot()).then(|| key.id()),
+                Joiner::Future(waker) => owner(waker),
+            };
+            if let Some(joiner) = joiner {
+                let what = format!("for {} to end", OneLine(&self.label(slot).name()));
+                waits.entry(joiner).or_default().push(what);
             }
         }
-        joins
+        waits
     }
 
     fn record(&self, key: TaskKey) -> Record {
@@ -166,36 +196,29 @@ impl Executor {
         debug.map_or_else(Record::default, |debug| debug.record(key.id()))
     }
 
-    fn with_locks(
-        &self,
-        mut waits: Vec<String>,
-        record: &Record,
-        tasks: &Slab<Slot>,
-    ) -> Vec<String> {
-        let names = |holder: TaskId| {
-            let slot = tasks
-                .iter()
-                .find(|(_, slot)| u64::from(slot.generation) == holder.0 & u64::from(u32::MAX));
-            slot.map_or(format!("task-{holder}"), |(_, slot)| {
-                OneLine(&self.label(slot).name()).to_string()
-            })
+    /// What is neither a handle nor a timer nor a task.
+    fn wait_for(&self, thing: &Thing, alive: &[TaskRef]) -> String {
+        let what = match thing.holder {
+            None => format!("for a {}", thing.what),
+            Some(holder) => {
+                let place = alive.binary_search_by_key(&holder, |task| task.label.id);
+                let name = match place {
+                    Ok(place) => OneLine(&alive[place].name()).to_string(),
+                    Err(_) => format!("task-{holder}"),
+                };
+                format!("for a {} that {name} has", thing.what)
+            }
         };
-        waits.extend(record.locks.iter().map(|(what, holder)| match holder {
-            Some(holder) => format!("for a {what} that {} has", names(*holder)),
-            None => format!("for a {what}"),
-        }));
-        if let Some(site) = record.last_await
-            && !waits.is_empty()
-        {
-            waits.push(format!("at {site}"));
-        }
-        waits
+        at(what, thing.site)
     }
 }
 
-/// A number, so that this map is of the same type as the other one.
-fn address(waker: *const ()) -> u64 {
-    waker.addr() as u64
+/// What is awaited, and at which line.
+fn at(what: String, site: Option<&Location<'_>>) -> String {
+    match site {
+        Some(site) => format!("{what} at {site}"),
+        None => what,
+    }
 }
 
 fn since(record: &Record, now: Instant) -> Option<Duration> {
@@ -272,7 +295,13 @@ impl fmt::Display for Entry {
             State::Running => f.write_str(": runs")?,
             State::Ready => f.write_str(": is ready")?,
             State::Waiting(waits) if waits.is_empty() => f.write_str(": waits")?,
-            State::Waiting(waits) => write!(f, ": waits {}", waits.join(", "))?,
+            State::Waiting(waits) => {
+                let (first, others) = waits.split_at(waits.len().min(MANY));
+                write!(f, ": waits {}", first.join(", "))?;
+                if !others.is_empty() {
+                    write!(f, ", and {} others", others.len())?;
+                }
+            }
         }
         if let Some(since) = self.since {
             write!(f, ", since {since:.1?}")?;

@@ -77,7 +77,7 @@ impl Handle {
         F::Output: Send + 'static,
     {
         let site = Location::caller();
-        let (promise, handle) = remote(site);
+        let (promise, handle) = remote("RemoteHandle", site);
         self.mailbox.send(Message::Spawn(Box::new(move |executor| {
             executor.spawn(promise.keep(make), None, site);
         })));

@@ -108,6 +108,7 @@ pub use self::structured::{
 };
 pub use self::task_local::TaskLocal;
 pub use self::task_ref::{TaskRef, all_tasks, current};
+pub(crate) use self::tell::tell_wait;
 pub use self::timeout::{Timeout, timeout, timeout_at};
 pub use self::to_thread::to_thread;
 pub use self::trace::{Trace, to_file, to_stderr};

@@ -31,6 +31,16 @@ pub(crate) enum Work {
     LookUp,
 }
 
+impl Work {
+    /// What somebody waits for, in words.
+    fn what(self) -> &'static str {
+        match self {
+            Self::Call => "call on another thread",
+            Self::LookUp => "name to be looked up",
+        }
+    }
+}
+
 /// The threads of a runtime.
 pub(super) struct Threads {
     calls: Arc<Pool>,
@@ -88,7 +98,7 @@ pub(crate) async fn on_thread<T: Send + 'static>(
              `Runtime::block_on`"
         )
     });
-    let (promise, handle) = remote(site);
+    let (promise, handle) = remote(work.what(), site);
     let job = move |pool: &Pool| {
         let result = contain(closure);
         // First this: who gets the result may come back with the next call at once.

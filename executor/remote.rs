@@ -14,10 +14,14 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use super::task::{Payload, contain};
-use super::{Elapsed, Executor, JoinError};
+use super::{Elapsed, Executor, JoinError, tell_wait};
 
-/// A promise, and the handle that waits for it, on any two threads.
-pub(crate) fn remote<T: Send>(site: &'static Location<'static>) -> (Promise<T>, RemoteHandle<T>) {
+/// A promise, and the handle that waits for it, on any two threads. `what` it is, is for those who
+/// watch.
+pub(super) fn remote<T: Send>(
+    what: &'static str,
+    site: &'static Location<'static>,
+) -> (Promise<T>, RemoteHandle<T>) {
     let shared = Arc::new(Shared {
         state: Mutex::new(State {
             result: Progress::Awaited,
@@ -26,6 +30,7 @@ pub(crate) fn remote<T: Send>(site: &'static Location<'static>) -> (Promise<T>, 
             is_cancelled: false,
         }),
         is_done: Condvar::new(),
+        what,
         site,
     });
     (Promise(Arc::clone(&shared)), RemoteHandle(shared))
@@ -34,6 +39,7 @@ pub(crate) fn remote<T: Send>(site: &'static Location<'static>) -> (Promise<T>, 
 struct Shared<T> {
     state: Mutex<State<T>>,
     is_done: Condvar,
+    what: &'static str,
     site: &'static Location<'static>,
 }
 
@@ -302,6 +308,7 @@ impl<T> Future for RemoteHandle<T> {
         let former = state.handle.replace(waker);
         drop(state);
         drop(former);
+        tell_wait(self.0.what, None, Some(self.0.site));
         Poll::Pending
     }
 }

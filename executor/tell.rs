@@ -9,10 +9,10 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use super::Executor;
 use super::key::TaskKey;
 use super::task::{BoxedTask, Payload, contain};
-use crate::reactor::{By, Event, TaskId};
+use super::{Executor, run_queue};
+use crate::reactor::{By, Event, TaskId, caller};
 
 impl Executor {
     #[cold]
@@ -128,13 +128,27 @@ impl Executor {
     }
 }
 
-/// The task that is being polled waits for something of `sync`.
-#[cold]
-pub(super) fn tell_wait(
+/// The task that is being polled waits for what is neither a handle nor a timer nor a task, at this
+/// line; `None` as for [`Source::poll_io_at`](crate::Source::poll_io_at).
+#[inline]
+pub(crate) fn tell_wait(
     what: &'static str,
     holder: Option<TaskId>,
-    site: &'static Location<'static>,
+    site: Option<&'static Location<'static>>,
 ) {
+    if run_queue::is_observed() {
+        tell_observed_wait(what, holder, site);
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn tell_observed_wait(
+    what: &'static str,
+    holder: Option<TaskId>,
+    site: Option<&'static Location<'static>>,
+) {
+    let site = site.or_else(caller);
     Executor::with_current(|executor| {
         executor
             .reactor

@@ -1,6 +1,7 @@
 //! A future with a deadline.
 
 use std::future::Future;
+use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
@@ -82,6 +83,14 @@ pin_project! {
         #[pin]
         future: F,
         sleep: Sleep,
+    }
+}
+
+impl<F> Timeout<F> {
+    /// The same, made at another place.
+    pub(crate) fn made_at(self, site: &'static Location<'static>) -> Self {
+        let sleep = self.sleep.made_at(site);
+        Self { sleep, ..self }
     }
 }
 

@@ -52,9 +52,10 @@ impl<L: Listen> Backlog<L> {
         }
     }
 
-    /// [`accept`](Self::accept) for those who pause by themselves after an error.
+    /// [`accept`](Self::accept) for a server, which pauses by itself after an error. It waits on behalf of
+    /// the line that has started it.
     pub(super) async fn accept_at_once(&self) -> io::Result<L::Accepted> {
-        let mut waiter = self.source.waiter(Direction::Read);
+        let mut waiter = self.source.waiter_at(None, Direction::Read);
         poll_fn(|cx| poll_accept(&mut waiter, cx)).await
     }
 }
@@ -76,7 +77,11 @@ impl<L: Listen> Future for Accept<'_, L> {
             waiter,
         } = &mut *self;
         if let Some(until) = backlog.paused_until.get() {
-            ready!(Pin::new(pause.get_or_insert_with(|| sleep_until(until))).poll(cx));
+            let sleep = || match waiter.site() {
+                Some(site) => sleep_until(until).made_at(site),
+                None => sleep_until(until),
+            };
+            ready!(Pin::new(pause.get_or_insert_with(sleep)).poll(cx));
             *pause = None;
             if backlog.paused_until.get() == Some(until) {
                 backlog.paused_until.set(None); // Nobody else has met the limit again.

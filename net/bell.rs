@@ -2,8 +2,10 @@
 
 use std::cell::{Cell, RefCell};
 use std::mem;
+use std::panic::Location;
 use std::task::{Context, Poll, Waker};
 
+use crate::executor::tell_wait;
 use crate::reactor::wake_all;
 
 /// How many may gather before those who are gone are looked for.
@@ -63,18 +65,30 @@ impl Bell {
         wake_all(&mut asked);
     }
 
-    pub(super) fn listener(&self) -> Listening<'_> {
+    /// Somebody who waits for `what`, at this line.
+    pub(super) fn listener(
+        &self,
+        what: &'static str,
+        site: &'static Location<'static>,
+    ) -> Listening<'_> {
         self.last_number.set(self.last_number.get().wrapping_add(1));
         Listening {
             bell: self,
             number: self.last_number.get(),
             heard: self.rings.get(),
+            what,
+            site,
         }
     }
 
     /// Waits until it is so, which the bell tells.
-    pub(super) async fn wait_until(&self, is_so: impl Fn() -> bool) {
-        let mut listening = self.listener();
+    pub(super) async fn wait_until(
+        &self,
+        what: &'static str,
+        site: &'static Location<'static>,
+        is_so: impl Fn() -> bool,
+    ) {
+        let mut listening = self.listener(what, site);
         while !is_so() {
             std::future::poll_fn(|cx| listening.poll_ring(cx)).await;
         }
@@ -87,6 +101,9 @@ pub(super) struct Listening<'a> {
     number: u32,
     /// How many rings there were when it last knew.
     heard: u32,
+    /// For those who watch: what it waits for, in words, and the line that does.
+    what: &'static str,
+    site: &'static Location<'static>,
 }
 
 impl Listening<'_> {
@@ -100,6 +117,7 @@ impl Listening<'_> {
         if mem::replace(&mut self.heard, rings) != rings {
             return Poll::Ready(());
         }
+        tell_wait(self.what, None, Some(self.site));
         let waker = cx.waker().clone();
         let mut waiting = self.bell.waiting.borrow_mut();
         let here = waiting.iter_mut().find(|(it, _)| *it == self.who());

@@ -99,7 +99,7 @@ impl TcpStreamBuilder {
         async move {
             Reactor::expect_current_at(call, site);
             let addrs = resolve(call, target, site).await?;
-            first_to_answer(call, addrs, |addr| self.connect_to(addr, site)).await
+            first_to_answer(call, addrs, site, |addr| self.connect_to(addr, site)).await
         }
     }
 

@@ -1,4 +1,6 @@
 //! The traits of futures-io, for everything through which a stream can be read or written.
+//!
+//! Whoever calls them is seldom the program itself, so those who watch are told a handle and no line.
 
 use std::io::{self, IoSlice};
 use std::net::Shutdown;
@@ -19,7 +21,7 @@ fn poll_read<T: AsFd>(
 ) -> Poll<io::Result<usize>> {
     match buffer {
         [] => Poll::Ready(Ok(0)),
-        _ => source.poll_io(cx, Direction::Read, |_| recv(source, buffer)),
+        _ => source.poll_io_at(None, cx, Direction::Read, |_| recv(source, buffer)),
     }
 }
 
@@ -30,7 +32,9 @@ fn poll_write<T: AsFd>(
 ) -> Poll<io::Result<usize>> {
     match bytes {
         [] => Poll::Ready(Ok(0)),
-        _ => source.poll_io(cx, Direction::Write, |stream| socket::send(stream, bytes)),
+        _ => source.poll_io_at(None, cx, Direction::Write, |stream| {
+            socket::send(stream, bytes)
+        }),
     }
 }
 
@@ -42,7 +46,7 @@ fn poll_write_vectored<T: AsFd>(
     if bytes::are_empty(slices) {
         return Poll::Ready(Ok(0));
     }
-    source.poll_io(cx, Direction::Write, |stream| {
+    source.poll_io_at(None, cx, Direction::Write, |stream| {
         socket::send_vectored(stream, slices)
     })
 }

@@ -10,6 +10,7 @@
 use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
+use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -25,6 +26,7 @@ const HEAD_START: Duration = Duration::from_millis(250);
 pub(super) async fn first_to_answer<T, F>(
     call: &str,
     addrs: Vec<SocketAddr>,
+    site: &'static Location<'static>,
     mut attempt: impl FnMut(SocketAddr) -> F,
 ) -> io::Result<T>
 where
@@ -66,7 +68,7 @@ where
                 }
                 None => return Poll::Pending,
             }
-            head_start = (untried.len() > 0).then(|| sleep(HEAD_START));
+            head_start = (untried.len() > 0).then(|| sleep(HEAD_START).made_at(site));
             is_next_due = false;
         }
     })

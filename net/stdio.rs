@@ -282,7 +282,7 @@ impl AsyncRead for Stdin {
             [] => Poll::Ready(Ok(0)),
             _ => self
                 .source
-                .poll_io(cx, Direction::Read, |_| read(&self.source, buffer)),
+                .poll_io_at(None, cx, Direction::Read, |_| read(&self.source, buffer)),
         }
     }
 }
@@ -297,7 +297,7 @@ impl AsyncWrite for Stdout {
             [] => Poll::Ready(Ok(0)),
             _ => self
                 .source
-                .poll_io(cx, Direction::Write, |output| write(output, bytes)),
+                .poll_io_at(None, cx, Direction::Write, |output| write(output, bytes)),
         }
     }
 

@@ -34,6 +34,7 @@
 //! and is then left alone: neither bytes that nobody reads nor a hang-up can make it spin.
 
 mod budget;
+mod caller;
 mod clock;
 mod current;
 mod loan;
@@ -62,6 +63,7 @@ use self::timer::TimerQueue;
 use self::waiters::{Enrolled, Ticket};
 use self::watch::Watch;
 
+pub(crate) use self::caller::{caller, on_behalf_of};
 pub(crate) use self::clock::Monotonic;
 pub(crate) use self::current::Entered;
 pub(crate) use self::loan::Loan;

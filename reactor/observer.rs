@@ -121,8 +121,9 @@ pub enum Event<'a> {
         fd: i32,
         /// To read, or to write.
         direction: Direction,
-        /// The line that awaits, or the line of selio that does so for it.
-        site: &'static Location<'static>,
+        /// The line that awaits, if it is known: who comes through a trait of futures-io, as the
+        /// wrappers of other crates do, has none.
+        site: Option<&'static Location<'static>>,
     },
     /// The selector was told to watch a handle for this: more than before.
     Armed {
@@ -166,16 +167,17 @@ pub enum Event<'a> {
         /// Writing would not block.
         writable: bool,
     },
-    /// The task that is being polled waits for a lock, a queue or another thing of
-    /// [`sync`](crate::sync).
+    /// The task that is being polled waits for something else: a lock, a queue or another thing of
+    /// [`sync`](crate::sync), another thread, room in a buffer, or the end of a server, say.
     Waits {
         /// What it is.
         what: &'static str,
         /// The task that holds it, if one does.
         holder: Option<TaskId>,
-        /// The line that awaits, or the line of selio that does so for it; of a
-        /// [`oneshot`](crate::sync::oneshot), the line that made the channel.
-        site: &'static Location<'static>,
+        /// The line that awaits, if it is known, as for [`WouldBlock`](Self::WouldBlock). Of what is a
+        /// future itself, the line that made it: of a [`oneshot`](crate::sync::oneshot) channel, and
+        /// of what is spawned [on another thread](crate::Handle::spawn).
+        site: Option<&'static Location<'static>>,
     },
     /// The task that is being polled waits for an instant.
     TimerSet {

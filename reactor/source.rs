@@ -180,13 +180,14 @@ impl<T> Source<T> {
         direction: Direction,
         op: impl FnMut(&T) -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
-        self.poll_io_at(Location::caller(), cx, direction, op)
+        self.poll_io_at(Some(Location::caller()), cx, direction, op)
     }
 
-    /// The same on behalf of a call at `site`.
+    /// The same for a call at `site`. `None`: it comes through a trait of another crate, and only
+    /// [`on_behalf_of`](super::on_behalf_of) can tell for whom.
     pub(crate) fn poll_io_at<R>(
         &self,
-        site: &'static Location<'static>,
+        site: Option<&'static Location<'static>>,
         cx: &mut Context<'_>,
         direction: Direction,
         op: impl FnMut(&T) -> io::Result<R>,
@@ -199,7 +200,7 @@ impl<T> Source<T> {
         cx: &mut Context<'_>,
         direction: Direction,
         ticket: impl FnOnce(&Reactor) -> Ticket,
-        site: &'static Location<'static>,
+        site: Option<&'static Location<'static>>,
         mut op: impl FnMut(&T) -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
         let watch = self.watch();
@@ -229,11 +230,20 @@ impl<T> Source<T> {
     /// A waiter that leaves no waker behind when it is dropped.
     #[track_caller]
     pub(crate) fn waiter(&self, direction: Direction) -> Waiter<'_, T> {
+        self.waiter_at(Some(Location::caller()), direction)
+    }
+
+    /// The same for a call at `site`, as for [`poll_io_at`](Self::poll_io_at).
+    pub(crate) fn waiter_at(
+        &self,
+        site: Option<&'static Location<'static>>,
+        direction: Direction,
+    ) -> Waiter<'_, T> {
         Waiter {
             source: self,
             direction,
             ticket: None,
-            site: Location::caller(),
+            site,
         }
     }
 
@@ -254,8 +264,7 @@ impl<T> Source<T> {
         direction: Direction,
         site: &'static Location<'static>,
     ) -> impl Future<Output = io::Result<()>> {
-        let mut waiter = self.waiter(direction);
-        waiter.site = site;
+        let mut waiter = self.waiter_at(Some(site), direction);
         poll_fn(move |cx| waiter.poll_ready(cx))
     }
 
@@ -304,12 +313,16 @@ pub(crate) struct Waiter<'a, T> {
     /// Drawn when there is something to wait for.
     ticket: Option<Ticket>,
     /// The line that waits, for those who watch.
-    site: &'static Location<'static>,
+    site: Option<&'static Location<'static>>,
 }
 
 impl<'a, T> Waiter<'a, T> {
     pub(crate) fn source(&self) -> &'a Source<T> {
         self.source
+    }
+
+    pub(crate) fn site(&self) -> Option<&'static Location<'static>> {
+        self.site
     }
 
     /// [`Source::poll_io`].

@@ -7,7 +7,7 @@ use std::os::fd::RawFd;
 use std::panic::Location;
 use std::time::{Duration, Instant};
 
-use super::{Direction, Event, Reactor, Watch};
+use super::{Direction, Event, Reactor, Watch, caller};
 
 impl Reactor {
     /// Tells the observer, if there is one.
@@ -71,13 +71,13 @@ impl Reactor {
         &self,
         watch: &Watch,
         direction: Direction,
-        site: &'static Location<'static>,
+        site: Option<&'static Location<'static>>,
     ) {
         let fd = watch.fd;
         self.observe(move || Event::WouldBlock {
             fd,
             direction,
-            site,
+            site: site.or_else(caller),
         });
     }
 }

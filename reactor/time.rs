@@ -314,8 +314,10 @@ impl Interval {
     /// # Cancel safety
     ///
     /// Nothing is lost: a tick that nobody took is there for the next call.
-    pub async fn tick(&mut self) -> Instant {
-        poll_fn(|cx| self.poll_tick(cx)).await
+    #[track_caller]
+    pub fn tick(&mut self) -> impl Future<Output = Instant> {
+        self.sleep.site = Location::caller();
+        poll_fn(|cx| self.poll_tick(cx))
     }
 
     /// The same, for those who write futures by hand.

@@ -9,7 +9,7 @@ use super::watch::Watch;
 use super::{Direction, Reactor};
 
 /// What somebody waits for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Wait {
     Handle { fd: RawFd, direction: Direction },
     Timer { deadline: Instant },

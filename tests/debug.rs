@@ -62,7 +62,7 @@ fn a_dump_tells_what_each_task_waits_for() {
                 assert!(reader.ends_with("; 1 poll"), "{dump}");
                 assert_eq!(reader.contains(", since "), is_debug, "{dump}");
                 assert!(
-                    line_of(&dump, "sleeper").contains(": waits for a timer, "),
+                    line_of(&dump, "sleeper").contains(": waits for a timer "),
                     "{dump}"
                 );
                 assert!(
@@ -209,7 +209,7 @@ fn a_deadlock_of_two_tasks_on_two_locks_is_told_with_their_names_and_lines() {
                 "{told:?}"
             );
             for (line, who, other) in [(&told[2], "ann", "bob"), (&told[3], "bob", "ann")] {
-                let wait = format!(": waits for a Mutex that {other} has, at {}:", file!());
+                let wait = format!(": waits for a Mutex that {other} has at {}:", file!());
                 assert!(line.contains(&format!(" {who} (spawned at ")), "{told:?}");
                 assert!(line.contains(&wait), "{told:?}");
             }
@@ -291,7 +291,7 @@ fn who_waits_for_an_answer_is_told_with_the_line_of_its_channel() {
         runtime.block_on(async {
             let (sender, receiver) = oneshot::channel::<()>();
             let (mut asked, _asker) = oneshot::channel::<()>();
-            let place = format!(", at {}:{}:", file!(), line!() - 2);
+            let place = format!(" at {}:{}:", file!(), line!() - 2);
             spawn_named("asker", receiver);
             spawn_named("asked", async move { asked.closed().await });
             yield_now().await;
@@ -300,7 +300,7 @@ fn who_waits_for_an_answer_is_told_with_the_line_of_its_channel() {
             let wait = format!(": waits for a oneshot::Sender{place}");
             assert!(asker.contains(&wait), "{dump}");
             let asked = line_of(&dump, "asked");
-            let wait = ": waits for a oneshot::Receiver to go, at ";
+            let wait = ": waits for a oneshot::Receiver to go at ";
             assert!(asked.contains(wait), "{dump}");
             drop(sender);
         });
@@ -314,7 +314,7 @@ fn who_waits_for_an_answer_that_nobody_gives_is_stuck() {
         deadline(SOON, || {
             let told = last_words(test, 2);
             assert!(told[0].starts_with("selio: stuck for ever: "), "{told:?}");
-            let wait = "main: waits for a oneshot::Sender, at ";
+            let wait = "main: waits for a oneshot::Sender at ";
             assert!(told[1].starts_with(wait), "{told:?}");
         });
         return;

@@ -127,7 +127,7 @@ mod with_the_feature {
                     assert!(told[1].starts_with("main: waits to read fd "), "{told:?}");
                     assert!(told[2].starts_with("├─ holder (spawned at "), "{told:?}");
                     assert!(told[3].starts_with("└─ waiter (spawned at "), "{told:?}");
-                    let wait = ": waits for a Mutex that holder has, at ";
+                    let wait = ": waits for a Mutex that holder has at ";
                     assert!(told[3].contains(wait), "{told:?}");
                 }
                 heard.send(Signal::TERM);

@@ -54,6 +54,7 @@ impl Observer for Scribe {
                 direction,
                 site,
             } => {
+                let site = site.expect("no trait is in the way");
                 assert_eq!(site.file(), file!());
                 format!("would block fd {fd} {direction:?} at {}", site.line())
             }

@@ -29,8 +29,10 @@ struct Last(Rc<Cell<Option<Site>>>);
 
 impl Observer for Last {
     fn event(&self, event: &Event<'_>) {
-        if let Event::WouldBlock { site, .. } | Event::TimerSet { site, .. } = *event {
-            self.0.set(Some(site));
+        match *event {
+            Event::WouldBlock { site, .. } => self.0.set(site),
+            Event::TimerSet { site, .. } => self.0.set(Some(site)),
+            _ => {}
         }
     }
 }

@@ -18,6 +18,8 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
+use crate::executor::debug::{ChildPoll, forget_child};
+
 /// How many children are polled before the other tasks have their turn.
 const BATCH: usize = 128;
 
@@ -77,7 +79,10 @@ impl<F: Future> Children<F> {
             };
             self.alive -= 1;
             let mut cx = Context::from_waker(&child.waker);
-            match child.future.as_mut().poll(&mut cx) {
+            let child_poll = ChildPoll::begin(&child.waker);
+            let poll = child.future.as_mut().poll(&mut cx);
+            child_poll.end(poll.is_pending());
+            match poll {
                 Poll::Pending => {
                     self.alive += 1;
                     self.children[index] = Some(child);
@@ -97,6 +102,13 @@ impl<F: Future> Children<F> {
             cx.waker().wake_by_ref();
         }
         Poll::Pending
+    }
+}
+
+impl<F> Drop for Children<F> {
+    fn drop(&mut self) {
+        let alive = self.children.iter().flatten();
+        alive.for_each(|child| forget_child(&child.waker));
     }
 }
 

@@ -113,6 +113,7 @@ impl<E: 'static> TaskGroup<E> {
     /// })
     /// # }
     /// ```
+    #[track_caller]
     pub fn scope<B, T>(
         body: impl FnOnce(TaskGroup<E>) -> B,
     ) -> impl Future<Output = Result<T, GroupError<E>>>
@@ -127,7 +128,8 @@ impl<E: 'static> TaskGroup<E> {
             is_cancelling: Cell::new(false),
             owner: Cell::new(None),
         });
-        Scope::new(body(Self(Rc::clone(&group))), group)
+        let site = Location::caller();
+        Scope::new(body(Self(Rc::clone(&group))), group, site)
     }
 
     /// Starts a task in the group. An `Err` or a panic of it fails the group, and the handle then says

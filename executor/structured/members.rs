@@ -4,7 +4,7 @@
 //! or dropped in the middle.
 
 use std::future::Future;
-use std::panic::resume_unwind;
+use std::panic::{Location, resume_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -14,6 +14,7 @@ use pin_project_lite::pin_project;
 use super::group::{Group, Phase};
 use super::group_error::{Failure, GroupError};
 use crate::executor::task::contain;
+use crate::executor::tell_wait;
 use crate::executor::wakee::Wakee;
 
 pin_project! {
@@ -24,6 +25,8 @@ pin_project! {
         // What the body gave, until the last task has ended.
         output: Option<T>,
         group: Rc<Group<E>>,
+        // The line that waits, for those who watch.
+        site: &'static Location<'static>,
     }
 
     impl<B, T, E> PinnedDrop for Scope<B, T, E> {
@@ -38,11 +41,12 @@ pin_project! {
 }
 
 impl<B, T, E> Scope<B, T, E> {
-    pub(super) fn new(body: B, group: Rc<Group<E>>) -> Self {
+    pub(super) fn new(body: B, group: Rc<Group<E>>, site: &'static Location<'static>) -> Self {
         Self {
             body: Some(body),
             output: None,
             group,
+            site,
         }
     }
 }
@@ -75,6 +79,7 @@ where
             }
         }
         if !group.is_empty() {
+            tell_wait("TaskGroup to end", None, Some(*this.site));
             return Poll::Pending;
         }
         group.phase.set(Phase::Closed);

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::{Future, poll_fn};
+use std::panic::Location;
 use std::pin::pin;
 
 use super::line::Notified;
@@ -64,10 +65,24 @@ impl Condvar {
     ///
     /// No notification is lost: one that was meant for this task alone goes to the next that waits.
     /// The guard is gone, and the mutex unlocked.
-    pub async fn wait<'a, T: ?Sized>(&self, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
+    #[track_caller]
+    pub fn wait<'a, T: ?Sized>(
+        &self,
+        guard: MutexGuard<'a, T>,
+    ) -> impl Future<Output = MutexGuard<'a, T>> {
+        self.wait_at(Location::caller(), guard)
+    }
+
+    /// The same for a call at `site`.
+    async fn wait_at<'a, T: ?Sized>(
+        &self,
+        site: &'static Location<'static>,
+        guard: MutexGuard<'a, T>,
+    ) -> MutexGuard<'a, T> {
         let mutex: &Mutex<T> = MutexGuard::mutex(&guard);
         let mut guard = Some(guard);
-        let mut wait = pin!(self.waiters.wait(|notified| notified));
+        let wait = self.waiters.wait(|notified| notified);
+        let mut wait = pin!(wait.made_at(site));
         let how = poll_fn(|cx| {
             let poll = wait.as_mut().poll(cx);
             // Not before this has its place in the line: the unlocking may let another one run.
@@ -76,7 +91,7 @@ impl Condvar {
         })
         .await;
         let claim = Claim(&self.waiters, how == Notified::Alone);
-        let guard = mutex.lock().await;
+        let guard = mutex.lock_at(site).await;
         claim.use_up();
         guard
     }
@@ -87,15 +102,19 @@ impl Condvar {
     /// # Cancel safety
     ///
     /// That of [`wait`](Self::wait).
-    pub async fn wait_for<'a, T: ?Sized>(
+    #[track_caller]
+    pub fn wait_for<'a, T: ?Sized>(
         &self,
         mut guard: MutexGuard<'a, T>,
         mut condition: impl FnMut(&mut T) -> bool,
-    ) -> MutexGuard<'a, T> {
-        while !condition(&mut guard) {
-            guard = self.wait(guard).await;
+    ) -> impl Future<Output = MutexGuard<'a, T>> {
+        let site = Location::caller();
+        async move {
+            while !condition(&mut guard) {
+                guard = self.wait_at(site, guard).await;
+            }
+            guard
         }
-        guard
     }
 
     /// Wakes so many of those who wait, those first who have waited longest.

@@ -4,6 +4,7 @@ use std::cell::{RefCell, RefMut};
 use std::fmt;
 use std::future::Future;
 use std::ops::{Deref, DerefMut};
+use std::panic::Location;
 
 use super::wait_list::WaitList;
 
@@ -77,8 +78,17 @@ impl<T: ?Sized> Mutex<T> {
     #[track_caller]
     #[doc(alias = "acquire")]
     pub fn lock(&self) -> impl Future<Output = MutexGuard<'_, T>> {
+        self.lock_at(Location::caller())
+    }
+
+    /// The same for a call at `site`.
+    pub(super) fn lock_at(
+        &self,
+        site: &'static Location<'static>,
+    ) -> impl Future<Output = MutexGuard<'_, T>> {
         self.waiters
             .wait(|notified| self.waiters.claims(notified).then(|| self.guard()))
+            .made_at(site)
     }
 
     /// Locks the mutex if that can be done at once. `None` while it [is locked](Self::is_locked).

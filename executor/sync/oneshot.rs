@@ -27,8 +27,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use crate::executor::run_queue;
-use crate::executor::tell::tell_wait;
+use crate::executor::tell_wait;
 use crate::executor::wakee::Wakee;
 
 /// The two ends of a channel for one value.
@@ -58,13 +57,6 @@ struct Shared<T> {
 }
 
 impl<T> Shared<T> {
-    /// The task that is being polled waits for the other end.
-    fn tell(&self, other: &'static str) {
-        if run_queue::is_observed() {
-            tell_wait(other, None, self.site);
-        }
-    }
-
     /// Closes the channel: forgets who waits at this end, which may keep a whole runtime, and wakes
     /// who waits at the other one.
     fn close(&self, this: &Cell<Option<Wakee>>, other: &Cell<Option<Wakee>>) {
@@ -105,18 +97,19 @@ impl<T> Sender<T> {
     /// # Cancel safety
     ///
     /// Nothing is lost.
-    pub async fn closed(&mut self) {
-        poll_fn(|cx| {
+    #[track_caller]
+    pub fn closed(&mut self) -> impl Future<Output = ()> {
+        let site = Location::caller();
+        poll_fn(move |cx| {
             if !self.is_closed() {
                 self.0.sender.set(Some(Wakee::of(cx.waker())));
             }
             if self.is_closed() {
                 return Poll::Ready(());
             }
-            self.0.tell("oneshot::Receiver to go");
+            tell_wait("oneshot::Receiver to go", None, Some(site));
             Poll::Pending
         })
-        .await;
     }
 }
 
@@ -157,7 +150,7 @@ impl<T> Future for Receiver<T> {
         }
         match self.try_recv() {
             Ok(None) => {
-                self.0.tell("oneshot::Sender");
+                tell_wait("oneshot::Sender", None, Some(self.0.site));
                 Poll::Pending
             }
             Ok(Some(value)) => Poll::Ready(Ok(value)),

@@ -26,9 +26,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
 use super::line::{Line, Notified};
-use crate::executor::tell::tell_wait;
 use crate::executor::wakee::Wakee;
-use crate::executor::{TaskId, run_queue, task_ref};
+use crate::executor::{TaskId, run_queue, task_ref, tell_wait};
 
 pub(super) struct WaitList {
     /// What they wait for, in words.
@@ -171,6 +170,14 @@ pub(super) struct Wait<'a, F> {
 
 impl<F> Unpin for Wait<'_, F> {}
 
+impl<F> Wait<'_, F> {
+    /// The same for a call at another line.
+    pub(super) fn made_at(mut self, site: &'static Location<'static>) -> Self {
+        self.site = site;
+        self
+    }
+}
+
 impl<F, R> Future for Wait<'_, F>
 where
     F: FnMut(Option<Notified>) -> Option<R>,
@@ -235,9 +242,7 @@ impl<F> Wait<'_, F> {
 
     #[inline]
     fn tell(&self) {
-        if run_queue::is_observed() {
-            tell_wait(self.list.what, self.list.holder.get(), self.site);
-        }
+        tell_wait(self.list.what, self.list.holder.get(), Some(self.site));
     }
 }
 

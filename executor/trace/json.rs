@@ -12,6 +12,7 @@ use std::fmt::{self, Arguments, Write as _};
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
+use std::panic::Location;
 use std::path::Path;
 use std::process;
 use std::time::{Duration, Instant};
@@ -183,9 +184,9 @@ impl Form for Entries {
                 direction,
                 site,
             } => {
-                let (to, site) = (Directions::from(direction), site.to_string());
-                let site = Quoted(&site);
-                let args = format_args!("\"fd\":{fd},\"to\":\"{to}\",\"at\":{site}");
+                let (to, site) = (Directions::from(direction), site.map(Location::to_string));
+                let site = Maybe(",\"at\":", site.as_deref().map(Quoted));
+                let args = format_args!("\"fd\":{fd},\"to\":\"{to}\"{site}");
                 self.instant(event, lane, at, args);
             }
             Event::Armed { fd, interest } => {
@@ -205,11 +206,11 @@ impl Form for Entries {
                 self.instant(event, lane, at, format_args!("\"fd\":{fd},\"to\":\"{to}\""));
             }
             Event::Waits { what, holder, site } => {
-                let site = site.to_string();
+                let site = site.map(Location::to_string);
                 let args = format_args!(
-                    "\"what\":{},\"at\":{}{}",
+                    "\"what\":{}{}{}",
                     Quoted(what),
-                    Quoted(&site),
+                    Maybe(",\"at\":", site.as_deref().map(Quoted)),
                     Maybe(",\"holder\":", holder.map(|task| id(Lane::Task(task))))
                 );
                 self.instant(event, lane, at, args);

@@ -4,6 +4,7 @@ use std::env;
 use std::fmt;
 use std::io::{self, IsTerminal, Write as _};
 use std::mem;
+use std::panic::Location;
 use std::time::{Duration, Instant};
 
 use super::lanes::{Directions, Lane, Lanes};
@@ -129,7 +130,8 @@ impl fmt::Display for What<'_> {
                 direction,
                 site,
             } => {
-                write!(f, "fd {fd} to {}, at {site}", Directions::from(direction))
+                write!(f, "fd {fd} to {}", Directions::from(direction))?;
+                at(site, f)
             }
             Event::Armed { fd, interest } => {
                 write!(f, "fd {fd} to {}", Directions::from(interest))
@@ -163,7 +165,7 @@ impl fmt::Display for What<'_> {
                 if let Some(holder) = holder {
                     write!(f, " that {} holds", lanes.name_of(holder))?;
                 }
-                write!(f, ", at {site}")
+                at(site, f)
             }
             Event::TimerSet { deadline, site } => {
                 let left = deadline.saturating_duration_since(Instant::now());
@@ -175,6 +177,11 @@ impl fmt::Display for What<'_> {
             | Event::TimerFired => Ok(()),
         }
     }
+}
+
+/// The line that waits, if it is known.
+fn at(site: Option<&Location<'_>>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    site.map_or(Ok(()), |site| write!(f, ", at {site}"))
 }
 
 /// How long the selector may sleep.

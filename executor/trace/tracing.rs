@@ -139,7 +139,7 @@ fn tell(event: &Event<'_>) {
             direction,
             site,
         } => {
-            let (to, at) = (display(Directions::from(direction)), display(site));
+            let (to, at) = (display(Directions::from(direction)), site.map(display));
             trace!(target: "selio", fd, to, at, "would-block");
         }
         Event::Armed { fd, interest } => {
@@ -173,7 +173,7 @@ fn tell(event: &Event<'_>) {
             trace!(target: "selio", fd, to, "ready");
         }
         Event::Waits { what, holder, site } => {
-            let (holder, at) = (holder.map(display), display(site));
+            let (holder, at) = (holder.map(display), site.map(display));
             trace!(target: "selio", what, holder, at, "wait");
         }
         Event::TimerSet { deadline, site } => {

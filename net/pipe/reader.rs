@@ -161,7 +161,7 @@ impl AsyncRead for PipeReader {
             [] => Poll::Ready(Ok(0)),
             _ => self
                 .source
-                .poll_io(cx, Direction::Read, |_| read(&self.source, buffer)),
+                .poll_io_at(None, cx, Direction::Read, |_| read(&self.source, buffer)),
         }
     }
 }

@@ -215,7 +215,7 @@ impl AsyncWrite for PipeWriter {
             [] => Poll::Ready(Ok(0)),
             _ => self
                 .source()?
-                .poll_io(cx, Direction::Write, |pipe| bytes::write(pipe, bytes)),
+                .poll_io_at(None, cx, Direction::Write, |pipe| bytes::write(pipe, bytes)),
         }
     }
 
@@ -228,7 +228,9 @@ impl AsyncWrite for PipeWriter {
             return Poll::Ready(Ok(0));
         }
         self.source()?
-            .poll_io(cx, Direction::Write, |pipe| bytes::writev(pipe, slices))
+            .poll_io_at(None, cx, Direction::Write, |pipe| {
+                bytes::writev(pipe, slices)
+            })
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {

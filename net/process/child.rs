@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::io;
+use std::panic::Location;
 use std::process::{self, ExitStatus};
 use std::rc::Rc;
 
@@ -91,13 +92,14 @@ impl Child {
         reactor: Rc<Reactor>,
         mut std: process::Child,
         kill_on_drop: bool,
+        site: &'static Location<'static>,
     ) -> io::Result<Self> {
         let mut child = Self {
             stdin: None,
             stdout: None,
             stderr: None,
             transcript: Transcript::default(),
-            reaper: Rc::new(Reaper::new(reactor, Pid::from_child(&std))),
+            reaper: Rc::new(Reaper::new(reactor, Pid::from_child(&std), site)),
             kill_on_drop: true, // If anything fails here, nobody would get to know of it.
         };
         child.stdin = std.stdin.take().map(PipeWriter::from_fd).transpose()?;
@@ -131,7 +133,15 @@ impl Child {
     /// Nothing is lost: the process goes on, and can be waited for again.
     #[track_caller]
     pub fn wait(&mut self) -> impl Future<Output = io::Result<ExitStatus>> {
-        let (stdin, exited) = (&mut self.stdin, self.reaper.wait());
+        self.wait_at(Location::caller())
+    }
+
+    /// The same for a call at `site`.
+    pub(super) fn wait_at(
+        &mut self,
+        site: &'static Location<'static>,
+    ) -> impl Future<Output = io::Result<ExitStatus>> {
+        let (stdin, exited) = (&mut self.stdin, self.reaper.wait_at(site));
         async move {
             drop(stdin.take());
             exited.await
@@ -154,7 +164,15 @@ impl Child {
     /// Nothing is lost.
     #[track_caller]
     pub fn exited(&self) -> impl Future<Output = io::Result<ExitStatus>> {
-        self.reaper.wait()
+        self.exited_at(Location::caller())
+    }
+
+    /// The same for a call at `site`.
+    pub(super) fn exited_at(
+        &self,
+        site: &'static Location<'static>,
+    ) -> impl Future<Output = io::Result<ExitStatus>> {
+        self.reaper.wait_at(site)
     }
 
     /// The status, if the process has ended.

@@ -2,10 +2,13 @@
 
 use std::ffi::OsStr;
 use std::fmt;
+use std::future::Future;
 use std::io;
 use std::os::unix::process::CommandExt;
+use std::panic::Location;
 use std::path::Path;
 use std::process::{self, ExitStatus, Output, Stdio};
+use std::rc::Rc;
 
 use super::{Child, orphans};
 use crate::net::explain::explain_by;
@@ -175,9 +178,17 @@ impl Command {
     #[doc(alias = "create_subprocess_exec")]
     pub fn spawn(&mut self) -> io::Result<Child> {
         let reactor = Reactor::expect_current("process::Command::spawn");
+        self.start(reactor, Location::caller())
+    }
+
+    fn start(
+        &mut self,
+        reactor: Rc<Reactor>,
+        site: &'static Location<'static>,
+    ) -> io::Result<Child> {
         orphans::reap();
         let child = self.std.spawn().map_err(|error| self.cannot_run(error))?;
-        Child::new(reactor, child, self.kill_on_drop)
+        Child::new(reactor, child, self.kill_on_drop, site)
     }
 
     /// Starts the process and waits for its end.
@@ -194,8 +205,13 @@ impl Command {
     ///
     /// The process goes on, or is killed by [`kill_on_drop`](Self::kill_on_drop); its status is
     /// lost.
-    pub async fn status(&mut self) -> io::Result<ExitStatus> {
-        self.spawn()?.wait().await
+    #[track_caller]
+    pub fn status(&mut self) -> impl Future<Output = io::Result<ExitStatus>> {
+        let site = Location::caller();
+        async move {
+            let reactor = Reactor::expect_current_at("process::Command::status", site);
+            self.start(reactor, site)?.wait_at(site).await
+        }
     }
 
     /// Starts the process, and collects what it writes until its end. Standard input is empty
@@ -215,12 +231,17 @@ impl Command {
     /// The process goes on, or is killed by [`kill_on_drop`](Self::kill_on_drop); what it has
     /// written is lost. Where that matters, [`spawn`](Self::spawn) it and
     /// [`communicate`](Child::communicate).
-    pub async fn output(&mut self) -> io::Result<Output> {
-        self.default_streams([Stdio::null(), Stdio::piped(), Stdio::piped()]);
-        let child = self.spawn();
-        // Those of `spawn`, for the next time.
-        self.default_streams([Stdio::inherit(), Stdio::inherit(), Stdio::inherit()]);
-        child?.communicate("").await
+    #[track_caller]
+    pub fn output(&mut self) -> impl Future<Output = io::Result<Output>> {
+        let site = Location::caller();
+        async move {
+            let reactor = Reactor::expect_current_at("process::Command::output", site);
+            self.default_streams([Stdio::null(), Stdio::piped(), Stdio::piped()]);
+            let child = self.start(reactor, site);
+            // Those of `spawn`, for the next time.
+            self.default_streams([Stdio::inherit(), Stdio::inherit(), Stdio::inherit()]);
+            child?.communicate_at(site, Vec::new()).await
+        }
     }
 
     /// What those streams are that were not set.

@@ -1,9 +1,10 @@
 //! A whole conversation with a child: all that it is to read, all that it writes, and its end.
 
 use std::collections::VecDeque;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::mem;
+use std::panic::Location;
 use std::pin::Pin;
 use std::process::Output;
 use std::task::{Context, Poll, ready};
@@ -11,6 +12,7 @@ use std::task::{Context, Poll, ready};
 use futures_io::{AsyncRead, AsyncWrite};
 
 use super::{Child, ChildStdin};
+use crate::reactor::on_behalf_of;
 
 /// How much is read at once: what a pipe of Linux holds is four times that.
 const CHUNK: usize = 16 * 1024;
@@ -70,8 +72,20 @@ impl Child {
     /// })
     /// # }
     /// ```
-    pub async fn communicate(&mut self, input: impl Into<Vec<u8>>) -> io::Result<Output> {
-        let input = input.into();
+    #[track_caller]
+    pub fn communicate(
+        &mut self,
+        input: impl Into<Vec<u8>>,
+    ) -> impl Future<Output = io::Result<Output>> {
+        self.communicate_at(Location::caller(), input.into())
+    }
+
+    /// The same for a call at `site`.
+    pub(super) async fn communicate_at(
+        &mut self,
+        site: &'static Location<'static>,
+        input: Vec<u8>,
+    ) -> io::Result<Output> {
         if !input.is_empty() && self.stdin.is_none() {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidInput,
@@ -80,8 +94,8 @@ impl Child {
             ));
         }
         self.transcript.unsent.extend(input);
-        poll_fn(|cx| self.poll_communicate(cx)).await?;
-        let status = self.exited().await?;
+        poll_fn(|cx| on_behalf_of(site, || self.poll_communicate(cx))).await?;
+        let status = self.exited_at(site).await?;
         let Transcript { stdout, stderr, .. } = mem::take(&mut self.transcript);
         Ok(Output {
             status,

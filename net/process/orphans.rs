@@ -20,7 +20,7 @@ pub(super) fn leave(reaper: Rc<Reaper>) {
         && reaper.is_at_home()
     {
         let name = format!("reaper of process {}", reaper.pid());
-        spawn_named(name, async move { reaper.wait().await });
+        spawn_named(name, async move { reaper.wait_at(reaper.site()).await });
     }
 }
 

@@ -20,6 +20,8 @@ use crate::reactor::{Direction, Reactor, Source};
 /// The reaper of one process. If it is dropped before it has seen the end, it leaves an orphan.
 pub(super) struct Reaper {
     pid: Pid,
+    /// The line that started it.
+    site: &'static Location<'static>,
     end: Cell<End>,
     /// Readable once the process has ended. `None`: this system has no pidfd, or there was no file
     /// descriptor left for one.
@@ -38,10 +40,11 @@ enum End {
 }
 
 impl Reaper {
-    pub(super) fn new(reactor: Rc<Reactor>, pid: Pid) -> Self {
+    pub(super) fn new(reactor: Rc<Reactor>, pid: Pid, site: &'static Location<'static>) -> Self {
         let pidfd = pidfd(pid).map(|fd| Source::register(Rc::clone(&reactor), fd));
         Self {
             pid,
+            site,
             end: Cell::new(End::Unseen),
             pidfd,
             reactor,
@@ -50,6 +53,10 @@ impl Reaper {
 
     pub(super) fn pid(&self) -> Pid {
         self.pid
+    }
+
+    pub(super) fn site(&self) -> &'static Location<'static> {
+        self.site
     }
 
     /// Whether a task that is spawned here and now could wait.
@@ -76,9 +83,10 @@ impl Reaper {
     }
 
     /// Waits for the end, any number of tasks at once.
-    #[track_caller]
-    pub(super) fn wait(&self) -> impl Future<Output = io::Result<ExitStatus>> {
-        let site = Location::caller();
+    pub(super) fn wait_at(
+        &self,
+        site: &'static Location<'static>,
+    ) -> impl Future<Output = io::Result<ExitStatus>> {
         let pidfd = self.pidfd.as_ref();
         let readable = pidfd.map(|pidfd| pidfd.ready(Direction::Read, site));
         async move {
@@ -180,7 +188,7 @@ mod tests {
             let reaper = |command: &str, arguments: &[&str]| {
                 let child = Command::new(command).args(arguments).spawn();
                 let pid = Pid::from_child(&child.expect("it can be started"));
-                Reaper::new(Reactor::expect_current("test"), pid)
+                Reaper::new(Reactor::expect_current("test"), pid, Location::caller())
             };
             let mut ended = reaper("true", &[]);
             let mut running = reaper("sleep", &["60"]);
@@ -188,10 +196,13 @@ mod tests {
             let running = Rc::new(running);
             let waiting = spawn({
                 let running = Rc::clone(&running);
-                async move { running.wait().await }
+                async move { running.wait_at(Location::caller()).await }
             });
             ended.pidfd = None;
-            ended.wait().await.expect("it has a status");
+            ended
+                .wait_at(Location::caller())
+                .await
+                .expect("it has a status");
             let before = stats().selects;
             sleep(Duration::from_millis(100)).await;
             assert!(!waiting.is_finished());

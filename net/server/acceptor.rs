@@ -13,10 +13,14 @@ use super::connections::Service;
 use super::state::{Phase, State};
 use super::{HandlerOutput, Listener, ServerErrorKind};
 use crate::executor::{spawn_at, yield_now};
-use crate::reactor::sleep;
+use crate::reactor::{on_behalf_of, sleep};
 
 /// How many connections are accepted before the others have a turn.
 const ACCEPTS: usize = 64;
+
+/// What an acceptor waits for when there are as many connections as there may be, or before the server
+/// has started to serve.
+const ROOM: &str = "Server to have room for a connection";
 
 /// How long there must have been no trouble until it is told again.
 const QUIET: Duration = Duration::from_secs(10);
@@ -89,13 +93,13 @@ where
     async fn accept(&self) -> io::Result<(L::Stream, L::Addr)> {
         let mut accept = pin!(self.listener.accept());
         let state = &self.service.state;
-        let mut vacancy = state.vacancy.listener();
+        let mut vacancy = state.vacancy.listener(ROOM, state.site);
         poll_fn(|cx| {
             // Asked each time: another acceptor may have filled the last place meanwhile.
             while !state.has_room() {
                 ready!(vacancy.poll_ring(cx));
             }
-            accept.as_mut().poll(cx)
+            on_behalf_of(state.site, || accept.as_mut().poll(cx))
         })
         .await
     }
@@ -103,8 +107,9 @@ where
     /// Waits until it is worth another try: a connection of ours was closed, or some time has
     /// passed in which somebody else may have given something back.
     async fn pause(&self) {
-        let mut vacancy = self.service.state.vacancy.listener();
-        let mut sleep = pin!(sleep(PAUSE));
+        let state = &self.service.state;
+        let mut vacancy = state.vacancy.listener(ROOM, state.site);
+        let mut sleep = pin!(sleep(PAUSE).made_at(state.site));
         poll_fn(|cx| match vacancy.poll_ring(cx) {
             Poll::Ready(()) => Poll::Ready(()),
             Poll::Pending => sleep.as_mut().poll(cx),

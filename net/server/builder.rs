@@ -197,7 +197,7 @@ impl ServerBuilder {
             let (reader, writer) = stream.into_streams();
             let mut unsent = Unsent::of(&writer);
             let output = handle_client(reader, writer).await;
-            unsent.sent().await;
+            unsent.sent(site).await;
             output
         };
         self.serve_for(site, listeners, handle_client)

@@ -1,13 +1,17 @@
 //! Who waits for the end of a server: anybody, and handlers too, which are a part of what has to end.
 
+use std::panic::Location;
+
 use super::Listener;
 use super::state::State;
 use crate::executor::TaskId;
 
+const END: &str = "Server to be closed, and its connections";
+
 impl<L: Listener> State<L> {
     /// Waits until the server is closed and all connections are, except those whose handlers wait
     /// for the same thing: they would wait for each other.
-    pub(super) async fn wait_closed(&self) {
+    pub(super) async fn wait_closed(&self, site: &'static Location<'static>) {
         let waiting = self
             .connections
             .current()
@@ -17,7 +21,7 @@ impl<L: Listener> State<L> {
             let except = waiting.as_ref().map_or(0, |_| self.waiting.borrow().len());
             self.is_closed() && self.connections.len() <= except
         };
-        self.departure.wait_until(is_closed).await;
+        self.departure.wait_until(END, site, is_closed).await;
     }
 }
 

@@ -21,7 +21,9 @@ mod listener;
 mod state;
 
 use std::fmt;
+use std::future::Future;
 use std::net::Shutdown;
+use std::panic::Location;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -114,7 +116,8 @@ impl<L: Listener> Server<L> {
     /// server.shutdown(Duration::from_secs(10)).await;
     /// # }
     /// ```
-    pub async fn serve_forever(&self) {
+    #[track_caller]
+    pub fn serve_forever(&self) -> impl Future<Output = ()> {
         struct Closing<'a, L: Listener>(&'a Server<L>);
 
         impl<L: Listener> Drop for Closing<'_, L> {
@@ -123,9 +126,12 @@ impl<L: Listener> Server<L> {
             }
         }
 
-        let _closing = Closing(self);
-        self.start_serving();
-        self.wait_closed().await;
+        let closed = self.wait_closed();
+        async move {
+            let _closing = Closing(self);
+            self.start_serving();
+            closed.await;
+        }
     }
 
     /// Stops listening. Its sockets are closed when this returns, and clients in the backlog are
@@ -142,8 +148,9 @@ impl<L: Listener> Server<L> {
     /// # Cancel safety
     ///
     /// Nothing is lost: it only waits.
-    pub async fn wait_closed(&self) {
-        self.state.wait_closed().await;
+    #[track_caller]
+    pub fn wait_closed(&self) -> impl Future<Output = ()> {
+        self.state.wait_closed(Location::caller())
     }
 
     /// Lets every handler read what its client has sent so far and then the end of the stream, as
@@ -191,16 +198,21 @@ impl<L: Listener> Server<L> {
     /// }
     /// # }
     /// ```
-    pub async fn shutdown(&self, grace: Duration) -> usize {
-        self.close();
-        let caller = self.state.connections.current();
-        if timeout(grace, self.wait_closed()).await.is_ok() {
-            return 0;
+    #[track_caller]
+    pub fn shutdown(&self, grace: Duration) -> impl Future<Output = usize> {
+        let site = Location::caller();
+        async move {
+            self.close();
+            let caller = self.state.connections.current();
+            let closed = self.state.wait_closed(site);
+            if timeout(grace, closed).made_at(site).await.is_ok() {
+                return 0;
+            }
+            let cancelled = self.state.abort(caller.as_ref());
+            // One that panicked on its way out is still to be reported.
+            yield_now().await;
+            cancelled
         }
-        let cancelled = self.state.abort(caller.as_ref());
-        // One that panicked on its way out is still to be reported.
-        yield_now().await;
-        cancelled
     }
 
     /// Whether it accepts connections, or will when there is room again.

@@ -1,9 +1,10 @@
 //! Signals, awaited.
 
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io::{self, Read};
 use std::os::unix::net::UnixStream;
+use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -94,8 +95,8 @@ pub fn signal(kind: impl Into<SignalKind>) -> io::Result<Signals> {
 #[doc(alias = "KeyboardInterrupt")]
 #[doc(alias = "SIGINT")]
 pub fn ctrl_c() -> impl Future<Output = io::Result<()>> {
-    let interrupts = signal(SignalKind::SIGINT);
-    async move { interrupts?.recv().await }
+    let (interrupts, site) = (signal(SignalKind::SIGINT), Location::caller());
+    async move { interrupts?.recv_at(site).await }
 }
 
 /// A signal that is listened to, from [`signal`]. It is a `Stream`, which never ends, too.
@@ -123,7 +124,13 @@ impl Signals {
     /// Nothing is lost: a signal that came is there for the next call.
     #[track_caller]
     pub fn recv(&self) -> impl Future<Output = io::Result<()>> {
-        self.receiver.io(Direction::Read, take)
+        self.recv_at(Location::caller())
+    }
+
+    /// The same for a call at `site`.
+    fn recv_at(&self, site: &'static Location<'static>) -> impl Future<Output = io::Result<()>> {
+        let mut waiter = self.receiver.waiter_at(Some(site), Direction::Read);
+        poll_fn(move |cx| waiter.poll_io(cx, take))
     }
 
     /// Which signal this is.
@@ -133,7 +140,7 @@ impl Signals {
     }
 
     pub(super) fn poll_recv(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.receiver.poll_io(cx, Direction::Read, take)
+        self.receiver.poll_io_at(None, cx, Direction::Read, take)
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fs;
 use std::future::{Future, poll_fn};
 use std::io::{self, Write};
+use std::panic::Location;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
@@ -11,6 +12,7 @@ use signal_hook::{flag, low_level};
 
 use super::{SignalKind, signal};
 use crate::executor::{Listener, Runtime};
+use crate::reactor::on_behalf_of;
 
 /// [`run`](crate::run), except that Ctrl-C ends `main` in good order.
 ///
@@ -66,7 +68,7 @@ impl Runtime {
     /// left. A panic of `main` goes on here.
     #[track_caller]
     pub fn run_until_ctrl_c<F: Future>(self, main: F) -> F::Output {
-        match self.block_on(until_ctrl_c(main)) {
+        match self.block_on(until_ctrl_c(main, Location::caller())) {
             Ok(Some(output)) => output,
             Ok(None) => {
                 drop(self); // And with it all tasks.
@@ -78,7 +80,10 @@ impl Runtime {
 }
 
 /// `None`: Ctrl-C has come, and `main` was dropped.
-async fn until_ctrl_c<F: Future>(main: F) -> io::Result<Option<F::Output>> {
+async fn until_ctrl_c<F: Future>(
+    main: F,
+    site: &'static Location<'static>,
+) -> io::Result<Option<F::Output>> {
     if is_ignored(SignalKind::SIGINT) {
         return Ok(Some(main.await));
     }
@@ -91,7 +96,7 @@ async fn until_ctrl_c<F: Future>(main: F) -> io::Result<Option<F::Output>> {
     let mut main = pin!(main);
     poll_fn(|cx| match main.as_mut().poll(cx) {
         Poll::Ready(output) => Poll::Ready(Ok(Some(output))),
-        Poll::Pending => interrupts.poll_recv(cx).map_ok(|()| None),
+        Poll::Pending => on_behalf_of(site, || interrupts.poll_recv(cx)).map_ok(|()| None),
     })
     .await
 }

@@ -24,8 +24,8 @@ pub(super) struct BufReader {
     pub(super) searched: usize,
     /// The peer will send no more.
     is_at_end: bool,
-    /// The line that waits, for those who watch.
-    pub(super) site: &'static Location<'static>,
+    /// The line that waits, for those who watch; `None`: it comes through a trait of futures-io.
+    pub(super) site: Option<&'static Location<'static>>,
 }
 
 impl BufReader {
@@ -36,7 +36,7 @@ impl BufReader {
             limit: LIMIT,
             searched: 0,
             is_at_end: false,
-            site: Location::caller(),
+            site: None,
         }
     }
 

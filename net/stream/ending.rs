@@ -41,15 +41,18 @@ impl Transport {
     }
 
     /// Ends writing, when no bytes are kept any more.
+    #[track_caller]
     pub(super) fn write_eof(self: &Rc<Self>) {
         self.ask_for(Phase::EofAsked);
     }
 
     /// Ends writing and reading, when no bytes are kept any more.
+    #[track_caller]
     pub(super) fn close(self: &Rc<Self>) {
         self.ask_for(Phase::CloseAsked);
     }
 
+    #[track_caller]
     fn ask_for(self: &Rc<Self>, phase: Phase) {
         if self.phase.get() >= phase {
             return;
@@ -108,6 +111,7 @@ impl Transport {
     }
 
     /// The writer is gone: nobody will write any more. What is kept is still sent.
+    #[track_caller]
     pub(super) fn abandon(self: &Rc<Self>) {
         match self.socket() {
             // If the reader is gone too, the end of the socket says it all.

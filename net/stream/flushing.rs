@@ -52,7 +52,7 @@ impl Flushing {
 
     async fn send_to_socket(&self, socket: &Source<OwnedFd>) -> io::Result<()> {
         let buffer = self.buffer();
-        let mut waiter = socket.waiter(Direction::Write);
+        let mut waiter = socket.waiter_at(None, Direction::Write);
         let mut send = |socket: &OwnedFd| {
             buffer.with_first(|bytes| match bytes {
                 [] => Ok(0), // It was aborted.

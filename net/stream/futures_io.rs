@@ -15,12 +15,14 @@ impl AsyncRead for StreamReader {
         cx: &mut Context<'_>,
         buffer: &mut [u8],
     ) -> Poll<io::Result<usize>> {
+        self.reader.site = None;
         self.reader.poll_bytes(cx, buffer)
     }
 }
 
 impl AsyncBufRead for StreamReader {
     fn poll_fill_buf(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
+        self.reader.site = None;
         ready!(self.reader.poll_some(cx))?;
         Poll::Ready(Ok(self.get_mut().buffer()))
     }

@@ -12,6 +12,7 @@ use futures_io::AsyncRead;
 use super::super::socket;
 use super::buffer::{self, Buffer};
 use super::transport::Transport;
+use crate::reactor::on_behalf_of;
 
 thread_local! {
     /// What a reader of futures-io fills has to be initialised, which our own memory is not.
@@ -30,7 +31,7 @@ impl Input {
     pub(super) fn poll_fill(
         &mut self,
         cx: &mut Context<'_>,
-        site: &'static Location<'static>,
+        site: Option<&'static Location<'static>>,
         buffer: &mut Buffer,
         most: usize,
     ) -> Poll<io::Result<usize>> {
@@ -42,7 +43,7 @@ impl Input {
                 let mut scratch = SCRATCH.try_with(Cell::take).unwrap_or_default();
                 scratch.resize(buffer::SIZE, 0); // It has this size, except for the first time.
                 let room = scratch.len().min(memory.capacity() - memory.len());
-                let poll = poll_foreign(input, cx, &mut scratch[..room]);
+                let poll = poll_foreign(input, cx, site, &mut scratch[..room]);
                 if let Poll::Ready(Ok(n)) = poll {
                     memory.extend_from_slice(&scratch[..n]);
                 }
@@ -56,14 +57,14 @@ impl Input {
     pub(super) fn poll_read(
         &mut self,
         cx: &mut Context<'_>,
-        site: &'static Location<'static>,
+        site: Option<&'static Location<'static>>,
         buffer: &mut [u8],
     ) -> Poll<io::Result<usize>> {
         match self {
             Self::Socket(transport) => {
                 transport.poll_read(cx, site, |socket| socket::recv(socket, buffer))
             }
-            Self::Foreign(input) => poll_foreign(input, cx, buffer),
+            Self::Foreign(input) => poll_foreign(input, cx, site, buffer),
         }
     }
 }
@@ -71,9 +72,10 @@ impl Input {
 fn poll_foreign(
     input: &mut Pin<Box<dyn AsyncRead>>,
     cx: &mut Context<'_>,
+    site: Option<&'static Location<'static>>,
     buffer: &mut [u8],
 ) -> Poll<io::Result<usize>> {
-    let poll = input.as_mut().poll_read(cx, buffer);
+    let poll = on_behalf_of(site, || input.as_mut().poll_read(cx, buffer));
     if let Poll::Ready(Ok(n)) = poll {
         let room = buffer.len();
         assert!(

@@ -246,7 +246,7 @@ impl StreamReader {
     /// Lets who watches know the line that waits from now on.
     #[track_caller]
     fn for_caller(&mut self) -> &mut BufReader {
-        self.reader.site = Location::caller();
+        self.reader.site = Some(Location::caller());
         &mut self.reader
     }
 

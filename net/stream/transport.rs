@@ -69,7 +69,7 @@ impl Transport {
     pub(super) fn poll_read(
         &self,
         cx: &mut Context<'_>,
-        site: &'static Location<'static>,
+        site: Option<&'static Location<'static>>,
         mut read: impl FnMut(&Source<OwnedFd>) -> io::Result<usize>,
     ) -> Poll<io::Result<usize>> {
         match &self.io {
@@ -79,6 +79,7 @@ impl Transport {
     }
 
     /// Gives the output as much as it takes at once, and keeps the rest.
+    #[track_caller]
     #[inline]
     pub(super) fn write(self: &Rc<Self>, bytes: &[u8]) {
         if bytes.is_empty() {
@@ -93,6 +94,7 @@ impl Transport {
         }
     }
 
+    #[track_caller]
     pub(super) fn write_vectored(self: &Rc<Self>, slices: &[IoSlice<'_>]) {
         if are_empty(slices) {
             return;
@@ -115,6 +117,7 @@ impl Transport {
     }
 
     /// Keeps what the output has not taken.
+    #[track_caller]
     #[cold]
     fn keep(self: &Rc<Self>, sent: io::Result<usize>, slices: &[IoSlice<'_>]) {
         let sent = match sent {
@@ -130,13 +133,15 @@ impl Transport {
     }
 
     /// Sees to it that a task sends what is kept, unless there is nothing to do.
+    #[track_caller]
     pub(super) fn start_flushing(self: &Rc<Self>) {
         let is_elsewhere = |socket: &Source<OwnedFd>| !socket.reactor().is_current();
         if self.is_flushing() || self.is_done() || self.socket().is_some_and(is_elsewhere) {
             return;
         }
         let flushing = Flushing::new(Rc::clone(self));
-        // Nobody awaits it: those who wait are told by the bell.
+        // Nobody awaits it: those who wait are told by the bell. It belongs to the line that has written
+        // what does not fit.
         drop(spawn_at(Location::caller(), flushing.run()));
     }
 

@@ -1,5 +1,6 @@
 //! What a handler of streams leaves behind: bytes that are still to be sent.
 
+use std::panic::Location;
 use std::rc::Rc;
 use std::thread;
 
@@ -23,9 +24,9 @@ impl Unsent {
     }
 
     /// Waits until everything is sent, or the connection lost.
-    pub(in crate::net) async fn sent(&mut self) {
+    pub(in crate::net) async fn sent(&mut self, site: &'static Location<'static>) {
         // The handler had its chance to hear of an error: by `drain`.
-        let _ = self.transport.until(Goal::Sent).await;
+        let _ = self.transport.until(Goal::Sent, site).await;
         self.is_over = true;
     }
 }

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::io;
+use std::panic::Location;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -9,6 +10,7 @@ use std::task::{Context, Poll, ready};
 use super::super::bell::Listening;
 use super::ending::Phase;
 use super::transport::{Io, Transport};
+use crate::executor::tell_wait;
 use crate::reactor::Direction;
 
 /// What somebody waits for.
@@ -23,6 +25,15 @@ pub(super) enum Goal {
 }
 
 impl Goal {
+    /// What that is, for those who watch.
+    fn what(self) -> &'static str {
+        match self {
+            Self::Room => "StreamWriter to have room",
+            Self::Sent => "StreamWriter to have sent everything",
+            Self::Closed => "StreamWriter to be closed",
+        }
+    }
+
     /// What is awaited for it.
     fn call(self) -> &'static str {
         match self {
@@ -45,10 +56,15 @@ impl Transport {
 
     /// Waits for this goal, and tells whether bytes were lost.
     #[inline]
-    pub(super) fn until(self: &Rc<Self>, goal: Goal) -> Until<'_> {
+    pub(super) fn until(
+        self: &Rc<Self>,
+        goal: Goal,
+        site: &'static Location<'static>,
+    ) -> Until<'_> {
         Until {
             transport: self,
             goal,
+            site,
             is_due: goal == Goal::Room,
             listening: None,
         }
@@ -68,6 +84,7 @@ impl Transport {
             return Poll::Ready(self.result(call));
         }
         self.expect_flushing(call)?;
+        tell_wait(goal.what(), None, None);
         self.buffer().change.wake_later(cx.waker());
         Poll::Pending
     }
@@ -77,7 +94,7 @@ impl Transport {
     #[inline]
     fn poll_turn(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &self.io {
-            Io::Socket(socket) => socket.poll_io(cx, Direction::Write, |_| Ok(())),
+            Io::Socket(socket) => socket.poll_io_at(None, cx, Direction::Write, |_| Ok(())),
             Io::Foreign(_) => Poll::Ready(Ok(())),
         }
     }
@@ -99,6 +116,8 @@ impl Transport {
 pub(super) struct Until<'a> {
     transport: &'a Rc<Transport>,
     goal: Goal,
+    /// The line that waits, for those who watch.
+    site: &'static Location<'static>,
     /// It has to let the others have a turn first.
     is_due: bool,
     listening: Option<Listening<'a>>,
@@ -116,9 +135,10 @@ impl Future for Until<'_> {
         }
         while !transport.has_reached(self.goal) {
             transport.expect_flushing(self.goal.call())?;
+            let (what, site) = (self.goal.what(), self.site);
             let listening = self
                 .listening
-                .get_or_insert_with(|| transport.buffer().change.listener());
+                .get_or_insert_with(|| transport.buffer().change.listener(what, site));
             ready!(listening.poll_ring(cx));
         }
         Poll::Ready(transport.result(self.goal.call()))

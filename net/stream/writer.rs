@@ -6,6 +6,7 @@ use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::panic::Location;
 use std::rc::Rc;
 
 use futures_io::AsyncWrite;
@@ -75,6 +76,7 @@ impl StreamWriter {
     ///
     /// If the connection is lost, nothing is written, and [`drain`](Self::drain) tells. So it does
     /// after [`write_eof`](Self::write_eof) and [`close`](Self::close).
+    #[track_caller]
     pub fn write(&self, bytes: &[u8]) {
         self.transport.write(bytes);
     }
@@ -82,6 +84,7 @@ impl StreamWriter {
     /// Writes several slices, one after the other, with one system call. This is asyncio's
     /// `writelines`.
     #[doc(alias = "writelines")]
+    #[track_caller]
     pub fn write_all_vectored(&self, slices: &[IoSlice<'_>]) {
         self.transport.write_vectored(slices);
     }
@@ -97,8 +100,9 @@ impl StreamWriter {
     /// # Cancel safety
     ///
     /// Nothing is lost: what was written is sent all the same.
+    #[track_caller]
     pub fn drain(&self) -> impl Future<Output = io::Result<()>> {
-        self.transport.until(Goal::Room)
+        self.transport.until(Goal::Room, Location::caller())
     }
 
     /// Says how many bytes may be kept: when there are more than the high mark, which is 64 KiB by
@@ -147,6 +151,7 @@ impl StreamWriter {
     }
 
     /// Ends writing, after what was written so far: the peer reads to the end. Reading goes on.
+    #[track_caller]
     pub fn write_eof(&self) {
         self.transport.write_eof();
     }
@@ -156,6 +161,7 @@ impl StreamWriter {
     ///
     /// A peer that does not read can put this off for as long as it likes;
     /// [`abort`](Self::abort) does not wait for it.
+    #[track_caller]
     pub fn close(&self) {
         self.transport.close();
     }
@@ -174,8 +180,9 @@ impl StreamWriter {
     /// # Cancel safety
     ///
     /// Nothing is lost: it only waits.
+    #[track_caller]
     pub fn wait_closed(&self) -> impl Future<Output = io::Result<()>> {
-        self.transport.until(Goal::Closed)
+        self.transport.until(Goal::Closed, Location::caller())
     }
 
     /// Whether it was closed, or is being closed, or the connection is lost.

@@ -3,10 +3,12 @@
 use std::cell::Cell;
 use std::io;
 use std::rc::Rc;
-use std::time::Duration;
+use std::task::Waker;
+use std::time::{Duration, Instant};
 
 use self::selector::{Backend, Notifier, Selector};
 
+pub(crate) use self::caller::caller;
 pub use self::observer::{By, Event, Observer, TaskId};
 
 /// What tells of tasks is the one that ships.
@@ -14,8 +16,19 @@ pub use self::observer::{By, Event, Observer, TaskId};
 #[path = "../../reactor/observer.rs"]
 mod observer;
 
-#[derive(Clone, Copy, Debug)]
+#[allow(dead_code)]
+#[path = "../../reactor/caller.rs"]
+mod caller;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Direction {}
+
+/// Nobody waits for one here.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Wait {
+    Handle { fd: i32, direction: Direction },
+    Timer { deadline: Instant },
+}
 
 pub(crate) mod selector {
     use std::io;
@@ -115,6 +128,8 @@ impl Reactor {
     pub(crate) fn observe<'a>(&self, _: impl FnOnce() -> Event<'a>) {}
 
     pub(crate) fn tell_sleep(&self) {}
+
+    pub(crate) fn each_wait(&self, _: impl FnMut(&Waker, Wait)) {}
 
     /// Nobody awaits a handle in the wrong runtime here.
     pub(crate) fn is_current(&self) -> bool {
