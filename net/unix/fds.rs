@@ -192,9 +192,20 @@ fn send(stream: &net::UnixStream, bytes: &[u8], fds: &[BorrowedFd<'_>]) -> io::R
     Ok(sent)
 }
 
+/// The space for so many file descriptors, behind the credentials of the sender: a socket that was
+/// asked for those (`SO_PASSCRED`) gets them first.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn room(fds: usize) -> usize {
+    rustix::cmsg_space!(ScmCredentials(1), ScmRights(fds))
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn room(fds: usize) -> usize {
+    rustix::cmsg_space!(ScmRights(fds))
+}
+
 fn recv(stream: &net::UnixStream, buffer: &mut [u8], limit: usize) -> io::Result<ReceivedFds> {
-    let room = rustix::cmsg_space!(ScmRights(limit.min(MAX_FDS)));
-    let mut space = vec![MaybeUninit::uninit(); room];
+    let mut space = vec![MaybeUninit::uninit(); room(limit.min(MAX_FDS))];
     let mut messages = RecvAncillaryBuffer::new(&mut space);
     let buffers = &mut [IoSliceMut::new(buffer)];
     let message = sys::recvmsg(stream, buffers, &mut messages, CLOSE_ON_EXEC)?;
@@ -213,7 +224,7 @@ fn recv(stream: &net::UnixStream, buffer: &mut [u8], limit: usize) -> io::Result
             rustix::io::fcntl_setfd(fd, rustix::io::FdFlags::CLOEXEC)?;
         }
     }
-    // The space is rounded up, and may have room for one more.
+    // The space is rounded up, and may have room for more.
     received.is_truncated |= received.fds.len() > limit;
     received.fds.truncate(limit);
     Ok(received)
