@@ -196,9 +196,10 @@ where
                     return Poll::Pending;
                 }
             }
+            this.key = Line::ENDED; // Its place is empty, whether the attempt panics or not.
         }
-        this.key = Line::ENDED; // Before the attempt, which may panic.
         if let Some(result) = (this.attempt)(notified) {
+            this.key = Line::ENDED;
             return Poll::Ready(result);
         }
         match Wakee::with_task(cx.waker(), |task| this.list.line.push(task)) {
