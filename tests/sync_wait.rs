@@ -8,6 +8,7 @@ mod common;
 mod tasks;
 
 use std::cell::{Cell, RefCell};
+use std::cmp::Ordering;
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::{Pin, pin};
@@ -17,7 +18,7 @@ use std::sync::Arc;
 use std::task::{Poll, RawWaker, RawWakerVTable, Wake, Waker};
 use std::time::Duration;
 
-use selio::sync::{Barrier, Condvar, Event, Mutex, Queue, Semaphore};
+use selio::sync::{Barrier, Condvar, Event, Mutex, PriorityQueue, Queue, Semaphore};
 use selio::{JoinHandle, spawn, yield_now};
 
 use crate::common::{Random, deadline};
@@ -103,13 +104,21 @@ fn a_waker_that_uses_the_queue_finds_it_in_order() {
 /// Acts when it is cloned, and tells when it is called, by forgetting what it was to do.
 static CLONED: RawWakerVTable = RawWakerVTable::new(
     |_| {
+        CLONES.set(CLONES.get() + 1);
         Hostile::act(When::Cloned);
         RawWaker::new(ptr::null(), &CLONED)
     },
+    |_| {
+        CLONES.set(CLONES.get() - 1);
+        ACT.set(None);
+    },
     |_| ACT.set(None),
-    |_| ACT.set(None),
-    |_| {},
+    |_| CLONES.set(CLONES.get() - 1),
 );
+
+thread_local! {
+    static CLONES: Cell<i32> = const { Cell::new(0) };
+}
 
 #[test]
 fn what_comes_while_the_waker_is_cloned_is_not_missed() {
@@ -127,6 +136,7 @@ fn what_comes_while_the_waker_is_cloned_is_not_missed() {
         poll = poll_with(&mut get, &waker);
     }
     assert_eq!(poll, Poll::Ready(Ok(7)));
+    assert_eq!(CLONES.get(), 0, "nobody is to be woken any more");
 }
 
 #[test]
@@ -469,6 +479,48 @@ async fn items_are_conserved(random: &mut Random) {
     }
     queue.join().await;
     assert_eq!(*put.borrow(), *got.borrow(), "each item once, in order");
+}
+
+#[test]
+fn who_panics_at_its_turn_has_left_the_line() {
+    /// Cannot be compared while it is told not to.
+    struct Moody<'a>(&'a Cell<bool>);
+    impl PartialEq for Moody<'_> {
+        fn eq(&self, other: &Self) -> bool {
+            self.cmp(other).is_eq()
+        }
+    }
+    impl Eq for Moody<'_> {}
+    impl PartialOrd for Moody<'_> {
+        fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+            Some(self.cmp(other))
+        }
+    }
+    impl Ord for Moody<'_> {
+        fn cmp(&self, _: &Self) -> Ordering {
+            assert!(!self.0.get(), "planned");
+            Ordering::Equal
+        }
+    }
+    let panics = Cell::new(false);
+    let queue = PriorityQueue::bounded(2);
+    assert!(queue.put_nowait(Moody(&panics)).is_ok());
+    assert!(queue.put_nowait(Moody(&panics)).is_ok());
+    let (spy, waker) = Spy::new();
+    let mut put = Box::pin(queue.put(Moody(&panics)));
+    assert!(poll_with(&mut put, &waker).is_pending());
+    assert!(queue.get_nowait().is_ok());
+    panics.set(true);
+    panic_of(|| poll_with(&mut put, &waker));
+    panics.set(false);
+    // Another one takes the same place, and keeps it.
+    let mut next = pin!(queue.put(Moody(&panics)));
+    assert!(poll_with(&mut next, &waker).is_pending());
+    drop(put);
+    assert!(format!("{queue:?}").contains("waiting_to_put: 1"));
+    assert!(queue.get_nowait().is_ok());
+    assert_eq!(spy.wakes(), 2);
+    assert!(poll_with(&mut next, &waker).is_ready());
 }
 
 #[test]
