@@ -42,7 +42,7 @@ macro_rules! kinds {
             pub(super) fn named(name: &str) -> Option<Self> {
                 match name {
                     $(stringify!($name) => Some(Self::$name),)*
-                    _ => name.parse().ok().map(Self),
+                    _ => name.parse::<u16>().ok().map(|number| Self(number.into())),
                 }
             }
         }
