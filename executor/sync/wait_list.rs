@@ -20,7 +20,6 @@
 
 use std::cell::Cell;
 use std::future::Future;
-use std::iter;
 use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
@@ -120,24 +119,24 @@ impl WaitList {
 
     /// Gives the first `n` who wait a claim, or all if they are less.
     pub(super) fn notify_many(&self, n: usize) {
-        self.notify_each((0..n).map(|_| Notified::Alone));
+        self.notify_each(n, |_| Notified::Alone);
     }
 
     /// Lets all who wait go on.
     pub(super) fn notify_all(&self) {
-        self.notify_each((0..).map(Notified::WithAll));
+        self.notify_each(usize::MAX, Notified::WithAll);
     }
 
     /// Sends all who wait away.
     pub(super) fn refuse_all(&self) {
-        self.notify_each(iter::repeat(Notified::InVain));
+        self.notify_each(usize::MAX, |_| Notified::InVain);
     }
 
-    fn notify_each(&self, hows: impl Iterator<Item = Notified>) {
+    /// `how`: the number of who is notified, from 0, decides it.
+    fn notify_each(&self, most: usize, how: fn(usize) -> Notified) {
         // All of them before the first one is woken, who may make others wait. One takes no heap.
-        let mut wakees = hows
-            .take(self.waiting())
-            .map(|how| self.line.take_first(how));
+        let numbers = 0..most.min(self.waiting());
+        let mut wakees = numbers.map(|number| self.line.take_first(how(number)));
         let first = wakees.next();
         let others: Vec<_> = wakees.collect();
         first.into_iter().chain(others).for_each(Wakee::wake);
