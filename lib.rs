@@ -72,7 +72,7 @@ pub use reactor::{
     sleep_until,
 };
 
-/// Who runs: tasks as others see them.
+/// Tasks as others see them: who they are, what they wait for, and a way to end them.
 ///
 /// | environment | what it gives |
 /// |---|---|

@@ -8,7 +8,7 @@ use super::{Executor, run_queue};
 use crate::reactor::Entered as ReactorEntered;
 
 thread_local! {
-    /// Without a destructor, it is there up to the very end of the thread. Nothing leaks: it is empty
+    /// Without a destructor, it is there to the very end of the thread. Nothing leaks: it is empty
     /// unless a runtime runs.
     static CURRENT: RefCell<ManuallyDrop<Option<Rc<Executor>>>> =
         const { RefCell::new(ManuallyDrop::new(None)) };
@@ -73,7 +73,7 @@ impl Drop for Entered {
         let queue = mem::take(&mut self.queue);
         self.ours.parked.set(run_queue::leave(queue));
         let former = self.former.take();
-        // Entered a second time from inside of another runtime, it has left its keys apart.
+        // Meanwhile it may have been entered a second time, which has left its new keys parked.
         if let Some(former) = &former {
             former.parked.take().into_iter().for_each(run_queue::push);
         }

@@ -12,7 +12,7 @@ use concurrent_queue::ConcurrentQueue;
 #[derive(Debug)]
 pub(crate) struct Inbox<M> {
     messages: ConcurrentQueue<M>,
-    /// The loop sleeps, or is about to: whoever pushes now must wake it.
+    /// The loop sleeps, or is about to: the next push must wake it.
     asleep: AtomicBool,
 }
 
@@ -38,7 +38,7 @@ impl<M> Inbox<M> {
 
     pub(crate) fn pop(&self) -> Option<M> {
         if self.messages.is_empty() {
-            return None; // As a rule, and without the fence that the pop of an empty queue makes.
+            return None; // The rule, and without the fence that the pop of an empty queue makes.
         }
         self.messages.pop().ok()
     }
@@ -46,7 +46,7 @@ impl<M> Inbox<M> {
     /// Announces that the loop will sleep. Whether it may: there is no message.
     pub(crate) fn fall_asleep(&self) -> bool {
         if !self.messages.is_empty() {
-            return false; // Nothing is announced, and so nobody wakes a loop that does not sleep.
+            return false; // Not announced: so nobody wakes a loop that does not sleep.
         }
         self.asleep.store(true, Ordering::Relaxed);
         fence(Ordering::SeqCst);
@@ -81,7 +81,7 @@ impl Posted {
         !self.0.swap(true, Ordering::AcqRel)
     }
 
-    /// It has arrived. Whoever wakes from now on posts anew.
+    /// It has arrived. The next wake is posted anew.
     pub(crate) fn receive(&self) {
         self.0.swap(false, Ordering::AcqRel);
     }

@@ -25,12 +25,12 @@ use super::{Executor, TaskId};
 ///
 /// # Cancel safety
 ///
-/// Whoever stops awaiting the handle loses nothing, as long as the handle is kept.
+/// Nothing is lost, as long as the handle is kept: it can be awaited again.
 ///
 /// # Panics
 ///
 /// When it is polled again after it has given its result, and when it has to wait in another runtime
-/// than the one that it was spawned in.
+/// than that of its task.
 ///
 /// # Examples
 ///
@@ -59,8 +59,8 @@ pub struct JoinHandle<T> {
 impl<T> Unpin for JoinHandle<T> {}
 
 impl<T> JoinHandle<T> {
-    /// Ends the task. Its future is dropped before this returns; a task that cancels itself is
-    /// dropped as soon as its current poll has returned, unless that poll ends it.
+    /// Ends the task. Its future is dropped before this returns; that of a task that cancels itself
+    /// is dropped right after the current poll, unless that poll ends it.
     ///
     /// The handle then gives a [`JoinError`] that [is cancelled](JoinError::is_cancelled). A task
     /// that has ended is left as it is.
@@ -88,7 +88,7 @@ impl<T> JoinHandle<T> {
         self.label.name()
     }
 
-    /// The task as others see it: what may be cloned, and given to who is to cancel it.
+    /// The task as others see it: a reference to clone, and to hand to those who may cancel it.
     #[must_use]
     pub fn task(&self) -> TaskRef {
         TaskRef::new(&self.executor, self.key, self.label.clone())

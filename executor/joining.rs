@@ -1,7 +1,7 @@
-//! Who awaits a task, and what becomes of its outcome.
+//! How a task is awaited, and what becomes of its outcome.
 //!
-//! A task that has ended stays in its slot, and its outcome in the task, until its handle takes it
-//! or is dropped. The slot is free then.
+//! A task that has ended stays in its slot, and its outcome in the task, until the handle takes the
+//! outcome or is dropped. Then the slot is free.
 
 use std::cell::RefMut;
 use std::mem;
@@ -16,8 +16,8 @@ use super::{Executor, JoinError, run_queue};
 use crate::reactor::count;
 
 impl Executor {
-    /// Waits until a task has ended, and then takes it. `None`: the end of the runtime has
-    /// forgotten it.
+    /// Waits until a task has ended, and then takes it. `None`: the runtime has ended, and given it
+    /// up. Generations need not be compared: a slot is not free as long as there is a handle.
     #[inline(always)]
     pub(super) fn poll_ended(&self, key: TaskKey, cx: &Context<'_>) -> Poll<Option<BoxedTask>> {
         let mut tasks = self.tasks.borrow_mut();
@@ -46,8 +46,8 @@ impl Executor {
         }
     }
 
-    /// [`poll_ended`](Self::poll_ended) for a future that has a waker of its own, and not that of
-    /// the task which polls it, or which is polled by another executor.
+    /// [`poll_ended`](Self::poll_ended) with a waker that is not that of the task being polled: a
+    /// combinator's, or another executor's.
     #[cold]
     fn join_with_waker(&self, key: TaskKey, cx: &Context<'_>) -> Poll<Option<BoxedTask>> {
         let joiner = Joiner::Future(cx.waker().clone());
@@ -56,7 +56,7 @@ impl Executor {
         });
         match former {
             Some((_, false)) => Poll::Pending,
-            _ => self.poll_ended(key, cx), // A foreign waker has cancelled it.
+            _ => self.poll_ended(key, cx), // To clone a foreign waker has ended it.
         }
     }
 
@@ -76,7 +76,7 @@ impl Executor {
         self.slot(key, |slot| slot.has_ended).unwrap_or(true)
     }
 
-    /// Wakes who has awaited a task that has ended.
+    /// Wakes the joiner of a task that has ended.
     #[inline]
     pub(super) fn wake_joiner(&self, mut tasks: RefMut<'_, Slab<Slot>>, ended: TaskKey) {
         match mem::replace(&mut tasks[ended.slot()].joiner, Joiner::NOBODY) {
@@ -97,7 +97,7 @@ impl Executor {
         }
     }
 
-    /// Marks a task, or the future of `block_on`, as woken by its key. Whether it was not.
+    /// Marks a task, or `main`, as woken by its key. False if it was already, or is gone.
     #[inline]
     pub(super) fn set_woken(&self, tasks: &mut Slab<Slot>, key: TaskKey) -> bool {
         match tasks.get_mut(key.slot()) {
@@ -124,7 +124,7 @@ impl Executor {
         }
     }
 
-    /// Drops the outcome of a task that nobody awaits, but no panic without a word.
+    /// Drops the outcome of a task that nobody awaits. A panic is told of, and may end `block_on`.
     pub(super) fn discard(&self, mut slot: Slot) {
         let mut task = slot.task.take();
         if let Some(panic) = task.as_mut().and_then(|task| task.as_mut().take_panic()) {
@@ -136,7 +136,7 @@ impl Executor {
                 None => drop(error),
             });
         }
-        // If the destructor of the outcome panics, that is not the task's any more.
+        // If the destructor of the outcome panics, that is no panic of the task.
         swallow(|| drop(task));
     }
 }

@@ -4,11 +4,11 @@ use std::cell::Cell;
 
 use crate::reactor::TaskId;
 
-/// Names a slot for the life of its task and its handle: a wake that comes too late finds another
-/// generation there and does nothing.
+/// Names the slot of a task until the slot is free: a wake that comes too late finds another
+/// generation there, and does nothing.
 ///
-/// The upper half is the number of the slot, the lower half the generation: the lower half of the
-/// task's number.
+/// The upper half is the index of the slot. The lower half is the generation, and that is the lower
+/// half of the task's number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct TaskKey(u64);
 
@@ -16,6 +16,7 @@ impl TaskKey {
     /// The future that `block_on` runs.
     pub(super) const MAIN: Self = Self((u32::MAX as u64) << 32);
 
+    /// No task: there is no such slot.
     pub(super) const NOBODY: Self = Self(u64::MAX);
 
     pub(super) fn new(slot: u32, generation: u32) -> Self {
@@ -30,12 +31,13 @@ impl TaskKey {
         self.0 as u32
     }
 
-    /// The number of the task of this generation; 0 is that of the future of `block_on`.
+    /// The number of the task of this generation. `None` for the future of `block_on`: a task that
+    /// it spawned has no parent.
     pub(super) fn parent(generation: u32) -> Option<TaskId> {
         (generation != Self::MAIN.generation()).then(|| id_of_generation(generation))
     }
 
-    /// The number of this task, if it is one that exists.
+    /// The number of this task, which must exist. `None` for the future of `block_on`.
     pub(super) fn id(self) -> Option<TaskId> {
         (self != Self::MAIN).then(|| id_of_generation(self.generation()))
     }

@@ -9,14 +9,14 @@ use super::waker::TaskWaker;
 use super::{Executor, run_queue};
 use crate::reactor::selector::Notifier;
 
-/// How many messages of other threads are taken in between two rounds of polls.
+/// How many messages of other threads are taken in at once.
 const MESSAGES: usize = 1024;
 
 /// What other threads know of an executor. It may outlive it.
 pub(super) struct Mailbox {
     pub(super) inbox: Inbox<Message>,
     notifier: Notifier,
-    /// Whether anybody wants to know who wakes whom.
+    /// Whether there is an observer, who is to hear which thread wakes.
     pub(super) is_observed: bool,
     /// How often the notifier had to be used.
     pub(super) notifies: AtomicU64,
@@ -26,7 +26,7 @@ pub(super) struct Mailbox {
 type Spawn = Box<dyn FnOnce(&Rc<Executor>) + Send>;
 
 pub(super) enum Message {
-    /// Whom to wake, and the thread that does so, if anybody wants to know.
+    /// Whom to wake, and, for an observer, the name of the thread that does.
     Wake(Arc<TaskWaker>, Option<Box<str>>),
     Spawn(Spawn),
 }
@@ -64,7 +64,7 @@ impl Mailbox {
 impl Executor {
     /// Takes in what other threads have left in the mailbox.
     pub(super) fn receive(self: &Rc<Self>) {
-        // No more than that: who sends without a pause must not keep the tasks from running.
+        // No more than that: a thread that sends without a pause must not keep the tasks waiting.
         for _ in 0..MESSAGES {
             let Some(message) = self.mailbox.inbox.pop() else {
                 break;

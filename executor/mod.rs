@@ -10,13 +10,13 @@
 //! ```
 //!
 //! Its one rule: **a future is created, polled and dropped on the thread of its runtime only**, and
-//! never while the executor is borrowed: it may spawn, wake, cancel and drop whatever it likes.
+//! never while the executor is borrowed, so it may spawn, wake, cancel and drop whatever it likes.
 //!
-//! This file has the tasks, from their first poll to their end; `spawn.rs` has their beginning,
-//! `runtime.rs` the loop, `joining.rs` those who await a task, `wakee.rs` those who wait for something
-//! else of this thread, `mailbox.rs` the other threads, and `shut_down.rs` the end. What stands upon
-//! tasks has folders of its own: `structured/` (several at once), `sync/` (locks and queues) and
-//! `trace/` (what an observer shows).
+//! This file has the tasks, from their first poll to their end. `spawn.rs` starts them,
+//! `runtime.rs` has the loop, `joining.rs` the way to their outcomes, `mailbox.rs` what other
+//! threads tell, and `shut_down.rs` the end. What is built upon tasks has folders of its own:
+//! `structured/` (several at once), `sync/` (locks and queues) and `trace/` (what an observer
+//! shows).
 //!
 //! # The life of a task
 //!
@@ -126,16 +126,16 @@ pub(crate) struct Executor {
     /// The waker of the future that `block_on` runs, which is no task.
     main: Arc<TaskWaker>,
     is_main_ready: Cell<bool>,
-    /// Whether anybody wants to know what happens here.
+    /// Whether its reactor has an observer: asked for each poll.
     is_observed: bool,
-    /// Who is being polled, and what its waker points to.
+    /// The task, or `main`, that is being polled, and what its waker points to.
     polled: Cell<Option<(TaskKey, NonNull<()>)>>,
     mailbox: Arc<Mailbox>,
-    /// Those of the task that ended last, for one that is polled for the first time.
+    /// The wakers of the task that ended last, for the next one that is polled for the first time.
     spare: Cell<Option<Wakers>>,
     reactor: Rc<Reactor>,
     threads: Threads,
-    /// The panics of tasks that nobody awaited, if they are to end `block_on`.
+    /// The panic of a task that nobody awaited, if such a one is to end `block_on`.
     unhandled: Option<Cell<Option<task::Payload>>>,
     panics: Cell<u64>,
     debug: Option<Rc<Debug>>,
@@ -176,12 +176,12 @@ impl Executor {
     }
 
     /// The wakers of a task that is polled for the first time: the spare ones, unless somebody still
-    /// holds them. Two references are those in our hand.
+    /// holds one. Two references are our own.
     #[inline]
     fn wakers(&self, key: TaskKey) -> Wakers {
         match self.spare.take() {
             Some(wakers) if Arc::strong_count(&wakers.typed) == 2 => {
-                // What others did with it before they dropped it comes before what is done now.
+                // All that others did with it, until they dropped it, has happened before.
                 fence(Ordering::Acquire);
                 wakers.typed.reuse(key);
                 wakers
@@ -197,14 +197,14 @@ impl Executor {
         Wakers { typed, waker }
     }
 
-    /// Whether nobody is ready to run.
+    /// Whether nothing is ready to run.
     #[inline]
     fn is_idle(&self) -> bool {
         run_queue::is_empty() && !self.is_main_ready.get()
     }
 
-    /// Runs what is ready: those who are in the queue now. Whoever is woken meanwhile, be it by
-    /// itself, runs in the next turn. They are left in `batch`.
+    /// Runs the tasks that are in the queue now, and leaves their keys in `batch`. A task that is
+    /// woken meanwhile, even by itself, runs in the next turn.
     fn run_ready(&self, batch: &mut Vec<TaskKey>) {
         batch.clear();
         run_queue::swap(batch);
@@ -235,10 +235,11 @@ impl Executor {
         }
     }
 
-    /// Takes a task that has not ended out of its slot. Also gives whether it was woken by its key.
+    /// Takes a task out of its slot, if it has not ended, and tells whether it was woken by its key.
     ///
-    /// One that was woken through its waker too is in the queue twice. Each of its turns takes back
-    /// one of the two marks: with both, each of them could queue it twice again, and so on for ever.
+    /// One that was woken through its waker too is in the queue twice. Its first poll removes the
+    /// mark of the key, its second that of the waker. If each removed both, each could queue it
+    /// twice again: it would be there four times, then eight.
     #[inline]
     fn take(&self, key: TaskKey) -> Option<(BoxedTask, bool)> {
         self.slot(key, |slot| {
@@ -271,8 +272,8 @@ impl Executor {
         }
     }
 
-    /// The same for those who may be outside of this runtime: the destructors of the task find
-    /// their own one all the same.
+    /// The same from outside of this runtime too: it is entered, so that the destructors of the
+    /// task find it.
     fn cancel_from_anywhere(self: &Rc<Self>, key: TaskKey) {
         let is_here = Executor::with_current(|current| Rc::ptr_eq(current, self));
         let _entered = (is_here != Some(true)).then(|| self.enter());
@@ -292,7 +293,7 @@ impl Executor {
         self.retire(key, Some(task));
     }
 
-    /// The task has ended: its outcome waits for its handle, or goes with it.
+    /// The task has ended. Its outcome waits for the handle; if that is gone, it is dropped.
     fn retire(&self, key: TaskKey, task: Option<BoxedTask>) {
         self.alive.update(|alive| alive - 1);
         let mut tasks = self.tasks.borrow_mut();
@@ -315,7 +316,7 @@ impl Executor {
         self.polled.set(waker.map(|waker| (key, waker)));
     }
 
-    /// Whose waker this is, if it is that of the task which is being polled.
+    /// The key of the task that is being polled, if this is its waker.
     #[inline]
     fn polled_with(&self, waker: &Waker) -> Option<TaskKey> {
         let (key, polled) = self.polled.get()?;

@@ -1,8 +1,8 @@
 //! The ready queue: whose turn it is, in the order in which they were woken.
 //!
-//! It belongs to the thread while a runtime runs there, so that a wake on that thread, which is the
-//! rule, has one comparison to make and one key to push: no reference to the runtime, no atomic
-//! read-modify-write.
+//! It belongs to the thread, not to the runtime that runs there: a wake on that thread, which is
+//! the rule, makes one comparison and pushes one key, without a reference to the runtime and
+//! without an atomic read-modify-write.
 
 use std::cell::{Cell, RefCell};
 use std::mem::{self, ManuallyDrop};
@@ -25,15 +25,15 @@ thread_local! {
 struct RunQueue {
     /// The address of the mailbox of the runtime that runs on this thread; 0 if none does.
     owner: Cell<usize>,
-    /// Whether anybody wants to know who wakes whom.
+    /// Whether that runtime has an observer.
     is_observed: Cell<bool>,
-    /// Without a destructor, the queue is there up to the very end of the thread. Nothing leaks: it
+    /// Without a destructor, the queue is there to the very end of the thread. Nothing leaks: it
     /// has an allocation only while a runtime runs.
     keys: RefCell<ManuallyDrop<Vec<TaskKey>>>,
 }
 
-/// Queues what `key` gives, if it gives one, and if this is the thread on which the runtime of this
-/// mailbox runs. Whether it is.
+/// If the runtime of this mailbox runs on this thread, queues the key that `key` gives, if any.
+/// Whether it runs here.
 #[inline]
 pub(super) fn push_if_here(mailbox: &Arc<Mailbox>, key: impl FnOnce() -> Option<TaskKey>) -> bool {
     QUEUE.with(|queue| {
@@ -64,7 +64,7 @@ pub(super) fn is_empty() -> bool {
     QUEUE.with(|queue| queue.keys.borrow().is_empty())
 }
 
-/// Whether anybody wants to know what the runtime of this thread does.
+/// Whether the runtime of this thread has an observer.
 #[inline]
 pub(super) fn is_observed() -> bool {
     QUEUE.with(|queue| queue.is_observed.get())

@@ -16,7 +16,7 @@ use crate::reactor::count;
 use crate::reactor::selector::Backend;
 
 /// While tasks stay ready, sockets, timers and other threads are looked after once in this many
-/// polls. It is a prime: no multiple of anything that programs like to do in rounds.
+/// polls. A prime does not fall into step with a program that works in rounds.
 const LOOK_INTERVAL: usize = 61;
 
 /// Runs a future, and everything that it spawns, on this thread.
@@ -101,7 +101,7 @@ impl Runtime {
         Builder::new()
     }
 
-    /// Runs a future to its end, and meanwhile all tasks. Those that have not ended then stay as
+    /// Runs a future to its end, and all tasks meanwhile. Tasks that have not ended by then stay as
     /// they are until the next call.
     ///
     /// # Panics
@@ -146,16 +146,16 @@ impl Runtime {
     ///
     /// 1. Wait in the reactor: not at all if tasks are ready, else until the next deadline, else
     ///    for ever.
-    /// 2. Wake what is due: readiness events, expired timers, and whom other threads woke.
+    /// 2. Wake what is due: for readiness events, for expired timers, and for other threads.
     /// 3. Run what is ready, and leave what gets ready meanwhile for the next turn.
     ///
     /// While tasks stay ready, the first two are due only after [`LOOK_INTERVAL`] polls, or when a
-    /// task has spent its budget of operations, and never in the middle of a batch: a
-    /// level-triggered selector would report once more all those whose tasks were woken and have
-    /// not run yet.
+    /// task has spent its budget of operations. They never come in the middle of a batch: a
+    /// level-triggered selector would report again each socket whose task was woken and has not run
+    /// yet.
     ///
-    /// `polls`, and what it returns, is how many polls there were since the last look. `batch` are
-    /// those that ran in the last turn, and then in this one; it is kept for its memory.
+    /// `polls`, like the result, counts the polls since the last look. `batch` gets the keys of
+    /// those that run in this turn; it is kept for its memory.
     #[inline]
     fn turn(&self, mut polls: usize, batch: &mut Vec<TaskKey>) -> usize {
         let executor = &self.executor;

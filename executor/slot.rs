@@ -18,7 +18,7 @@ pub(super) struct Slot {
     /// The generation of the task that spawned it.
     pub(super) parent: u32,
     pub(super) polls: u32,
-    /// It has to end after its current poll.
+    /// It was cancelled during its current poll, and has to end after it.
     pub(super) is_cancelled: bool,
     /// Its handle is gone: nobody will ask for its outcome.
     pub(super) is_detached: bool,

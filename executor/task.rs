@@ -21,7 +21,8 @@ pub(super) fn contain<R>(code: impl FnOnce() -> R) -> Result<R, Payload> {
     catch_unwind(AssertUnwindSafe(code))
 }
 
-/// The same for code whose panic nobody asks for. What it panicked with may panic in its turn.
+/// The same for code whose panic nobody asks for. The payload may panic too, when it is dropped:
+/// what that panics with is leaked.
 pub(super) fn swallow<R>(code: impl FnOnce() -> R) {
     if let Err(payload) = contain(code)
         && let Err(another) = contain(|| drop(payload))
@@ -30,7 +31,7 @@ pub(super) fn swallow<R>(code: impl FnOnce() -> R) {
     }
 }
 
-/// What a task ends with. Without a result, it has panicked or (`None`) was cancelled.
+/// What a task ends with: its result, or else that it panicked or (`None`) was cancelled.
 pub(super) type Outcome<T> = Result<T, Option<Payload>>;
 
 /// The waker of a task, with and without its type.
@@ -44,8 +45,8 @@ pin_project! {
     pub(super) struct Task<F: Future> {
         #[pin]
         stage: Stage<F>,
-        // Since its first poll, so that of many tasks that need only one poll each takes over those
-        // of the one before.
+        // Made at the first poll, not before: of many tasks that need one poll only, each takes
+        // over the wakers of the one before.
         wakers: Option<Wakers>,
     }
 }
@@ -71,7 +72,7 @@ pub(super) type BoxedTask = Pin<Box<dyn Run>>;
 
 /// A task whose type the executor has forgotten.
 pub(super) trait Run {
-    /// Goes on with the task, which was woken by its key or else through its waker. When it ends, its
+    /// Polls the task, which was woken by its key, or else through its waker. When it ends, its
     /// future is dropped before this returns, and its wakers go back to the executor.
     fn run(self: Pin<&mut Self>, executor: &Executor, key: TaskKey, is_by_key: bool) -> Poll<()>;
 
@@ -116,7 +117,7 @@ where
         let this = self.project();
         let mut stage = this.stage;
         *this.wakers = None;
-        // A future whose destructor panics was not cancelled in good order: its handle says so.
+        // If the destructor of the future panics, the handle tells of that, not of a cancellation.
         let panic_in_drop = contain(|| stage.set(Stage::Ended { outcome: None })).err();
         let (first, second) = match panic {
             Some(_) => (panic, panic_in_drop),

@@ -1,7 +1,7 @@
 //! What the executor tells an observer.
 //!
-//! Apart from the code that it tells of, and never inlined there: who is not observed pays for one
-//! comparison.
+//! It stands apart from the code that it tells of, and is never inlined there: without an observer,
+//! an event costs one comparison.
 
 use std::future::Future;
 use std::panic::{Location, resume_unwind};
@@ -89,8 +89,8 @@ impl Executor {
         }
     }
 
-    /// The loop is about to sleep. For how long at most: who watches may have woken a task, as a
-    /// bridge does that sends to one what it is told.
+    /// The loop is about to sleep. Returns for how long at most: not at all if the observer, when
+    /// it hears that, wakes a task, as one does that sends what it hears to a task.
     #[inline]
     pub(super) fn tell_sleep(&self) -> Option<Duration> {
         if !self.is_observed {
@@ -109,7 +109,7 @@ impl Executor {
         self.tell_woken(key, by);
     }
 
-    /// A task has ended that this one has awaited.
+    /// This task has awaited another one, which has ended.
     #[cold]
     pub(super) fn tell_wake_by(&self, key: TaskKey, ended: TaskKey) {
         self.tell_woken(key, ended.id().map_or(By::Main, By::Task));

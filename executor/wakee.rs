@@ -1,7 +1,7 @@
-//! Who waits for something on this thread, and is to be woken there.
+//! Who waits for a lock, a queue or a group of tasks, and is to be woken on this thread.
 //!
-//! Nearly always that is a task which is polled with its own waker. Its key and its executor are
-//! enough to wake it then: no atomic operation, and no call that nobody can see through.
+//! Nearly always that is a task, polled with its own waker. Its key and its executor are then
+//! enough to wake it: no atomic operation, and no call through a vtable.
 
 use std::rc::Rc;
 use std::task::Waker;
@@ -19,7 +19,7 @@ pub(super) enum Wakee {
 }
 
 impl Wakee {
-    /// Does something with the task that is being polled, if this is its own waker.
+    /// Calls `with` with the task that is being polled, if this is its own waker.
     #[inline]
     pub(super) fn with_task<R>(waker: &Waker, with: impl FnOnce(Self) -> R) -> Option<R> {
         Executor::with_current(|executor| {
@@ -33,7 +33,7 @@ impl Wakee {
         Self::with_task(waker, |task| task).unwrap_or_else(|| Self::Future(waker.clone()))
     }
 
-    /// A waker that panics concerns neither who calls this nor those who are woken after it.
+    /// Wakes it. If a foreign waker panics, that stops here.
     #[inline]
     pub(super) fn wake(self) {
         match self {

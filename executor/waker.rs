@@ -4,8 +4,8 @@
 //! the key on the ready queue, with no atomic read-modify-write. A wake from any other thread goes
 //! through the [`Inbox`](super::inbox::Inbox), and interrupts the selector if the loop sleeps.
 //!
-//! It holds no future and nothing of the reactor, so that it may be kept, dropped or used on any
-//! thread, during and after the life of the runtime.
+//! It holds no future and nothing of the reactor, so any thread may keep, use and drop it, also
+//! when the runtime is gone.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -17,8 +17,8 @@ use super::mailbox::Mailbox;
 use super::run_queue;
 
 pub(crate) struct TaskWaker {
-    /// The key of the task. It changes only when the waker is given to another task, which is done
-    /// when nobody else holds it.
+    /// The key of the task. It changes only when the waker is given to another task, while nobody
+    /// else holds it.
     key: AtomicU64,
     /// The key is in the ready queue. Only the thread of the runtime touches this.
     queued: AtomicBool,
@@ -41,7 +41,7 @@ impl TaskWaker {
         TaskKey::from_u64(self.key.load(Ordering::Relaxed))
     }
 
-    /// Marks the task as queued. Whether it was not.
+    /// Marks the task as queued. False if it was already.
     pub(super) fn queue(&self) -> bool {
         let was_queued = self.queued.load(Ordering::Relaxed);
         if !was_queued {
@@ -50,7 +50,7 @@ impl TaskWaker {
         !was_queued
     }
 
-    /// The task is about to be polled: whoever wakes it from now on queues it again.
+    /// The task is about to be polled: a wake from now on queues it again.
     #[inline]
     pub(super) fn unqueue(&self) {
         self.queued.store(false, Ordering::Relaxed);
@@ -68,7 +68,7 @@ impl TaskWaker {
         self.posted.reset();
     }
 
-    /// Whether it was queued here, on the thread of its runtime.
+    /// Queues the task if its runtime runs on this thread. Whether it does.
     #[inline]
     fn wake_locally(&self) -> bool {
         run_queue::push_if_here(&self.mailbox, || self.queue().then(|| self.key()))

@@ -52,8 +52,8 @@ pub struct TcpStream {
 impl TcpStream {
     /// Connects. A name is looked up without blocking the other tasks, see [`lookup`](super::lookup).
     ///
-    /// Of several addresses, it is the first that answers: the next one is tried when one has
-    /// failed, or has kept silent for 250 ms, and IPv6 and IPv4 take turns, as Happy Eyeballs has it
+    /// Of several addresses, the first that answers wins. The next one is tried when the one before
+    /// has failed, or has kept silent for 250 ms; IPv6 and IPv4 take turns. This is Happy Eyeballs
     /// ([RFC 8305](https://www.rfc-editor.org/rfc/rfc8305)).
     ///
     /// # Errors
@@ -115,8 +115,8 @@ impl TcpStream {
         }
     }
 
-    /// Waits until there are bytes, and reads them, at most as many as the buffer holds. 0: the
-    /// peer will send no more (or the buffer is empty).
+    /// Waits until there are bytes, reads as many as the buffer holds at most, and returns how
+    /// many. 0 means that the peer will send no more, or that the buffer is empty.
     ///
     /// This is where `await` becomes `epoll_wait`: README.md walks down from here.
     ///

@@ -13,8 +13,7 @@
 //!
 //! It knows handles, deadlines and wakers, and nothing of tasks. This file has the way down, to the
 //! selector, and the way up, to the wakers. Its one rule: **every borrow ends before the first waker
-//! is called**, so that whoever is woken, or dropped, may come back in and register, arm or drop
-//! whatever they like.
+//! is called**, so that what it runs may come back in: to register, to wait, or to drop a source.
 //!
 //! # The life of a registration
 //!
@@ -28,10 +27,10 @@
 //!   and stay armed    +--------+-----------> Source dropped: deregister, then close
 //! ```
 //!
-//! This is lazy in both directions. A server that reads, answers and reads again registers a
-//! connection once for its whole life: when the next message arrives, its reader waits again, and
-//! the registration is found armed. A connection whose handler is busy elsewhere costs one event,
-//! and is then left alone: neither bytes that nobody reads nor a hang-up can make it spin.
+//! Arming is lazy, and so is disarming. A server that reads, answers and reads again registers a
+//! connection once for its whole life: whenever its reader waits again, it finds the registration
+//! armed. A connection whose handler is busy elsewhere costs one event, and is then left alone:
+//! neither bytes that nobody reads nor a hang-up can make the loop spin.
 
 mod budget;
 mod caller;
@@ -80,18 +79,18 @@ pub(crate) struct Reactor {
     timers: RefCell<TimerQueue>,
     clock: Box<dyn Clock>,
     observer: Option<Rc<dyn Observer>>,
-    /// Whether its runtime runs on this thread: otherwise whoever waits would wait for ever.
+    /// Whether its runtime runs on this thread. If not, to wait would be to wait for ever.
     is_current: Cell<bool>,
     budget: Cell<u32>,
     /// A task has used up its budget: others may be ready that only the selector knows of.
     is_overdue: Cell<bool>,
     last_ticket: Cell<Ticket>,
-    /// Whom the last events and timers have woken; kept for its memory.
+    /// Empty, except during `poll`; kept for its memory.
     woken: Cell<Vec<Waker>>,
     pub(crate) counters: Counters,
 }
 
-/// What happened so far. The meaning of each is told where users read it, in `Stats`.
+/// What happened so far. `Stats`, which users read, says what each means.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     pub(crate) selects: Cell<u64>,
@@ -172,7 +171,7 @@ impl Reactor {
                 unwanted.push((Rc::clone(event.key), interest));
             }
         });
-        // Not before: who watches may ask who waits.
+        // Only now that nothing is borrowed: an observer may ask who waits.
         if let Some(since) = since {
             self.tell_select(timeout, since, told);
         }
@@ -220,8 +219,7 @@ impl Reactor {
         let mut selector = self.selector.borrow_mut();
         let fd = selector::lend(watch.fd);
         watch.armed.set(armed.without(interest));
-        // This can fail only if the handle was closed behind our back; then there is nothing left
-        // to disarm.
+        // It fails only if the handle was closed behind our back: nothing is left to disarm then.
         let _ = match watch.armed.get() {
             Some(rest) => selector.modify(fd, Rc::clone(watch), rest),
             None => selector.deregister(fd),
@@ -250,11 +248,11 @@ impl Reactor {
         Rc::new(Watch::new(Rc::clone(self), fd))
     }
 
-    /// Forgets a handle that is about to be closed, and wakes who still waits for it.
+    /// Forgets a handle that is about to be closed, and wakes those who still wait for it.
     fn forget(&self, watch: &Rc<Watch>) {
         self.counters.sources.update(|sources| sources - 1);
         if watch.armed.take().is_some() {
-            // As in `disarm`: what can fail is only what need not be done any more.
+            // It fails only where nothing is left to do, as in `disarm`.
             let _ = self
                 .selector
                 .borrow_mut()
@@ -267,9 +265,9 @@ impl Reactor {
         wake_all(&mut woken);
     }
 
-    /// Stores the waker until the handle is ready in this direction, and sees to it that the
-    /// selector watches it. Usually it does so already: then this is no system call.
-    // Always: whoever cannot see into it spends 30 instructions a message on the call alone.
+    /// Stores the waker until the handle is ready in this direction, and makes sure that the
+    /// selector watches for that. Usually it does already, and there is no system call.
+    // Always: the call alone would cost 30 instructions a message.
     #[inline(always)]
     fn wait_for(
         &self,
@@ -292,7 +290,7 @@ impl Reactor {
         Ok(())
     }
 
-    /// Somebody waits for the same already.
+    /// [`wait_for`](Self::wait_for) where somebody waits already.
     #[cold]
     fn wait_among_others(&self, watch: &Watch, direction: Direction, ticket: Ticket, waker: Waker) {
         let look = self.counters.selects.get();
@@ -304,7 +302,7 @@ impl Reactor {
         }
     }
 
-    /// A ticket that nobody else who waits has.
+    /// A ticket that no other waiter has.
     #[inline]
     fn ticket(&self) -> Ticket {
         self.last_ticket.set(self.last_ticket.get().next());

@@ -16,9 +16,9 @@ use super::{Loan, Reactor, Watch};
 /// What a task waits for: to read, or to write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Direction {
-    /// Until a read would not wait. Accepting a connection is a read.
+    /// To read without waiting. Accepting a connection is a read.
     Read,
-    /// Until a write would not wait. The end of connecting is a write.
+    /// To write without waiting. The end of connecting is a write.
     Write,
 }
 
@@ -38,8 +38,8 @@ impl Direction {
 /// yourself for what selio has no type for: pipes, devices, sockets of other families. asyncio's
 /// counterparts are `loop.add_reader` and `loop.add_writer`.
 ///
-/// Any number of tasks may wait for the same direction: all of them are woken, and one of them will
-/// find that it was the fastest.
+/// Any number of tasks may wait for the same direction: all of them are woken, the fastest gets
+/// what there is, and the others wait again.
 ///
 /// # Examples
 ///
@@ -70,7 +70,7 @@ pub struct Source<T> {
     io: T,
 }
 
-/// A watch, which is forgotten when this is dropped.
+/// Makes the reactor forget the watch when it is dropped.
 struct Registered(Rc<Watch>);
 
 impl<T: AsFd> Source<T> {
@@ -118,8 +118,7 @@ impl<T> Source<T> {
         self.io
     }
 
-    /// Gives the handle another type. It stays the same handle, for who waits for it and for who
-    /// has a loan.
+    /// Gives the handle another type. It stays the same handle, for waiters and for loans.
     pub(crate) fn map<U>(self, change: impl FnOnce(T) -> U) -> Source<U> {
         let Self { registered, io } = self;
         Source {
@@ -165,10 +164,10 @@ impl<T> Source<T> {
     /// Tries `op`, and if it would block, arranges that the task is woken when it is worth another
     /// try.
     ///
-    /// This is what every socket operation of selio is made of. `op` must be an operation on the
-    /// handle, in this direction, and must answer `WouldBlock` when it cannot go on. `Interrupted`
-    /// is tried again at once. An operation that never blocks lets the other tasks run from time
-    /// to time, by being `Pending` once.
+    /// Every socket operation of selio is made of this. `op` must be an operation on the handle, in
+    /// this direction, and must answer `WouldBlock` when it cannot go on. After `Interrupted` it is
+    /// tried again at once. Where `op` never blocks, this is `Pending` from time to time all the
+    /// same, so that the other tasks run.
     ///
     /// # Errors
     ///
@@ -195,6 +194,7 @@ impl<T> Source<T> {
         self.poll_ticketed(cx, direction, |_| Ticket::NONE, site, op)
     }
 
+    /// The same for a waiter that may have a ticket. It draws one only when it has to wait.
     fn poll_ticketed<R>(
         &self,
         cx: &mut Context<'_>,
@@ -206,7 +206,8 @@ impl<T> Source<T> {
         let watch = self.watch();
         let reactor = watch.reactor();
         // After a read that emptied the handle, another try would only cost an EAGAIN. The selector
-        // is level-triggered: whatever came meanwhile, it will say so.
+        // is level-triggered: it will report whatever has come meanwhile. But if its runtime does
+        // not run, it is never asked.
         let is_worth_a_try = direction == Direction::Write
             || !watch.is_drained.replace(false)
             || !reactor.is_current();
@@ -258,7 +259,7 @@ impl<T> Source<T> {
         poll_fn(move |cx| waiter.poll_io(cx, &mut op))
     }
 
-    /// [`readable`](Self::readable) or [`writable`](Self::writable), for who awaits at `site`.
+    /// [`readable`](Self::readable) or [`writable`](Self::writable), on behalf of a call at `site`.
     pub(crate) fn ready(
         &self,
         direction: Direction,
@@ -306,13 +307,14 @@ impl fmt::Debug for Registered {
     }
 }
 
-/// Somebody who does one operation after the other on a source, and waits when he has to.
+/// Does one operation after the other on a source, and waits between them when it has to. When it
+/// is dropped, it takes its waker with it.
 pub(crate) struct Waiter<'a, T> {
     source: &'a Source<T>,
     direction: Direction,
-    /// Drawn when there is something to wait for.
+    /// Drawn when it first has to wait.
     ticket: Option<Ticket>,
-    /// The line that waits, for those who watch.
+    /// The line that waits, for an observer.
     site: Option<&'static Location<'static>>,
 }
 
@@ -355,7 +357,7 @@ impl<'a, T> Waiter<'a, T> {
         Poll::Pending
     }
 
-    /// Whether an event has come for somebody who waited: the waker that was stored is gone.
+    /// Whether it has waited, and an event has come: that took its waker away.
     fn is_through(&self) -> bool {
         self.ticket
             .is_some_and(|ticket| !self.waiters().contains(ticket))

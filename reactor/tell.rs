@@ -1,7 +1,7 @@
 //! What the reactor tells an observer.
 //!
-//! Apart from the code that it tells of, and never inlined there: who is not observed pays for one
-//! comparison.
+//! It stands apart from the code that it tells of, and is never inlined there: without an observer,
+//! an event costs one comparison.
 
 use std::os::fd::RawFd;
 use std::panic::Location;
@@ -55,8 +55,8 @@ impl Reactor {
         });
     }
 
-    /// Tells that the selector is about to be asked, if it may sleep. Whoever is told may wake a task:
-    /// who calls this looks after that.
+    /// Tells that the selector is about to sleep, unless a timer is due. The observer may wake a
+    /// task when it hears that: the caller looks after this.
     #[cold]
     pub(crate) fn tell_sleep(&self) {
         let timeout = self.until_next_timer(None);

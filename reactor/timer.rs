@@ -15,8 +15,8 @@ use slab::Slab;
 /// How many children a node has. Four nodes are as long as a cache line.
 const ARITY: usize = 4;
 
-/// How many timers are taken one by one before it is worth a look whether many are due: at least
-/// one in so many.
+/// So many timers are taken one by one before it is worth a look whether many are due. "Many" is at
+/// least one of so many.
 const FEW: usize = 16;
 
 pub(super) struct TimerQueue {
@@ -158,10 +158,10 @@ impl TimerQueue {
         self.expire_many(now, woken);
     }
 
-    /// Taking one after the other from the top moves the last one down again each time. Where many
-    /// are due, it is faster to sort them, which they mostly are already, and to make a new heap of
-    /// the rest. Whether they are many is found without looking at the rest, as the due ones are
-    /// all at the top.
+    /// Taking one after the other from the top moves the last one down from there each time. Where
+    /// many are due, it is faster to sort them (mostly they are in order already) and to make a new
+    /// heap of the rest. How many are due is found without a look at the rest: the due ones are all
+    /// at the top.
     fn expire_many(&mut self, now: u64, woken: &mut Vec<Waker>) {
         let mut due = Vec::from_iter(self.is_due(0, now).then_some(0));
         let mut seen = 0;
@@ -181,8 +181,8 @@ impl TimerQueue {
             .heap
             .extract_if(.., |node| node.deadline <= now)
             .collect();
-        // Counted from the oldest that there can be, so that the order is total. As one number, which
-        // is compared without a branch.
+        // Sequence numbers start again some day: counted from the oldest that there can be, they
+        // are in order. Both as one number are compared without a branch.
         let oldest = self.sequence.wrapping_add(1);
         due.sort_unstable_by_key(|node| {
             u128::from(node.deadline) << 32 | u128::from(node.sequence.wrapping_sub(oldest))
@@ -190,8 +190,8 @@ impl TimerQueue {
         for node in due {
             self.expire_one(node, woken);
         }
-        // The rest is no heap any more: make it one, from the leaves up. The leaves stay where they
-        // are, but have to learn where that is.
+        // The rest is no heap any more: make it one, from the leaves up. The leaves do not move,
+        // but their timers have to learn their new places.
         for place in (0..self.heap.len()).rev() {
             self.sift_down(place);
         }
@@ -264,7 +264,7 @@ impl TimerQueue {
     }
 }
 
-/// Where the children of a node are, if there are so many.
+/// Where the children of a node are, those beyond the end of the heap included.
 fn children(place: usize) -> Range<usize> {
     let first = place * ARITY + 1;
     first..first + ARITY

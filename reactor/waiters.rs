@@ -1,21 +1,20 @@
-//! Who waits for one direction of one source: almost always nobody or one task, sometimes many.
+//! Who waits for one direction of one source: nearly always nobody or one task, sometimes many.
 
 use std::mem;
 use std::num::NonZeroU32;
 use std::task::Waker;
 
-/// Tells apart who waits for the same thing, so that each can come back with another waker, or
-/// leave, without disturbing the others.
+/// Names one of several waiters, so that it can come back with another waker, or leave, without
+/// disturbing the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Ticket(NonZeroU32);
 
 impl Ticket {
-    /// The ticket of those who come through a `poll` function and cannot keep one. They are told
-    /// apart by their wakers.
+    /// The ticket of strangers: they come through [`Source::poll_io`](super::Source::poll_io), and
+    /// have no place to keep a ticket. They are told apart by their wakers.
     pub(super) const NONE: Self = Self(NonZeroU32::MIN);
 
-    /// The next one. After four billion they start again: to meet its double, a waiter would have
-    /// to be very patient.
+    /// The next one. They start again after four billion, more than anybody waits through.
     pub(super) fn next(self) -> Self {
         Self(
             self.0
@@ -25,22 +24,23 @@ impl Ticket {
     }
 }
 
-/// How many wakers may gather of those who came without a ticket before those who are gone are
-/// sorted out.
+/// How many strangers may gather before those that are gone are sorted out.
 const STRANGERS: usize = 32;
 
-/// What has become of somebody who came to wait.
+/// What [`Waiters::enrol`] has done, and what is left to the caller.
 pub(super) enum Enrolled {
     New,
-    /// It was here already; its former waker is to be dropped.
+    /// The waiter was here already; its former waker is to be dropped.
     Again(Waker),
-    /// It has come when there were too many; these are to be woken, and will come again if they
-    /// still wait.
+    /// There were too many strangers: these were taken out, and are to be woken. Those that still
+    /// wait will come again.
     InsteadOf(Vec<Waker>),
 }
 
-/// No method calls or drops a waker: those that have become superfluous are returned, to be dropped
-/// when nothing is borrowed any more.
+/// Who waits, with a waker each.
+///
+/// No method calls or drops a waker: superfluous ones are returned, to be dropped when nothing is
+/// borrowed any more.
 #[derive(Default)]
 pub(super) enum Waiters {
     #[default]
@@ -62,8 +62,8 @@ impl Waiters {
         }
     }
 
-    /// Adds a waiter, or gives one that is here already its new waker. `look` counts how often the
-    /// selector was asked.
+    /// Adds a waiter, or replaces the waker of one that is here already. `look` counts how often
+    /// the selector was asked.
     pub(super) fn enrol(&mut self, ticket: Ticket, waker: Waker, look: u64) -> Enrolled {
         let here = self.iter_mut().find(|(other, old)| {
             **other == ticket && (ticket != Ticket::NONE || old.will_wake(&waker))
@@ -119,8 +119,7 @@ impl Waiters {
         self.iter_mut().any(|(other, _)| *other == ticket)
     }
 
-    /// Moves the wakers of all who wait to `woken`, in the order in which they came. Whether there
-    /// were any.
+    /// Moves the wakers of all to `woken`, in the order in which they came. Whether there were any.
     #[inline]
     pub(super) fn take(&mut self, woken: &mut Vec<Waker>) -> bool {
         match self {
@@ -163,19 +162,19 @@ impl Waiters {
     }
 }
 
-/// More than one who wait.
+/// Several waiters, or what is left of them.
 pub(super) struct Crowd {
     all: Vec<(Ticket, Waker)>,
     /// How many strangers may gather.
     limit: usize,
-    /// At which look they were sorted out last.
+    /// At which look they were last sorted out.
     sorted_out: Option<u64>,
 }
 
 impl Crowd {
-    /// A stranger may be gone without a word, as a `poll` function cannot tell. When too many have
-    /// gathered, all of them are taken out, to be woken: those who still wait come again, at once.
-    /// If they are too many even so, there really are so many.
+    /// A stranger leaves without a word: no destructor tells that it no longer waits. So when too
+    /// many have gathered, all are taken out, to be woken, and those that still wait come back at
+    /// once. If they are too many again by then, all of them wait, and the limit grows.
     fn sort_out(&mut self, look: u64) -> Vec<Waker> {
         let is_stranger = |(ticket, _): &(Ticket, Waker)| *ticket == Ticket::NONE;
         let strangers = self.all.iter().filter(|it| is_stranger(it)).count();

@@ -1,9 +1,8 @@
 //! `wake_all`: the way up, which no waker can block.
 //!
-//! Wakers come from anywhere: a future of ours may be polled by a combinator, or another executor,
-//! whose waker is its own. When one of them panics, that was told by the time it gets here; and it
-//! is nobody's fault that the others wait for: not of who is woken next, not of the loop, and not of
-//! who closes a socket.
+//! Wakers come from anywhere: a combinator, or another executor, may poll a future of ours with a
+//! waker of its own. If that panics, the panic hook has said so, and the panic stops here: it must
+//! not reach the wakers that come next, the loop, or the code that closes a socket.
 
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};

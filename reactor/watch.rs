@@ -11,11 +11,11 @@ use super::{Direction, Reactor};
 
 /// What the reactor knows of one [`Source`](super::Source), and the key of its events.
 ///
-/// An event that was meant for a source that is gone, whose number may be another's by now, finds
-/// the watch of the old one, and there nobody who waits.
+/// An event never finds the watch of another source that has got the same number since: each is
+/// dispatched before any other code runs.
 pub(crate) struct Watch {
-    /// While the watch is armed, the selector of this reactor holds it: a cycle, which
-    /// `Reactor::forget` opens.
+    /// While the watch is armed, the selector of this reactor holds it: a cycle, which disarming
+    /// breaks, and at the latest `Reactor::forget`.
     reactor: Rc<Reactor>,
     pub(super) fd: RawFd,
     /// What the selector watches the handle for.
@@ -45,9 +45,9 @@ impl Watch {
         armed.is_some_and(|armed| armed.contains(direction.interest()))
     }
 
-    /// Hands the wakers of all who wait for this event to `woken`: they will be woken, and the
-    /// direction stays armed. Returns what nobody waits for: it has to be disarmed, or the selector
-    /// would report it for ever.
+    /// Moves the wakers of all who wait for this event to `woken`; their direction stays armed.
+    /// Returns what nobody waits for: that has to be disarmed, or every select would report it
+    /// again.
     #[inline]
     pub(super) fn dispatch<K>(&self, event: Event<K>, woken: &mut Vec<Waker>) -> Option<Interest> {
         let [readers, writers] = &mut *self.waiters.borrow_mut();

@@ -12,8 +12,8 @@ use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use super::Interest;
 use super::mechanism::{Mechanism, Ready, timespec};
 
-/// How many events one wait may report. The kernel hands out ready handles in turn, so that with
-/// more of them all are served within a few waits.
+/// How many events one wait may report. The kernel reports ready handles in turn: if there are
+/// more, all of them are served within a few waits.
 const BATCH: usize = 1024;
 
 pub(super) struct Epoll {
@@ -35,8 +35,7 @@ impl Mechanism for Epoll {
         Ok(epoll::add(&self.epoll, fd, data(fd), flags(interest))?)
     }
 
-    /// Edge-triggered: a write(2) is one event. It is the one handle of which nobody wants to know
-    /// whether there is anything left to read.
+    /// Edge-triggered: each write(2) is reported once, and nobody has to read it away.
     fn add_notifier(&mut self, fd: BorrowedFd<'_>) -> io::Result<bool> {
         let flags = EventFlags::IN | EventFlags::ET;
         epoll::add(&self.epoll, fd, data(fd), flags)?;

@@ -25,21 +25,21 @@
 //! normal answer.
 //!
 //! *Level-triggered* means: as long as the statement is true, every select says it again. So
-//! nothing is ever lost: whoever forgets an event, or reads only half of the bytes, is told again.
-//! The price is that whoever does not care must say so, or `select` returns at once for ever. An
-//! edge-triggered selector (`EPOLLET`, `EV_CLEAR`) reports changes only. It needs no such care, but
-//! each reader must then read until `WouldBlock`: one system call more for each message.
+//! nothing is ever lost: a reader that forgets an event, or reads only half of the bytes, is told
+//! again. The price is that a reader that does not care must say so, or every `select` returns at
+//! once. An edge-triggered selector (`EPOLLET`, `EV_CLEAR`) reports changes only. It needs no such
+//! care, but each reader must then read until `WouldBlock`: one system call more for each message.
 //!
 //! *Hang-ups and errors cannot be masked.* epoll(7) and poll(2) report `HUP` and `ERR` for every
 //! registered handle, even for one with an empty interest. A selector that keeps a dead socket
 //! "registered with no interest" spins at 100% CPU: seastar, h2o and `polling` have all shipped
-//! that. Here an [`Interest`] is never empty, and who is interested in nothing deregisters.
+//! that. Here an [`Interest`] is never empty: to be interested in nothing is to deregister.
 //!
-//! *A hang-up is readiness.* Whoever waits for either direction is told: the read that follows
-//! returns what is left, then 0 or the error; the write returns the error.
-//! (One exception: Linux keeps `HUP` out of the write set of select(2), so that there a writer
-//! without room is not told. With TCP and pipes it makes no difference, as they report room or an
-//! error together with it; a Unix socket shut down in both directions before it was read does not.)
+//! *A hang-up is readiness*, in both directions: the read that follows returns what is left, then 0
+//! or the error; the write returns the error. (One exception: Linux keeps `HUP` out of the write
+//! set of select(2), so a writer without room does not hear of it there. With TCP and pipes that
+//! makes no difference: room or an error comes with the hang-up. With a Unix socket it does, if its
+//! peer has left bytes unread and shut down both directions.)
 //!
 //! *Files are always ready.* epoll refuses regular files with `EPERM`; poll and select call them
 //! always ready, as POSIX does. Here they are always ready with every mechanism.
@@ -281,8 +281,8 @@ impl<K: Clone> Selector<K> {
                 Err(error) => return Err(error),
             }
             self.add_files();
-            // An event or a notification ends the wait. One that was cut short (EINTR,
-            // LONGEST_WAIT, a spurious return) goes on.
+            // An event or a notification ends the wait. A call that came back early (EINTR,
+            // LONGEST_WAIT, a spurious return) is made again.
             if self.report(&mut found) || timeout == Some(Duration::ZERO) {
                 return Ok(());
             }
@@ -334,7 +334,8 @@ impl<K: Clone> Selector<K> {
                 readable: true,
                 writable: true,
             });
-            // Closed behind our back? Then this was the last time: it would end every select.
+            // One that was closed behind our back is reported this last time only: otherwise it
+            // would end every select.
             is_watchable(lend(fd))
         });
     }
