@@ -8,12 +8,12 @@ use std::panic::Location;
 
 use rustix::io::Errno;
 use rustix::net as sys;
-use rustix::net::sockopt::{set_socket_recv_buffer_size, set_socket_send_buffer_size};
 
+use super::TcpStream;
 use super::addr::{ToAddrs, resolve};
 use super::explain::explain;
 use super::happy_eyeballs::first_to_answer;
-use super::{TcpStream, socket};
+use super::socket::{self, BufferSizes};
 use crate::reactor::{Direction, Reactor};
 
 /// Sets options of a [`TcpStream`] before it connects. Those that can be set at any time are
@@ -41,8 +41,7 @@ use crate::reactor::{Direction, Reactor};
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TcpStreamBuilder {
     local_addr: Option<SocketAddr>,
-    recv_buffer_size: Option<usize>,
-    send_buffer_size: Option<usize>,
+    buffer_sizes: BufferSizes,
 }
 
 impl TcpStreamBuilder {
@@ -58,7 +57,7 @@ impl TcpStreamBuilder {
     /// doubles it, for its own use, and has a limit. By default the system adapts it, as fits most.
     #[must_use]
     pub fn recv_buffer_size(mut self, bytes: usize) -> Self {
-        self.recv_buffer_size = Some(bytes);
+        self.buffer_sizes.recv = Some(bytes);
         self
     }
 
@@ -66,7 +65,7 @@ impl TcpStreamBuilder {
     /// as for [`recv_buffer_size`](Self::recv_buffer_size).
     #[must_use]
     pub fn send_buffer_size(mut self, bytes: usize) -> Self {
-        self.send_buffer_size = Some(bytes);
+        self.buffer_sizes.send = Some(bytes);
         self
     }
 
@@ -138,12 +137,7 @@ impl TcpStreamBuilder {
             return Err(io::Error::new(io::ErrorKind::AddrNotAvailable, problem));
         }
         let socket = socket::tcp(addr)?;
-        if let Some(bytes) = self.recv_buffer_size {
-            set_socket_recv_buffer_size(&socket, bytes)?;
-        }
-        if let Some(bytes) = self.send_buffer_size {
-            set_socket_send_buffer_size(&socket, bytes)?;
-        }
+        self.buffer_sizes.apply(&socket)?;
         if let Some(local) = self.local_addr {
             sys::bind(&socket, &local).map_err(|error| explain("from", &local, error.into()))?;
         }

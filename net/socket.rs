@@ -50,6 +50,25 @@ pub(super) fn open(family: AddressFamily, kind: SocketType) -> io::Result<OwnedF
     }
 }
 
+/// How many bytes the system may hold for a socket, in either direction; `None`: as many as it likes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct BufferSizes {
+    pub(super) recv: Option<usize>,
+    pub(super) send: Option<usize>,
+}
+
+impl BufferSizes {
+    pub(super) fn apply(self, socket: &OwnedFd) -> io::Result<()> {
+        if let Some(bytes) = self.recv {
+            sys::sockopt::set_socket_recv_buffer_size(socket, bytes)?;
+        }
+        if let Some(bytes) = self.send {
+            sys::sockopt::set_socket_send_buffer_size(socket, bytes)?;
+        }
+        Ok(())
+    }
+}
+
 /// accept(2). The connection does not block and is not handed on to child processes.
 pub(super) fn accept(listener: impl AsFd) -> io::Result<(OwnedFd, SocketAddr)> {
     #[cfg(not(target_vendor = "apple"))]

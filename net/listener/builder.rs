@@ -8,16 +8,13 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use rustix::io::Errno;
-use rustix::net::sockopt::{
-    set_ipv6_v6only, set_socket_recv_buffer_size, set_socket_reuseaddr, set_socket_reuseport,
-    set_socket_send_buffer_size,
-};
+use rustix::net::sockopt::{set_ipv6_v6only, set_socket_reuseaddr, set_socket_reuseport};
 
 use super::TcpListener;
 use crate::net::addr::{Target, ToAddrs, no_address, resolve, try_each};
 use crate::net::backlog::{self, is_one_of};
 use crate::net::explain::{explain, explain_by};
-use crate::net::socket;
+use crate::net::socket::{self, BufferSizes};
 use crate::reactor::Reactor;
 
 /// Sets options of a [`TcpListener`].
@@ -42,8 +39,7 @@ pub struct TcpListenerBuilder {
     backlog: u32,
     reuse_port: bool,
     keepalive: Option<Duration>,
-    recv_buffer_size: Option<usize>,
-    send_buffer_size: Option<usize>,
+    buffer_sizes: BufferSizes,
 }
 
 impl TcpListenerBuilder {
@@ -52,8 +48,7 @@ impl TcpListenerBuilder {
             backlog: backlog::LENGTH,
             reuse_port: false,
             keepalive: None,
-            recv_buffer_size: None,
-            send_buffer_size: None,
+            buffer_sizes: BufferSizes::default(),
         }
     }
 
@@ -84,7 +79,7 @@ impl TcpListenerBuilder {
     /// all connections.
     #[must_use]
     pub fn recv_buffer_size(mut self, bytes: usize) -> Self {
-        self.recv_buffer_size = Some(bytes);
+        self.buffer_sizes.recv = Some(bytes);
         self
     }
 
@@ -92,7 +87,7 @@ impl TcpListenerBuilder {
     /// all connections.
     #[must_use]
     pub fn send_buffer_size(mut self, bytes: usize) -> Self {
-        self.send_buffer_size = Some(bytes);
+        self.buffer_sizes.send = Some(bytes);
         self
     }
 
@@ -187,12 +182,7 @@ impl TcpListenerBuilder {
         if self.keepalive.is_some() {
             socket::set_keepalive(&socket, self.keepalive)?;
         }
-        if let Some(bytes) = self.recv_buffer_size {
-            set_socket_recv_buffer_size(&socket, bytes)?;
-        }
-        if let Some(bytes) = self.send_buffer_size {
-            set_socket_send_buffer_size(&socket, bytes)?;
-        }
+        self.buffer_sizes.apply(&socket)?;
         rustix::net::bind(&socket, &addr).map_err(explain_in_use)?;
         rustix::net::listen(&socket, self.backlog.try_into().unwrap_or(i32::MAX))?;
         Ok(socket.into())

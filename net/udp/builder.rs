@@ -6,14 +6,11 @@ use std::net::SocketAddr;
 use std::panic::Location;
 
 use rustix::net::SocketType;
-use rustix::net::sockopt::{
-    set_ipv6_v6only, set_socket_recv_buffer_size, set_socket_reuseaddr, set_socket_reuseport,
-    set_socket_send_buffer_size,
-};
+use rustix::net::sockopt::{set_ipv6_v6only, set_socket_reuseaddr, set_socket_reuseport};
 
 use super::UdpSocket;
 use crate::net::addr::{ToAddrs, try_each};
-use crate::net::socket::{self, family_of};
+use crate::net::socket::{self, BufferSizes, family_of};
 use crate::reactor::Reactor;
 
 /// Sets options of a [`UdpSocket`].
@@ -37,8 +34,7 @@ pub struct UdpSocketBuilder {
     reuse_addr: bool,
     reuse_port: bool,
     only_v6: bool,
-    recv_buffer_size: Option<usize>,
-    send_buffer_size: Option<usize>,
+    buffer_sizes: BufferSizes,
 }
 
 impl UdpSocketBuilder {
@@ -72,14 +68,14 @@ impl UdpSocketBuilder {
     /// comes when there is no room is lost. Linux doubles it, for its own use, and has a limit.
     #[must_use]
     pub fn recv_buffer_size(mut self, bytes: usize) -> Self {
-        self.recv_buffer_size = Some(bytes);
+        self.buffer_sizes.recv = Some(bytes);
         self
     }
 
     /// How many bytes the system may hold that were sent and have not left yet (`SO_SNDBUF`).
     #[must_use]
     pub fn send_buffer_size(mut self, bytes: usize) -> Self {
-        self.send_buffer_size = Some(bytes);
+        self.buffer_sizes.send = Some(bytes);
         self
     }
 
@@ -118,12 +114,7 @@ impl UdpSocketBuilder {
         if self.only_v6 && addr.is_ipv6() {
             set_ipv6_v6only(&socket, true)?;
         }
-        if let Some(bytes) = self.recv_buffer_size {
-            set_socket_recv_buffer_size(&socket, bytes)?;
-        }
-        if let Some(bytes) = self.send_buffer_size {
-            set_socket_send_buffer_size(&socket, bytes)?;
-        }
+        self.buffer_sizes.apply(&socket)?;
         rustix::net::bind(&socket, &addr)?;
         Ok(socket.into())
     }
