@@ -112,8 +112,8 @@ pub struct Selector<K = usize> {
     /// What the last wait found; kept for its memory.
     ready: Vec<Ready>,
     notifier: Notifier,
-    /// Each notification is reported once, and not for as long as it is there.
-    is_edge_triggered: bool,
+    /// The mechanism reports each notification once, and not until it is drained.
+    is_notified_once: bool,
 }
 
 impl<K: Clone> Selector<K> {
@@ -144,7 +144,7 @@ impl<K: Clone> Selector<K> {
         mut mechanism: Box<dyn Mechanism>,
     ) -> io::Result<Self> {
         let notifier = Notifier::new()?;
-        let is_edge_triggered = mechanism
+        let is_notified_once = mechanism
             .add_notifier(notifier.as_fd())
             .map_err(|error| explain("Selector::new", notifier.as_fd(), &error))?;
         Ok(Self {
@@ -154,7 +154,7 @@ impl<K: Clone> Selector<K> {
             files: Vec::new(),
             ready: Vec::new(),
             notifier,
-            is_edge_triggered,
+            is_notified_once,
         })
     }
 
@@ -314,7 +314,7 @@ impl<K: Clone> Selector<K> {
                     }
                 }
                 _ if ready.fd == self.notifier.as_fd().as_raw_fd() => {
-                    if !self.is_edge_triggered {
+                    if !self.is_notified_once {
                         self.notifier.drain();
                     }
                     is_over = true;
