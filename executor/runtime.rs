@@ -125,9 +125,10 @@ impl Runtime {
                 self.executor.main.unqueue();
                 self.executor.reactor.renew_budget();
                 self.executor.set_polled(TaskKey::MAIN, &waker);
-                let poll = match self.executor.is_observed {
-                    true => self.executor.run_main_observed(main.as_mut(), &mut cx),
-                    false => main.as_mut().poll(&mut cx),
+                let poll = if self.executor.is_observed {
+                    self.executor.run_main_observed(main.as_mut(), &mut cx)
+                } else {
+                    main.as_mut().poll(&mut cx)
                 };
                 self.executor.polled.set(None);
                 if let Poll::Ready(output) = poll {

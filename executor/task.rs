@@ -135,6 +135,15 @@ where
         }
     }
 
+    fn take_panic(self: Pin<&mut Self>) -> Option<Payload> {
+        match self.project().stage.project() {
+            StageProjection::Ended {
+                outcome: Some(Err(panic)),
+            } => panic.take(),
+            _ => None,
+        }
+    }
+
     fn waker(self: Pin<&Self>) -> Option<&Waker> {
         let wakers = self.project_ref().wakers.as_ref()?;
         Some(&wakers.waker)
@@ -143,14 +152,5 @@ where
     fn references(self: Pin<&Self>) -> Option<usize> {
         let wakers = self.project_ref().wakers.as_ref()?;
         Some(Arc::strong_count(&wakers.typed))
-    }
-
-    fn take_panic(self: Pin<&mut Self>) -> Option<Payload> {
-        match self.project().stage.project() {
-            StageProjection::Ended {
-                outcome: Some(Err(panic)),
-            } => panic.take(),
-            _ => None,
-        }
     }
 }

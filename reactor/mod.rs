@@ -237,7 +237,7 @@ impl Reactor {
             timers.expire(self.clock.now(), woken);
             drop(timers);
             for _ in before..woken.len() {
-                self.observe(move || Event::TimerFired);
+                self.observe(|| Event::TimerFired);
             }
         }
     }
