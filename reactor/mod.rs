@@ -126,7 +126,7 @@ impl Reactor {
     }
 
     /// Waits for readiness, for a deadline or for a notification, for at most `timeout` (`None`:
-    /// for ever), and wakes whoever waited for what came.
+    /// for ever), and wakes those that waited for what came.
     ///
     /// This is asyncio's `_run_once` up to the point where callbacks run.
     pub(crate) fn poll(&self, timeout: Option<Duration>) -> io::Result<()> {

@@ -1,4 +1,4 @@
-//! Who waits here, and for what: for those who look, and wake nobody.
+//! Who waits here, and for what: a look that wakes nobody, for the dump and for debug mode.
 
 use std::os::fd::RawFd;
 use std::rc::Rc;

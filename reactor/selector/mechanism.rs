@@ -63,7 +63,7 @@ pub(super) fn is_watchable(fd: BorrowedFd<'_>) -> bool {
 ///
 /// Nothing is read, written or closed through the loan: it names an entry in a kernel table. If the
 /// handle was closed meanwhile, the kernel answers `EBADF` or `ENOENT`, or the entry is another
-/// file's, whose events carry the old key and find nobody who waits.
+/// file's, whose events reach the old key: at worst they wake its waiters in vain.
 #[allow(
     unsafe_code,
     reason = "poll(2) and the `polling` crate want a handle where a number is meant"
