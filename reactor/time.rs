@@ -108,6 +108,7 @@ pub(crate) enum Call {
     Deadline,
     Interval,
     IntervalAt,
+    Tick,
 }
 
 impl Call {
@@ -120,6 +121,7 @@ impl Call {
             Self::Deadline => "Deadline::scope",
             Self::Interval => "selio::interval",
             Self::IntervalAt => "selio::interval_at",
+            Self::Tick => "Interval::tick",
         }
     }
 }
@@ -316,7 +318,7 @@ impl Interval {
     /// Nothing is lost: a tick that nobody took is there for the next call.
     #[track_caller]
     pub fn tick(&mut self) -> impl Future<Output = Instant> {
-        self.sleep.site = Location::caller();
+        (self.sleep.call, self.sleep.site) = (Call::Tick, Location::caller());
         poll_fn(|cx| self.poll_tick(cx))
     }
 

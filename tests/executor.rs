@@ -257,9 +257,10 @@ fn what_is_awaited_without_a_runtime_names_the_line_on_which_it_was_made() {
     let (it, line) = (timeout(Duration::from_secs(1), pending::<()>()), line!());
     let mut it = Box::pin(async { it.await.unwrap() });
     check(polled(&mut it), "selio::timeout", line);
-    let (mut it, line) = (selio::interval(Duration::from_secs(1)), line!());
-    let mut it = Box::pin(async { _ = it.tick().await });
-    check(polled(&mut it), "selio::interval", line);
+    let mut interval = selio::interval(Duration::from_secs(1));
+    let (it, line) = (interval.tick(), line!());
+    let mut it = Box::pin(async { _ = it.await });
+    check(polled(&mut it), "Interval::tick", line);
     let (it, line) = (TcpStream::connect("127.0.0.1:1"), line!());
     let mut it = Box::pin(async { drop(it.await) });
     check(polled(&mut it), "TcpStream::connect", line);
