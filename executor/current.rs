@@ -33,25 +33,21 @@ impl Executor {
         }
     }
 
-    /// Does something with the executor that runs on this thread.
+    /// The executor that runs on this thread.
+    ///
+    /// It is not lent: whoever has it may run user code, and with it another runtime.
     #[inline]
-    pub(super) fn with_current<R>(with: impl FnOnce(&Rc<Self>) -> R) -> Option<R> {
-        CURRENT.with(|current| {
-            let current = current.borrow();
-            let Some(executor) = &**current else {
-                // `with`, and the future that it may hold, is dropped after the borrow.
-                return None;
-            };
-            Some(with(executor))
-        })
+    pub(super) fn current() -> Option<Rc<Self>> {
+        CURRENT.with(|current| (**current.borrow()).clone())
     }
 
     /// The same, for a call that means nothing without one.
+    #[inline]
     #[track_caller]
-    pub(super) fn expect_current<R>(call: &str, with: impl FnOnce(&Rc<Self>) -> R) -> R {
+    pub(super) fn expect_current(call: &str) -> Rc<Self> {
         // No closure: it would have a place of its own, instead of the caller's.
-        match Self::with_current(with) {
-            Some(result) => result,
+        match Self::current() {
+            Some(executor) => executor,
             None => panic!(
                 "{call}: no runtime runs on this thread; call it inside of `selio::run` or \
                  `Runtime::block_on`, or use a `Handle` from another thread"

@@ -123,11 +123,11 @@ impl Debug {
         let mut waits = self.waits.borrow_mut();
         if waits.len() >= self.limit.get() {
             let mut awaited = HashSet::new();
-            Executor::with_current(|executor| {
+            if let Some(executor) = Executor::current() {
                 executor.reactor.each_wait(|_, wait| {
                     awaited.insert(wait);
                 });
-            });
+            }
             waits.retain(|wait, _| awaited.contains(wait));
             self.limit.set(FEW.max(2 * waits.len()));
         }
@@ -237,7 +237,7 @@ fn current() -> Option<Rc<Debug>> {
     if !run_queue::is_observed() {
         return None;
     }
-    Executor::with_current(|executor| executor.debug.clone())?
+    Executor::current()?.debug.clone()
 }
 
 impl Observer for Debug {

@@ -36,7 +36,7 @@ impl Handle {
     #[doc(alias = "get_running_loop")]
     #[doc(alias = "get_event_loop")]
     pub fn current() -> Self {
-        Executor::expect_current("Handle::current", |executor| Self::new(executor))
+        Self::new(&Executor::expect_current("Handle::current"))
     }
 
     /// Sends a closure to the thread of the runtime, where it makes a future that becomes a task.

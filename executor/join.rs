@@ -96,7 +96,7 @@ impl<T> JoinHandle<T> {
 
     #[track_caller]
     pub(super) fn refuse_elsewhere(&self) {
-        let is_elsewhere = || Executor::with_current(|_| ()).is_some();
+        let is_elsewhere = || Executor::current().is_some();
         assert!(
             self.executor.reactor.is_current() || !is_elsewhere(),
             "JoinHandle of {}: its task belongs to a runtime that does not run on this thread, and \

@@ -23,7 +23,7 @@ pub(super) struct Mailbox {
 }
 
 /// Makes a future on the thread of the executor, and spawns it.
-type Spawn = Box<dyn FnOnce(&Rc<Executor>) + Send>;
+type Spawn = Box<dyn FnOnce(Rc<Executor>) + Send>;
 
 pub(super) enum Message {
     /// Whom to wake, and, for an observer, the name of the thread that does.
@@ -77,7 +77,7 @@ impl Executor {
                         self.tell_foreign_wake(waker.key(), thread);
                     }
                 }
-                Message::Spawn(spawn) => spawn(self),
+                Message::Spawn(spawn) => spawn(Rc::clone(self)),
             }
         }
     }

@@ -275,8 +275,8 @@ impl Executor {
     /// The same from outside of this runtime too: it is entered, so that the destructors of the
     /// task find it.
     fn cancel_from_anywhere(self: &Rc<Self>, key: TaskKey) {
-        let is_here = Executor::with_current(|current| Rc::ptr_eq(current, self));
-        let _entered = (is_here != Some(true)).then(|| self.enter());
+        let is_here = Executor::current().is_some_and(|current| Rc::ptr_eq(&current, self));
+        let _entered = (!is_here).then(|| self.enter());
         self.cancel(key);
     }
 

@@ -91,7 +91,7 @@ pub(crate) async fn on_thread<T: Send + 'static>(
     site: &'static Location<'static>,
     closure: impl FnOnce() -> T + Send + 'static,
 ) -> io::Result<T> {
-    let pool = Executor::with_current(|executor| Arc::clone(executor.threads.pool(work)));
+    let pool = Executor::current().map(|executor| Arc::clone(executor.threads.pool(work)));
     let pool = pool.unwrap_or_else(|| {
         panic!(
             "{call} at {site}: no runtime runs on this thread; call it inside of `selio::run` or \

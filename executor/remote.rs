@@ -8,7 +8,6 @@ use std::future::{Future, poll_fn};
 use std::mem;
 use std::panic::Location;
 use std::pin::{Pin, pin};
-use std::rc::Rc;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
@@ -284,7 +283,7 @@ impl<T> RemoteHandle<T> {
 #[track_caller]
 fn refuse_in_runtime(call: &str, fix: &str) {
     assert!(
-        Executor::with_current(Rc::clone).is_none(),
+        Executor::current().is_none(),
         "RemoteHandle::{call}: a runtime runs on this thread, and would stand still meanwhile; {fix}"
     );
 }

@@ -51,7 +51,9 @@ pub(super) fn push_if_here(mailbox: &Arc<Mailbox>, key: impl FnOnce() -> Option<
 #[cold]
 #[inline(never)]
 fn tell_wake(key: TaskKey) {
-    Executor::with_current(|executor| executor.tell_wake(key));
+    if let Some(executor) = Executor::current() {
+        executor.tell_wake(key);
+    }
 }
 
 /// Queues a key of the runtime that runs on this thread.

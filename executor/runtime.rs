@@ -235,9 +235,8 @@ impl fmt::Debug for Runtime {
 
 #[track_caller]
 fn refuse_nesting(call: &str) {
-    let is_nested = Executor::with_current(|_| ()).is_some();
     assert!(
-        !is_nested,
+        Executor::current().is_none(),
         "{call}: a runtime runs on this thread already, and would stand still meanwhile; await the \
          future or `spawn` it instead"
     );

@@ -52,9 +52,7 @@ where
     F: Future + 'static,
 {
     let site = Location::caller();
-    Executor::expect_current("selio::spawn", |executor| {
-        executor.spawn(future, None, site)
-    })
+    Executor::expect_current("selio::spawn").spawn(future, None, site)
 }
 
 /// [`spawn`] with a name, which the task's [`JoinHandle`] and [`JoinError`](crate::JoinError) show.
@@ -81,9 +79,7 @@ where
 {
     let name = Some(Rc::new(name.into()));
     let site = Location::caller();
-    Executor::expect_current("selio::spawn_named", |executor| {
-        executor.spawn(future, name, site)
-    })
+    Executor::expect_current("selio::spawn_named").spawn(future, name, site)
 }
 
 /// [`spawn`] on behalf of a call at `site`. `None` outside of a runtime.
@@ -94,12 +90,12 @@ pub(crate) fn spawn_at<F>(
 where
     F: Future + 'static,
 {
-    Executor::with_current(|executor| executor.spawn(future, None, site))
+    Some(Executor::current()?.spawn(future, None, site))
 }
 
 impl Executor {
     pub(super) fn spawn<F>(
-        self: &Rc<Self>,
+        self: Rc<Self>,
         future: F,
         name: Option<Rc<String>>,
         site: &'static Location<'static>,
@@ -116,7 +112,7 @@ impl Executor {
         }
         let key = self.insert(id, task, name.clone(), site);
         JoinHandle {
-            executor: Rc::clone(self),
+            executor: self,
             label: Label { id, name, site },
             key,
             is_taken: false,

@@ -58,7 +58,7 @@ pub struct Stats {
 #[must_use]
 #[track_caller]
 pub fn stats() -> Stats {
-    Executor::expect_current("selio::stats", |executor| executor.stats())
+    Executor::expect_current("selio::stats").stats()
 }
 
 impl Executor {

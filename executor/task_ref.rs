@@ -28,10 +28,9 @@ use super::{Executor, TaskId};
 #[must_use]
 #[doc(alias = "current_task")]
 pub fn current() -> Option<TaskRef> {
-    Executor::with_current(|executor| {
-        let (key, _) = executor.polled.get()?;
-        executor.task_ref(key)
-    })?
+    let executor = Executor::current()?;
+    let (key, _) = executor.polled.get()?;
+    executor.task_ref(key)
 }
 
 /// The tasks of the current runtime that have not ended, in the order in which they were spawned.
@@ -54,7 +53,7 @@ pub fn current() -> Option<TaskRef> {
 /// ```
 #[must_use]
 pub fn all_tasks() -> Vec<TaskRef> {
-    let all = Executor::with_current(Executor::all_tasks);
+    let all = Executor::current().map(|executor| executor.all_tasks());
     all.unwrap_or_default()
 }
 

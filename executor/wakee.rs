@@ -22,10 +22,9 @@ impl Wakee {
     /// Calls `with` with the task that is being polled, if this is its own waker.
     #[inline]
     pub(super) fn with_task<R>(waker: &Waker, with: impl FnOnce(Self) -> R) -> Option<R> {
-        Executor::with_current(|executor| {
-            let key = executor.polled_with(waker)?;
-            Some(with(Self::Task(Rc::clone(executor), key)))
-        })?
+        let executor = Executor::current()?;
+        let key = executor.polled_with(waker)?;
+        Some(with(Self::Task(executor, key)))
     }
 
     /// Who is polled with this waker.

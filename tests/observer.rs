@@ -282,3 +282,36 @@ fn a_task_that_is_woken_when_the_loop_says_that_it_sleeps_runs_before_it_does() 
         runtime.unwrap().block_on(queue.get()).unwrap();
     });
 }
+
+#[test]
+fn an_observer_may_make_a_runtime_of_its_own_whatever_it_is_told() {
+    struct Making(Rc<Cell<usize>>);
+
+    impl Observer for Making {
+        fn event(&self, _: &Event<'_>) {
+            drop(Runtime::new().unwrap());
+            self.0.set(self.0.get() + 1);
+        }
+    }
+
+    each_backend(|backend| {
+        let made = Rc::default();
+        let builder = Builder::new().backend(backend);
+        let runtime = builder.observer(Making(Rc::clone(&made))).build().unwrap();
+        let (queue, done) = (Rc::new(Queue::unbounded()), Rc::new(Cell::new(false)));
+        runtime.block_on(async {
+            let getter = spawn({
+                let queue = Rc::clone(&queue);
+                async move { queue.get().await.unwrap() }
+            });
+            yield_now().await;
+            queue.put_nowait(()).unwrap();
+            getter.await.unwrap();
+            sleep(Duration::from_millis(1)).await;
+            done.set(true);
+        });
+        assert!(done.get());
+        // Spawned, four polls and their ends, done, two wakes, the timer: and it was told all of it.
+        assert!(made.get() >= 15, "told of {} events only", made.get());
+    });
+}

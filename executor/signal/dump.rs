@@ -151,7 +151,7 @@ struct Asked;
 
 impl Wake for Asked {
     fn wake(self: Arc<Self>) {
-        let executor = Executor::with_current(Rc::clone);
+        let executor = Executor::current();
         if let Some(executor) = executor {
             executor.answer_signal();
         }

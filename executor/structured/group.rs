@@ -167,8 +167,8 @@ impl<E: 'static> TaskGroup<E> {
         F: Future<Output = Result<T, E>> + 'static,
         T: 'static,
     {
-        let executor = Executor::expect_current("TaskGroup::spawn", Rc::clone);
-        self.add(&executor, future, None, Location::caller())
+        let executor = Executor::expect_current("TaskGroup::spawn");
+        self.add(executor, future, None, Location::caller())
     }
 
     /// [`spawn`](Self::spawn) with a name, which the task's handle and errors show.
@@ -182,9 +182,9 @@ impl<E: 'static> TaskGroup<E> {
         F: Future<Output = Result<T, E>> + 'static,
         T: 'static,
     {
-        let executor = Executor::expect_current("TaskGroup::spawn_named", Rc::clone);
+        let executor = Executor::expect_current("TaskGroup::spawn_named");
         self.add(
-            &executor,
+            executor,
             future,
             Some(Rc::new(name.into())),
             Location::caller(),
@@ -193,7 +193,7 @@ impl<E: 'static> TaskGroup<E> {
 
     fn add<F, T>(
         &self,
-        executor: &Rc<Executor>,
+        executor: Rc<Executor>,
         future: F,
         name: Option<Rc<String>>,
         site: &'static Location<'static>,
