@@ -298,7 +298,8 @@ fn a_timer_leaves_the_moment_it_is_dropped() {
 fn a_million_timers_that_are_set_and_cancelled_leave_nothing() {
     const NAME: &str = "a_million_timers_that_are_set_and_cancelled_leave_nothing";
     in_a_process_of_its_own(NAME, || {
-        let runtime = selio::Runtime::new().unwrap();
+        // Debug mode notes down who waits, and sorts out now and then who does not any more.
+        let runtime = selio::Builder::new().debug(false).build().unwrap();
         runtime.block_on(async {
             let mut random = Random::from_environment();
             let mut timers = Vec::new();
@@ -318,6 +319,25 @@ fn a_million_timers_that_are_set_and_cancelled_leave_nothing() {
             }
             let growth = memory().saturating_sub(before);
             assert!(growth < 512, "{growth} KiB for a million timers");
+        });
+    });
+}
+
+#[test]
+fn debug_mode_forgets_timers_that_are_gone() {
+    in_a_process_of_its_own("debug_mode_forgets_timers_that_are_gone", || {
+        let runtime = selio::Builder::new().debug(true).build().unwrap();
+        runtime.block_on(async {
+            let mut before = 0;
+            for round in 0..300_000 {
+                let mut timer = sleep(HOUR + Duration::from_nanos(round));
+                assert!(poll_with(&mut timer, Waker::noop()).is_pending());
+                if round == 10_000 {
+                    before = memory();
+                }
+            }
+            let growth = memory().saturating_sub(before);
+            assert!(growth < 512, "{growth} KiB for 290,000 timers");
         });
     });
 }
