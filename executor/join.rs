@@ -94,13 +94,14 @@ impl<T> JoinHandle<T> {
         TaskRef::new(&self.executor, self.key, self.label.clone())
     }
 
+    /// Panics if a runtime runs here that is not the one of the task: nobody would end the wait.
     #[track_caller]
     pub(super) fn refuse_elsewhere(&self) {
-        let is_elsewhere = || Executor::current().is_some();
+        let is_elsewhere = !self.executor.reactor.is_current() && Executor::current().is_some();
         assert!(
-            self.executor.reactor.is_current() || !is_elsewhere(),
+            !is_elsewhere,
             "JoinHandle of {}: its task belongs to a runtime that does not run on this thread, and \
-             would be waited for for ever; await the handle in that runtime",
+             the wait would never end; await the handle in that runtime",
             self.name()
         );
     }
