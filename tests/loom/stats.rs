@@ -12,7 +12,7 @@ pub struct Stats {
 }
 
 pub fn stats() -> Stats {
-    Executor::expect_current("stats", |executor| executor.stats())
+    Executor::expect_current("stats").stats()
 }
 
 impl Executor {
