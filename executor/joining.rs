@@ -57,7 +57,7 @@ impl Executor {
         });
         match former {
             Some((_, false)) => Poll::Pending,
-            _ => self.poll_ended(key, cx), // To clone a foreign waker has ended it.
+            _ => self.poll_ended(key, cx), // Cloning a foreign waker has ended it.
         }
     }
 
