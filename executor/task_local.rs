@@ -9,6 +9,7 @@ use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
 use std::pin::Pin;
 use std::ptr;
 use std::rc::Rc;
@@ -21,7 +22,10 @@ use super::key::TaskKey;
 use super::task::{BoxedTask, Payload, Run};
 
 thread_local! {
-    static BINDINGS: RefCell<Bindings> = const { RefCell::new(None) };
+    /// Without a destructor, they are there to the very end of the thread. Nothing leaks: there are
+    /// none unless a scope runs.
+    static BINDINGS: RefCell<ManuallyDrop<Bindings>> =
+        const { RefCell::new(ManuallyDrop::new(None)) };
     /// Whether there are any, so that each spawn has one byte to look at.
     static IS_BOUND: Cell<bool> = const { Cell::new(false) };
 }
@@ -131,9 +135,7 @@ struct Binding {
 }
 
 fn current() -> Bindings {
-    BINDINGS
-        .try_with(|bindings| bindings.borrow().clone())
-        .unwrap_or_default()
+    BINDINGS.with(|bindings| (**bindings.borrow()).clone())
 }
 
 /// Whether a task that is spawned here has something to inherit.
@@ -154,9 +156,8 @@ pub(super) fn leave() -> Option<Entered> {
 
 fn exchange(bindings: Bindings) -> Bindings {
     IS_BOUND.with(|is_bound| is_bound.set(bindings.is_some()));
-    let exchange = |current: &RefCell<Bindings>| current.replace(bindings);
-    // At the exit of the thread there may be no place left.
-    BINDINGS.try_with(exchange).unwrap_or_default()
+    let former = BINDINGS.with(|place| place.replace(ManuallyDrop::new(bindings)));
+    ManuallyDrop::into_inner(former)
 }
 
 pub(super) struct Entered(Bindings);

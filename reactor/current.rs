@@ -1,13 +1,22 @@
 //! Which reactor runs on this thread.
 
 use std::cell::RefCell;
+use std::mem::ManuallyDrop;
 use std::panic::Location;
 use std::rc::Rc;
 
 use super::Reactor;
 
 thread_local! {
-    static CURRENT: RefCell<Option<Rc<Reactor>>> = const { RefCell::new(None) };
+    /// Without a destructor, it is there to the very end of the thread: a runtime may run in that of
+    /// another thread-local. Nothing leaks: it is empty unless a runtime runs.
+    static CURRENT: RefCell<ManuallyDrop<Option<Rc<Reactor>>>> =
+        const { RefCell::new(ManuallyDrop::new(None)) };
+}
+
+fn replace(current: Option<Rc<Reactor>>) -> Option<Rc<Reactor>> {
+    let former = CURRENT.with(|place| place.replace(ManuallyDrop::new(current)));
+    ManuallyDrop::into_inner(former)
 }
 
 const OUTSIDE: &str =
@@ -21,8 +30,7 @@ impl Reactor {
 
     /// Makes this the reactor of the thread, until the guard is dropped.
     pub(crate) fn enter(self: &Rc<Self>) -> Entered {
-        let former = CURRENT.try_with(|current| current.replace(Some(Rc::clone(self))));
-        let former = former.ok().flatten();
+        let former = replace(Some(Rc::clone(self)));
         let was_current = self.is_current.replace(true);
         Entered {
             former,
@@ -34,10 +42,7 @@ impl Reactor {
     /// Does something with the reactor of the runtime that runs on this thread.
     #[inline]
     pub(super) fn with_current<R>(with: impl FnOnce(&Rc<Self>) -> R) -> Option<R> {
-        CURRENT
-            .try_with(|current| current.borrow().as_ref().map(with))
-            .ok()
-            .flatten()
+        CURRENT.with(|current| current.borrow().as_ref().map(with))
     }
 
     /// The reactor of the runtime that runs on this thread.
@@ -71,8 +76,6 @@ pub(crate) struct Entered {
 impl Drop for Entered {
     fn drop(&mut self) {
         self.reactor.is_current.set(self.was_current);
-        let former = self.former.take();
-        // At the exit of the thread there may be no place left to put it.
-        let _ = CURRENT.try_with(|current| current.replace(former));
+        drop(replace(self.former.take()));
     }
 }

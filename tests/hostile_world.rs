@@ -1,0 +1,70 @@
+//! Faults that a hostile reader found in how the library deals with the world outside of it: the ends
+//! of threads, the end of signals, and handles that others close.
+
+#![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
+
+mod common;
+#[path = "common/tasks.rs"]
+mod tasks;
+
+use std::cell::RefCell;
+use std::future::pending;
+use std::thread;
+use std::time::Duration;
+
+use selio::net::UnixStream;
+use selio::{IntoStreams, TaskLocal, run, sleep, spawn, timeout, to_thread};
+
+use tasks::in_a_process_of_its_own;
+
+/// A bit of everything.
+fn program() {
+    static USER: TaskLocal<&str> = TaskLocal::new();
+    run(async {
+        let inherits = async { spawn(async { *USER.get().unwrap() }).await.unwrap() };
+        assert_eq!(USER.scope("ada", inherits).await, "ada");
+        sleep(Duration::from_millis(1)).await;
+        let never = timeout(Duration::from_millis(1), pending::<()>());
+        assert!(never.await.is_err());
+        assert_eq!(to_thread(|| 7).await, 7);
+        let (here, there) = UnixStream::pair().unwrap();
+        let ((mut reader, _here), (_there, writer)) = (here.into_streams(), there.into_streams());
+        writer.write(b"a line\n");
+        writer.drain().await.unwrap();
+        assert_eq!(reader.read_line().await.unwrap(), b"a line\n");
+    });
+}
+
+struct AtExit(RefCell<Option<fn()>>);
+
+impl Drop for AtExit {
+    fn drop(&mut self) {
+        if let Some(program) = self.0.take() {
+            program();
+        }
+    }
+}
+
+thread_local! {
+    static AT_EXIT: AtExit = const { AtExit(RefCell::new(None)) };
+}
+
+/// A panic there aborts the process.
+#[test]
+fn a_destructor_of_a_thread_local_may_run_a_program() {
+    const NAME: &str = "a_destructor_of_a_thread_local_may_run_a_program";
+    in_a_process_of_its_own(NAME, || {
+        // What is used first is destroyed last: ours may be gone before the user's.
+        for is_first in [true, false] {
+            let thread = thread::spawn(move || {
+                let arrange = || AT_EXIT.with(|at_exit| at_exit.0.replace(Some(program)));
+                if is_first {
+                    arrange();
+                }
+                program();
+                arrange();
+            });
+            thread.join().unwrap();
+        }
+    });
+}
