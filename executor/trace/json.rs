@@ -136,6 +136,15 @@ impl Entries {
         let rest = format_args!(",\"cat\":\"wake\",\"id\":{}", lanes.wakes);
         self.entry("wake", 's', lane, at, rest);
     }
+
+    /// Lets the file end as it did before: a disk that is full has taken a part of what came next.
+    fn end_here(&self) {
+        // There is room for this: it has stood here.
+        let closed = self
+            .file
+            .write_all_at(self.closing.as_bytes(), self.position);
+        let _ = closed.and_then(|()| self.file.set_len(self.position + self.closing.len() as u64));
+    }
 }
 
 impl Form for Entries {
@@ -242,8 +251,10 @@ impl Form for Entries {
         }
         let entries = self.text.len();
         self.text += self.closing;
-        self.file
-            .write_all_at(self.text.as_bytes(), self.position)?;
+        if let Err(error) = self.file.write_all_at(self.text.as_bytes(), self.position) {
+            self.end_here();
+            return Err(error);
+        }
         self.position += entries as u64;
         self.text.clear();
         Ok(())

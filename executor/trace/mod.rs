@@ -25,8 +25,11 @@ use std::cell::RefCell;
 use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
+
+use rustix::fs::OFlags;
 
 use self::lanes::Lanes;
 use crate::reactor::{Event, Observer};
@@ -148,6 +151,8 @@ impl Kind {
 fn open(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(false);
+    // A named pipe would wait for somebody who reads it. It is refused, as whatever has no length.
+    options.custom_flags(OFlags::NONBLOCK.bits() as i32);
     options
         .open(path)
         .map_err(|error| cannot_create(path, &error))

@@ -1,0 +1,104 @@
+//! Traces into places that are not made for them.
+
+#![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
+
+mod common;
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+
+use common::{child, deadline, is_child};
+use selio::{run, spawn_named, yield_now};
+
+const SOON: Duration = Duration::from_secs(20);
+
+/// A folder that is gone when the test is over.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("selio-{name}-{}", std::process::id()));
+        fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Runs a command in which no file can become longer than this many blocks of 512 bytes, and trying to
+/// is no reason to be killed.
+fn limited(blocks: usize, command: &Command) -> Command {
+    let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$@\"");
+    let mut limited = Command::new("sh");
+    limited
+        .args(["-c", &script, "sh"])
+        .arg(command.get_program());
+    limited.args(command.get_args()).stdout(Stdio::null());
+    limited.env("SELIO_TEST_CHILD", "1");
+    limited
+}
+
+fn succeeds(command: &mut Command) -> Output {
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    output
+}
+
+/// What a full disk leaves of the last entries would make the whole file unreadable.
+#[test]
+fn a_file_is_complete_after_the_disk_was_full() {
+    const NAME: &str = "a_file_is_complete_after_the_disk_was_full";
+    if is_child() {
+        return run(async {
+            for _ in 0..1000 {
+                spawn_named("somebody", yield_now()).await.unwrap();
+            }
+        });
+    }
+    let folder = Folder::new("full-disk");
+    for (name, blocks, end) in [
+        ("life.json", 20, "}\n]\n"),
+        ("life.html", 100, "}\n]\n</script>\n</html>\n"),
+    ] {
+        let path = folder.0.join(name);
+        succeeds(limited(blocks, &child(NAME)).env("SELIO_TRACE", &path));
+        let text = fs::read_to_string(&path).unwrap();
+        // As much as there was room for: in one poll, no more is written than this.
+        assert!(text.len() > blocks * 512 - 1000, "{} bytes", text.len());
+        assert!(
+            text.ends_with(end),
+            "{name} ends with {:?}",
+            text.lines().last()
+        );
+        let entries = text.lines().filter(|line| line.starts_with("{\"name\""));
+        assert!(entries.clone().count() > 20);
+        let torn = entries.filter(|line| !line.ends_with('}') && !line.ends_with("},"));
+        assert_eq!(torn.count(), 0);
+    }
+}
+
+/// To open one waits for somebody who reads it, and nobody does.
+#[test]
+fn a_named_pipe_is_no_place_for_a_trace() {
+    const NAME: &str = "a_named_pipe_is_no_place_for_a_trace";
+    if is_child() {
+        let result = deadline(SOON, || selio::Builder::new().build());
+        println!("\nselio said: {}", result.unwrap_err());
+        return;
+    }
+    let folder = Folder::new("named-pipe");
+    let path = folder.0.join("life.json");
+    succeeds(Command::new("mkfifo").arg(&path));
+    let output = succeeds(child(NAME).env("SELIO_TRACE", &path));
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        text.contains("selio said: SELIO_TRACE: cannot create "),
+        "{text}"
+    );
+}
