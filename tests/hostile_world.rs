@@ -68,3 +68,26 @@ fn a_destructor_of_a_thread_local_may_run_a_program() {
         }
     });
 }
+
+/// Every Rust program ignores it from its start. What it does by default ends the process at the next
+/// write to somebody who is gone.
+#[cfg(feature = "signal")]
+#[test]
+fn who_has_listened_to_a_broken_pipe_is_not_killed_by_the_next_one() {
+    const NAME: &str = "who_has_listened_to_a_broken_pipe_is_not_killed_by_the_next_one";
+    in_a_process_of_its_own(NAME, || {
+        run(async {
+            let write = async || {
+                let (reader, writer) = selio::net::pipe().unwrap();
+                drop(reader);
+                let error = writer.write(b"!").await.unwrap_err();
+                assert_eq!(error.kind(), std::io::ErrorKind::BrokenPipe);
+            };
+            let broken = selio::signal::signal(selio::signal::SignalKind::SIGPIPE).unwrap();
+            write().await;
+            broken.recv().await.unwrap();
+            drop(broken);
+            write().await;
+        });
+    });
+}

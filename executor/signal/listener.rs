@@ -4,7 +4,7 @@
 //! signal-hook installs a handler for good: left alone, a program that has listened to Ctrl-C once
 //! could not be ended by it ever after. So the first action of each signal that is listened to
 //! emulates the default one while nobody listens, as `loop.remove_signal_handler` of asyncio brings
-//! it back.
+//! it back. `SIGPIPE` gets no such action: every Rust program ignores it from its start.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -54,9 +54,11 @@ impl Listener {
         let mut lines = lines();
         let line = lines.entry(number).or_insert_with(|| {
             let is_default = DefaultSwitch::new(AtomicBool::new(true));
-            // It fails for those whose default nobody knows, such as real-time signals, and for
-            // those that do not exist: `register` tells.
-            let _ = flag::register_conditional_default(number, Arc::clone(&is_default));
+            if kind != SignalKind::SIGPIPE {
+                // It fails for those whose default nobody knows, such as real-time signals, and for
+                // those that do not exist: `register` tells.
+                let _ = flag::register_conditional_default(number, Arc::clone(&is_default));
+            }
             Line {
                 listeners: 0,
                 is_default,
