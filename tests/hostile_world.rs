@@ -8,13 +8,20 @@ mod common;
 mod tasks;
 
 use std::cell::RefCell;
+use std::fs::File;
 use std::future::pending;
+use std::io::Write;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::net;
 use std::thread;
 use std::time::Duration;
 
+use rustix::io::fcntl_dupfd_cloexec;
 use selio::net::UnixStream;
+use selio::selector::{Interest, Selector};
 use selio::{IntoStreams, TaskLocal, run, sleep, spawn, timeout, to_thread};
 
+use common::{cpu_time, each_backend};
 use tasks::in_a_process_of_its_own;
 
 /// A bit of everything.
@@ -89,5 +96,54 @@ fn who_has_listened_to_a_broken_pipe_is_not_killed_by_the_next_one() {
             drop(broken);
             write().await;
         });
+    });
+}
+
+/// A number that no handle of this process gets by itself, and that `select` can still hold.
+const CHOSEN: i32 = 900;
+
+fn chosen(handle: impl Into<OwnedFd>) -> OwnedFd {
+    let fd = fcntl_dupfd_cloexec(handle.into(), CHOSEN).unwrap();
+    assert_eq!(fd.as_raw_fd(), CHOSEN, "somebody else has this number");
+    fd
+}
+
+/// h2o#1100, tokio-core#172: epoll(7) reports a handle that is closed as long as a duplicate lives.
+#[test]
+fn a_closed_handle_of_which_a_duplicate_lives_does_not_haunt_the_selector() {
+    each_backend(|backend| {
+        let mut selector = Selector::with_backend(backend).unwrap();
+        let (handle, mut peer) = net::UnixStream::pair().unwrap();
+        let _duplicate = handle.try_clone().unwrap();
+        let handle = chosen(handle);
+        let (other, mut other_peer) = net::UnixStream::pair().unwrap();
+        let file = File::open("/dev/null").unwrap();
+        selector.register(&handle, 1, Interest::READABLE).unwrap();
+        selector.register(&other, 2, Interest::READABLE).unwrap();
+        selector.register(&file, 3, Interest::READABLE).unwrap();
+        drop(handle);
+        let namesake = chosen(net::UnixStream::pair().unwrap().0);
+        selector.deregister(&namesake).unwrap();
+        peer.write_all(b"boo").unwrap();
+
+        let mut events = Vec::new();
+        selector.select(&mut events, None).unwrap();
+        assert_eq!(events.iter().map(|it| it.key).collect::<Vec<_>>(), [3]);
+        selector.deregister(&file).unwrap();
+        let before = cpu_time();
+        let some_time = Some(Duration::from_millis(500));
+        selector.select(&mut events, some_time).unwrap();
+        let spent = cpu_time() - before;
+        assert!(
+            events.is_empty() && spent < Duration::from_millis(100),
+            "{spent:?}"
+        );
+
+        selector.notifier().notify().unwrap();
+        selector.select(&mut events, None).unwrap();
+        assert!(events.is_empty());
+        other_peer.write_all(b"!").unwrap();
+        selector.select(&mut events, None).unwrap();
+        assert_eq!(events.iter().map(|it| it.key).collect::<Vec<_>>(), [2]);
     });
 }

@@ -49,6 +49,7 @@ mod backend;
 mod epoll;
 mod error;
 mod event;
+mod ghosts;
 mod mechanism;
 mod notifier;
 mod poll;
@@ -114,6 +115,8 @@ pub struct Selector<K = usize> {
     notifier: Notifier,
     /// The mechanism reports each notification once, and not until it is drained.
     is_notified_once: bool,
+    /// A handle was closed before it was deregistered; see `ghosts.rs`.
+    is_haunted: bool,
 }
 
 impl<K: Clone> Selector<K> {
@@ -155,6 +158,7 @@ impl<K: Clone> Selector<K> {
             ready: Vec::new(),
             notifier,
             is_notified_once,
+            is_haunted: false,
         })
     }
 
@@ -224,8 +228,11 @@ impl<K: Clone> Selector<K> {
         }
         match self.mechanism.remove(fd) {
             // Closed behind our back, and perhaps open again as another file: the kernel has
-            // forgotten the old one, which is what was asked for.
-            Err(error) if is_stale(&error) => Ok(()),
+            // forgotten the old one, which is what was asked for, or knows a ghost.
+            Err(error) if is_stale(&error) => {
+                self.is_haunted = true;
+                Ok(())
+            }
             Err(error) => Err(explain("Selector::deregister", fd, &error)),
             Ok(()) => Ok(()),
         }
@@ -263,6 +270,9 @@ impl<K: Clone> Selector<K> {
         timeout: Option<Duration>,
         mut found: impl FnMut(Event<&K>),
     ) -> io::Result<()> {
+        if self.is_haunted {
+            self.leave_ghosts();
+        }
         let timeout = if self.files.is_empty() {
             timeout
         } else {

@@ -1,0 +1,33 @@
+//! Handles that were closed before they were deregistered, while a duplicate of them lives.
+//!
+//! epoll(7) watches the open file, not the handle. So if a child process or a dup(2) keeps that open,
+//! it goes on to report a handle that is closed, and removes nothing without that handle: each wait
+//! would end at once, and the loop spin, for as long as the duplicate lives. Nothing helps but another
+//! epoll. A [`Source`](crate::Source) deregisters in time; but not everybody who has a handle of ours
+//! knows that.
+
+use super::mechanism::lend;
+use super::{Registration, Selector};
+
+impl<K: Clone> Selector<K> {
+    /// Moves all that is registered to another mechanism. Where there cannot be one, as no file
+    /// descriptor is left, the next select tries again.
+    #[cold]
+    pub(super) fn leave_ghosts(&mut self) {
+        let Ok(mut mechanism) = self.backend.open() else {
+            return;
+        };
+        let Ok(is_notified_once) = mechanism.add_notifier(self.notifier.as_fd()) else {
+            return;
+        };
+        for Registration { fd, interest, .. } in self.registrations() {
+            if !self.files.contains(&fd) {
+                // It fails only for one that is closed, and that nobody is to hear of again.
+                let _ = mechanism.add(lend(fd), interest);
+            }
+        }
+        self.mechanism = mechanism;
+        self.is_notified_once = is_notified_once;
+        self.is_haunted = false;
+    }
+}
