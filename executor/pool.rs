@@ -103,7 +103,7 @@ pub(crate) async fn on_thread<T: Send + 'static>(
         let result = contain(closure);
         // First this: who gets the result may come back with the next call at once.
         pool.lock().idle += 1;
-        promise.complete(result);
+        promise.settle(result.map_err(Some));
     };
     let _queued = Pool::submit(pool, Box::new(job))?;
     match handle.await {

@@ -12,7 +12,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use super::task::{Payload, contain};
+use super::task::{Outcome, Payload, contain};
 use super::{Elapsed, Executor, JoinError, tell_wait};
 
 /// A promise, and the handle that waits for it, on any two threads. `what` it is, is for those who
@@ -87,17 +87,13 @@ impl<T> Shared<T> {
 pub(crate) struct Promise<T>(Arc<Shared<T>>);
 
 impl<T> Promise<T> {
-    /// Keeps it, with what a call has returned or panicked with.
-    pub(super) fn complete(self, result: Result<T, Payload>) {
-        self.settle(result.map_err(|panic| self.0.error(Some(panic))));
-    }
-
-    fn settle(&self, result: Result<T, JoinError>) {
+    /// Keeps it.
+    pub(super) fn settle(&self, outcome: Outcome<T>) {
         let mut state = self.0.lock();
         if !matches!(state.result, Progress::Awaited) {
             return; // It is settled: this is the promise going away.
         }
-        state.result = Progress::There(result);
+        state.result = Progress::There(outcome.map_err(|panic| self.0.error(panic)));
         let waker = state.handle.take();
         drop(state);
         self.0.is_done.notify_all();
@@ -106,52 +102,45 @@ impl<T> Promise<T> {
         }
     }
 
-    /// Makes the future, runs it, and keeps the promise with its result.
+    /// Makes the future, runs it, and keeps the promise with its outcome.
     pub(super) async fn keep<F: Future<Output = T>>(self, make: impl FnOnce() -> F) {
         let was_cancelled = self.0.lock().is_cancelled;
-        let result = match (!was_cancelled).then(|| contain(make)) {
-            None => None,
+        let outcome = match (!was_cancelled).then(|| contain(make)) {
+            None => Err(None),
+            Some(Err(panic)) => Err(Some(panic)),
             Some(Ok(future)) => {
                 let mut future = pin!(Some(future));
-                let result = poll_fn(|cx| {
+                let outcome = poll_fn(|cx| {
                     let future = future.as_mut().as_pin_mut().expect("it has not ended yet");
-                    match contain(|| self.poll(future, cx)) {
-                        Ok(poll) => poll,
-                        Err(panic) => Poll::Ready(Some(Err(panic))),
-                    }
+                    let poll = contain(|| self.poll(future, cx));
+                    poll.unwrap_or_else(|panic| Poll::Ready(Err(Some(panic))))
                 })
                 .await;
                 // Its destructor may panic, which the handle should know.
-                match (result, contain(|| future.set(None))) {
-                    (Some(Err(panic)), _) | (_, Err(panic)) => Some(Err(panic)),
-                    (result, Ok(())) => result,
+                match (outcome, contain(|| future.set(None))) {
+                    (Err(Some(panic)), _) | (_, Err(panic)) => Err(Some(panic)),
+                    (outcome, Ok(())) => outcome,
                 }
             }
-            Some(Err(panic)) => Some(Err(panic)),
         };
-        self.settle(match result {
-            Some(Ok(output)) => Ok(output),
-            Some(Err(panic)) => Err(self.0.error(Some(panic))),
-            None => Err(self.0.error(None)),
-        });
+        self.settle(outcome);
     }
 
-    /// `None`: it was cancelled.
     fn poll<F: Future<Output = T>>(
         &self,
         future: Pin<&mut F>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<T, Payload>>> {
+    ) -> Poll<Outcome<T>> {
         if self.0.lock().is_cancelled {
-            return Poll::Ready(None);
+            return Poll::Ready(Err(None));
         }
-        let poll = future.poll(cx).map(|output| Some(Ok(output)));
+        let poll = future.poll(cx).map(Ok);
         if poll.is_pending() {
             let waker = cx.waker().clone();
             let mut state = self.0.lock();
             if state.is_cancelled {
                 drop(state);
-                return Poll::Ready(None);
+                return Poll::Ready(Err(None));
             }
             let former = state.task.replace(waker);
             drop(state);
@@ -163,7 +152,7 @@ impl<T> Promise<T> {
 
 impl<T> Drop for Promise<T> {
     fn drop(&mut self) {
-        self.settle(Err(self.0.error(None)));
+        self.settle(Err(None));
     }
 }
 
