@@ -1,5 +1,6 @@
 //! Waiting for several futures at once: for all of them.
 
+use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::ops::ControlFlow;
 use std::pin::pin;
@@ -124,17 +125,10 @@ where
     type Output = Vec<<I::Item as Future>::Output>;
 
     fn gather(self) -> impl Future<Output = Self::Output> {
-        let mut children = Children::new(self);
+        let all = all(self, Ok::<_, Infallible>);
         async move {
-            let mut outputs = Outputs::new(children.len());
-            let all = poll_fn(|cx| {
-                children.poll(cx, |index, output| -> ControlFlow<()> {
-                    outputs.set(index, output);
-                    ControlFlow::Continue(())
-                })
-            });
-            all.await;
-            outputs.into_vec()
+            let Ok(outputs) = all.await;
+            outputs
         }
     }
 }
@@ -147,43 +141,34 @@ where
     type Error = E;
 
     fn try_gather(self) -> impl Future<Output = Result<Vec<T>, E>> {
-        let mut children = Children::new(self);
-        async move {
-            let mut outputs = Outputs::new(children.len());
-            let all = poll_fn(|cx| {
-                children.poll(cx, |index, result| match result {
-                    Ok(output) => {
-                        outputs.set(index, output);
-                        ControlFlow::Continue(())
-                    }
-                    Err(error) => ControlFlow::Break(error),
-                })
-            });
-            match all.await {
-                Some(error) => Err(error),
-                None => Ok(outputs.into_vec()),
-            }
-        }
+        all(self, |result| result)
     }
 }
 
-/// Results, of which each has its place.
-struct Outputs<T>(Vec<Option<T>>);
-
-impl<T> Outputs<T> {
-    fn new(len: usize) -> Self {
-        Self((0..len).map(|_| None).collect())
-    }
-
-    fn set(&mut self, index: usize, output: T) {
-        self.0[index] = Some(output);
-    }
-
-    fn into_vec(self) -> Vec<T> {
-        let outputs = self.0.into_iter();
-        outputs
-            .map(|output| output.expect("all have ended"))
-            .collect()
+/// Waits for all of these futures, or until one gives what is an error to `check`.
+fn all<F: Future, T, E>(
+    futures: impl IntoIterator<Item = F>,
+    check: impl Fn(F::Output) -> Result<T, E>,
+) -> impl Future<Output = Result<Vec<T>, E>> {
+    let mut children = Children::new(futures);
+    async move {
+        let mut outputs: Vec<_> = (0..children.len()).map(|_| None).collect();
+        let all = poll_fn(|cx| {
+            children.poll(cx, |index, output| match check(output) {
+                Ok(output) => {
+                    outputs[index] = Some(output);
+                    ControlFlow::Continue(())
+                }
+                Err(error) => ControlFlow::Break(error),
+            })
+        });
+        match all.await {
+            Some(error) => Err(error),
+            None => {
+                let outputs = outputs.into_iter();
+                Ok(outputs.map(|it| it.expect("all have ended")).collect())
+            }
+        }
     }
 }
 
