@@ -79,63 +79,38 @@ impl Executor {
         let now = self.reactor.now();
         let mut waits = self.waits(now);
         let polled = self.polled.get().map(|(key, _)| key);
-        let ready: HashSet<_> = (run_queue::keys().into_iter().map(TaskKey::into_u64)).collect();
-        let is_ready = |key: TaskKey| ready.contains(&key.into_u64());
-
+        let mut ready: HashSet<_> = run_queue::keys().into_iter().collect();
+        if self.is_main_ready.get() {
+            ready.insert(TaskKey::MAIN);
+        }
         let alive = self.all_tasks();
         let tasks = self.tasks.borrow();
-        let mut waits_of = |key: TaskKey, record: &Record| {
-            let mut waits = waits.remove(&key.id()).unwrap_or_default();
-            waits.extend(
-                record
-                    .things
-                    .iter()
-                    .map(|thing| self.wait_for(thing, &alive)),
-            );
-            State::Waiting(waits)
+        let mut entry = |key: TaskKey, label: Option<Label>| {
+            let debug = self.debug.as_ref();
+            let record = debug.map_or_else(Record::default, |debug| debug.record(key.id()));
+            let state = if polled == Some(key) {
+                State::Running
+            } else if ready.contains(&key) {
+                State::Ready
+            } else {
+                let mut waits = waits.remove(&key.id()).unwrap_or_default();
+                let things = record.things.iter();
+                waits.extend(things.map(|thing| self.wait_for(thing, &alive)));
+                State::Waiting(waits)
+            };
+            let slot = tasks.get(key.slot()); // None for main.
+            Entry {
+                label,
+                parent: slot.and_then(|slot| TaskKey::parent(slot.parent)),
+                polls: slot.map(|slot| slot.polls),
+                state,
+                since: record.since.map(|it| now.saturating_duration_since(it)),
+            }
         };
-        let entries = alive
-            .iter()
-            .map(|TaskRef { key, label, .. }| {
-                let key = *key;
-                let slot = &tasks[key.slot()];
-                let record = self.record(key);
-                let state = if polled == Some(key) {
-                    State::Running
-                } else if is_ready(key) {
-                    State::Ready
-                } else {
-                    waits_of(key, &record)
-                };
-                Entry {
-                    parent: TaskKey::parent(slot.parent),
-                    label: Some(label.clone()),
-                    polls: Some(slot.polls),
-                    state,
-                    since: since(&record, now),
-                }
-            })
-            .collect();
-
-        let record = self.record(TaskKey::MAIN);
-        let state = if polled == Some(TaskKey::MAIN) {
-            State::Running
-        } else if self.is_main_ready.get() || is_ready(TaskKey::MAIN) {
-            State::Ready
-        } else {
-            waits_of(TaskKey::MAIN, &record)
-        };
-        let main = Entry {
-            label: None,
-            parent: None,
-            polls: None,
-            state,
-            since: since(&record, now),
-        };
-        Dump {
-            main: Some(main),
-            tasks: entries,
-        }
+        let main = Some(entry(TaskKey::MAIN, None));
+        let of_task = |task: &TaskRef| entry(task.key, Some(task.label.clone()));
+        let tasks = alive.iter().map(of_task).collect();
+        Dump { main, tasks }
     }
 
     /// What is waited for in the reactor, and which tasks are awaited.
@@ -191,11 +166,6 @@ impl Executor {
         waits
     }
 
-    fn record(&self, key: TaskKey) -> Record {
-        let debug = self.debug.as_ref();
-        debug.map_or_else(Record::default, |debug| debug.record(key.id()))
-    }
-
     /// What is neither a handle nor a timer nor a task.
     fn wait_for(&self, thing: &Thing, alive: &[TaskRef]) -> String {
         let what = match thing.holder {
@@ -219,10 +189,6 @@ fn at(what: String, site: Option<&Location<'_>>) -> String {
         Some(site) => format!("{what} at {site}"),
         None => what,
     }
-}
-
-fn since(record: &Record, now: Instant) -> Option<Duration> {
-    Some(now.saturating_duration_since(record.since?))
 }
 
 /// How far the tree grows to the right: tasks further down stand below each other.

@@ -9,7 +9,7 @@ use crate::reactor::TaskId;
 ///
 /// The upper half is the index of the slot. The lower half is the generation, and that is the lower
 /// half of the task's number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct TaskKey(u64);
 
 impl TaskKey {

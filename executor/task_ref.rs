@@ -76,11 +76,6 @@ impl TaskRef {
         }
     }
 
-    /// In the order in which they were spawned.
-    pub(super) fn sort(tasks: &mut [Self]) {
-        tasks.sort_unstable_by_key(Self::id);
-    }
-
     /// The number of the task.
     #[must_use]
     pub fn id(&self) -> TaskId {
@@ -142,7 +137,7 @@ impl Executor {
         let keys = self.keys(|slot| !slot.has_ended);
         let tasks = keys.into_iter().filter_map(|key| self.task_ref(key));
         let mut tasks: Vec<_> = tasks.collect();
-        TaskRef::sort(&mut tasks);
+        tasks.sort_unstable_by_key(TaskRef::id);
         tasks
     }
 

@@ -247,7 +247,7 @@ impl<E> Group<E> {
         let tasks = self.tasks.borrow();
         let tasks = tasks.iter().filter_map(|(_, task)| task.as_ref());
         let mut tasks: Vec<_> = tasks.filter(|task| Some(task.id()) > id).cloned().collect();
-        TaskRef::sort(&mut tasks);
+        tasks.sort_unstable_by_key(TaskRef::id);
         tasks
     }
 
