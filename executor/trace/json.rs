@@ -188,30 +188,14 @@ impl Form for Entries {
                 let task = id(Lane::Task(task));
                 self.instant(event, lane, at, format_args!("\"task\":{task}"));
             }
-            Event::WouldBlock {
-                fd,
-                direction,
-                site,
-            } => {
-                let (to, site) = (Directions::from(direction), site.map(Location::to_string));
+            Event::WouldBlock { fd, site, .. } => {
+                let (to, site) = (Directions::of(event), site.map(Location::to_string));
                 let site = Maybe(",\"at\":", site.as_deref().map(Quoted));
                 let args = format_args!("\"fd\":{fd},\"to\":\"{to}\"{site}");
                 self.instant(event, lane, at, args);
             }
-            Event::Armed { fd, interest } => {
-                let to = Directions::from(interest);
-                self.instant(event, lane, at, format_args!("\"fd\":{fd},\"to\":\"{to}\""));
-            }
-            Event::Disarmed { fd, interest } => {
-                let to = interest.map_or(Directions(false, false), Directions::from);
-                self.instant(event, lane, at, format_args!("\"fd\":{fd},\"to\":\"{to}\""));
-            }
-            Event::Ready {
-                fd,
-                readable,
-                writable,
-            } => {
-                let to = Directions(readable, writable);
+            Event::Armed { fd, .. } | Event::Disarmed { fd, .. } | Event::Ready { fd, .. } => {
+                let to = Directions::of(event);
                 self.instant(event, lane, at, format_args!("\"fd\":{fd},\"to\":\"{to}\""));
             }
             Event::Waits { what, holder, site } => {

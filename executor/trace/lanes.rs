@@ -9,7 +9,6 @@ use std::fmt;
 use std::mem;
 
 use crate::executor::task_ref::OneLine;
-use crate::reactor::selector::Interest;
 use crate::reactor::{By, Direction, Event, TaskId};
 
 /// Where something happens.
@@ -166,18 +165,26 @@ impl Lanes {
 }
 
 /// As in `read, write`.
-pub(super) struct Directions(pub(super) bool, pub(super) bool);
+pub(super) struct Directions(bool, bool);
 
-impl From<Direction> for Directions {
-    fn from(direction: Direction) -> Self {
-        let is_read = direction == Direction::Read;
-        Self(is_read, !is_read)
-    }
-}
-
-impl From<Interest> for Directions {
-    fn from(interest: Interest) -> Self {
-        Self(interest.is_readable(), interest.is_writable())
+impl Directions {
+    /// Those that an event tells of.
+    pub(super) fn of(event: &Event<'_>) -> Self {
+        match *event {
+            Event::WouldBlock { direction, .. } => {
+                let is_read = direction == Direction::Read;
+                Self(is_read, !is_read)
+            }
+            Event::Armed { interest, .. }
+            | Event::Disarmed {
+                interest: Some(interest),
+                ..
+            } => Self(interest.is_readable(), interest.is_writable()),
+            Event::Ready {
+                readable, writable, ..
+            } => Self(readable, writable),
+            _ => Self(false, false),
+        }
     }
 }
 

@@ -23,14 +23,12 @@ pub(super) struct Columns {
 impl Columns {
     pub(super) fn new() -> Self {
         let is_refused = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        let mut columns = Self {
+        Self {
             is_coloured: io::stderr().is_terminal() && !is_refused,
-            text: String::new(),
+            text: format!("{:>14}  {:<14} {:<12} what\n", "time in µs", "who", "does"),
             answers: String::new(),
             poll_began: Duration::ZERO,
-        };
-        columns.text = format!("{:>14}  {:<14} {:<12} what\n", "time in µs", "who", "does");
-        columns
+        }
     }
 
     /// The line of an event.
@@ -125,23 +123,16 @@ impl fmt::Display for What<'_> {
                 }
             }
             Event::Joins { task } => write!(f, "waits for {} to end", lanes.name_of(task)),
-            Event::WouldBlock {
-                fd,
-                direction,
-                site,
-            } => {
-                write!(f, "fd {fd} to {}", Directions::from(direction))?;
+            Event::WouldBlock { fd, site, .. } => {
+                write!(f, "fd {fd} to {}", Directions::of(self.event))?;
                 at(site, f)
             }
-            Event::Armed { fd, interest } => {
-                write!(f, "fd {fd} to {}", Directions::from(interest))
+            Event::Armed { fd, .. } | Event::Ready { fd, .. } => {
+                write!(f, "fd {fd} to {}", Directions::of(self.event))
             }
-            Event::Disarmed { fd, interest } => {
-                write!(f, "fd {fd}")?;
-                match interest {
-                    Some(rest) => write!(f, " but to {}", Directions::from(rest)),
-                    None => Ok(()),
-                }
+            Event::Disarmed { fd, interest: None } => write!(f, "fd {fd}"),
+            Event::Disarmed { fd, .. } => {
+                write!(f, "fd {fd} but to {}", Directions::of(self.event))
             }
             Event::Sleeps { backend, timeout } => write!(f, "{backend}, {}", Limit(timeout)),
             Event::Selected {
@@ -155,11 +146,6 @@ impl fmt::Display for What<'_> {
                 let plural = if events == 1 { "" } else { "s" };
                 write!(f, ": {events} event{plural} after {slept:.1} µs")
             }
-            Event::Ready {
-                fd,
-                readable,
-                writable,
-            } => write!(f, "fd {fd} to {}", Directions(readable, writable)),
             Event::Waits { what, holder, site } => {
                 f.write_str(what)?;
                 if let Some(holder) = holder {

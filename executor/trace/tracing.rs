@@ -128,28 +128,21 @@ impl Observer for Tracing {
 
 /// What stands in whatever span is current.
 fn tell(event: &Event<'_>) {
+    let to = display(Directions::of(event));
     match *event {
         Event::Woken { task, by } => {
             let (task, by) = (task.map(display), display(Waking(by)));
             trace!(target: "selio", task, by, "wake");
         }
         Event::Joins { task } => trace!(target: "selio", task = display(task), "join"),
-        Event::WouldBlock {
-            fd,
-            direction,
-            site,
-        } => {
-            let (to, at) = (display(Directions::from(direction)), site.map(display));
-            trace!(target: "selio", fd, to, at, "would-block");
+        Event::WouldBlock { fd, site, .. } => {
+            trace!(target: "selio", fd, to, at = site.map(display), "would-block");
         }
-        Event::Armed { fd, interest } => {
-            let to = display(Directions::from(interest));
-            trace!(target: "selio", fd, to, "arm");
-        }
+        Event::Armed { fd, .. } => trace!(target: "selio", fd, to, "arm"),
         Event::Disarmed { fd, interest } => {
-            let to = interest.map(|interest| display(Directions::from(interest)));
-            trace!(target: "selio", fd, to, "disarm");
+            trace!(target: "selio", fd, to = interest.map(|_| to), "disarm");
         }
+        Event::Ready { fd, .. } => trace!(target: "selio", fd, to, "ready"),
         Event::Sleeps { backend, timeout } => {
             let (backend, timeout) = (display(backend), timeout.map(debug));
             trace!(target: "selio", backend, timeout, "sleep");
@@ -163,14 +156,6 @@ fn tell(event: &Event<'_>) {
             let (backend, timeout) = (display(backend), timeout.map(debug));
             let took = debug(since.elapsed());
             trace!(target: "selio", backend, timeout, took, events, "select");
-        }
-        Event::Ready {
-            fd,
-            readable,
-            writable,
-        } => {
-            let to = display(Directions(readable, writable));
-            trace!(target: "selio", fd, to, "ready");
         }
         Event::Waits { what, holder, site } => {
             let (holder, at) = (holder.map(display), site.map(display));
