@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use pin_project_lite::pin_project;
 
 use super::Elapsed;
-use crate::reactor::{Call, Sleep, sleep, sleep_until};
+use crate::reactor::{Sleep, sleep, sleep_until};
 
 /// Waits for `future`, but no longer than `duration` from this call.
 ///
@@ -50,7 +50,7 @@ use crate::reactor::{Call, Sleep, sleep, sleep_until};
 pub fn timeout<F: Future>(duration: Duration, future: F) -> Timeout<F> {
     Timeout {
         future,
-        sleep: sleep(duration).on_behalf_of(Call::Timeout),
+        sleep: sleep(duration).on_behalf_of("selio::timeout"),
     }
 }
 
@@ -71,7 +71,7 @@ pub fn timeout<F: Future>(duration: Duration, future: F) -> Timeout<F> {
 pub fn timeout_at<F: Future>(deadline: Instant, future: F) -> Timeout<F> {
     Timeout {
         future,
-        sleep: sleep_until(deadline).on_behalf_of(Call::TimeoutAt),
+        sleep: sleep_until(deadline).on_behalf_of("selio::timeout_at"),
     }
 }
 

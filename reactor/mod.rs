@@ -69,7 +69,7 @@ pub(crate) use self::loan::Loan;
 pub use self::observer::{By, Event, Observer, TaskId};
 pub(crate) use self::source::Waiter;
 pub use self::source::{Direction, Source};
-pub(crate) use self::time::{Call, now};
+pub(crate) use self::time::now;
 pub use self::time::{Interval, MissedTicks, Sleep, interval, interval_at, sleep, sleep_until};
 pub(crate) use self::waits::Wait;
 pub(crate) use self::wake_all::wake_all;

@@ -50,7 +50,7 @@ pub fn sleep(duration: Duration) -> Sleep {
     };
     Sleep {
         state,
-        call: Call::Sleep,
+        call: "selio::sleep",
         site: Location::caller(),
     }
 }
@@ -70,7 +70,7 @@ pub fn sleep(duration: Duration) -> Sleep {
 pub fn sleep_until(deadline: Instant) -> Sleep {
     Sleep {
         state: State::Until(deadline),
-        call: Call::SleepUntil,
+        call: "selio::sleep_until",
         site: Location::caller(),
     }
 }
@@ -84,7 +84,8 @@ pub(crate) fn now() -> Instant {
 #[must_use = "futures do nothing unless you await them"]
 pub struct Sleep {
     state: State,
-    call: Call,
+    /// What made it, for messages.
+    call: &'static str,
     site: &'static Location<'static>,
 }
 
@@ -98,37 +99,9 @@ enum State {
     Over,
 }
 
-/// The call that made a [`Sleep`], for messages.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Call {
-    Sleep,
-    SleepUntil,
-    Timeout,
-    TimeoutAt,
-    Deadline,
-    Interval,
-    IntervalAt,
-    Tick,
-}
-
-impl Call {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Sleep => "selio::sleep",
-            Self::SleepUntil => "selio::sleep_until",
-            Self::Timeout => "selio::timeout",
-            Self::TimeoutAt => "selio::timeout_at",
-            Self::Deadline => "Deadline::scope",
-            Self::Interval => "selio::interval",
-            Self::IntervalAt => "selio::interval_at",
-            Self::Tick => "Interval::tick",
-        }
-    }
-}
-
 impl Sleep {
     /// The same, made by another call.
-    pub(crate) fn on_behalf_of(self, call: Call) -> Self {
+    pub(crate) fn on_behalf_of(self, call: &'static str) -> Self {
         Self { call, ..self }
     }
 
@@ -143,7 +116,7 @@ impl Sleep {
     }
 
     fn expect_reactor(&self) -> Rc<Reactor> {
-        Reactor::expect_current_at(self.call.name(), self.site)
+        Reactor::expect_current_at(self.call, self.site)
     }
 }
 
@@ -255,7 +228,7 @@ impl Drop for Queued {
 /// ```
 #[track_caller]
 pub fn interval(period: Duration) -> Interval {
-    Interval::new(Call::Interval, now(), period)
+    Interval::new("selio::interval", now(), period)
 }
 
 /// Ticks first at `start`, and from then on every `period`.
@@ -265,7 +238,7 @@ pub fn interval(period: Duration) -> Interval {
 /// If the period is zero: it would tick without end.
 #[track_caller]
 pub fn interval_at(start: Instant, period: Duration) -> Interval {
-    Interval::new(Call::IntervalAt, start, period)
+    Interval::new("selio::interval_at", start, period)
 }
 
 /// What an [`Interval`] does about the ticks that came due while nobody waited for them.
@@ -293,11 +266,10 @@ pub struct Interval {
 
 impl Interval {
     #[track_caller]
-    fn new(call: Call, start: Instant, period: Duration) -> Self {
+    fn new(call: &'static str, start: Instant, period: Duration) -> Self {
         assert!(
             !period.is_zero(),
-            "{}: a period of zero would tick without end; use yield_now",
-            call.name()
+            "{call}: a period of zero would tick without end; use yield_now"
         );
         Self {
             sleep: sleep_until(start).on_behalf_of(call),
@@ -318,7 +290,7 @@ impl Interval {
     /// Nothing is lost: a tick that nobody took is there for the next call.
     #[track_caller]
     pub fn tick(&mut self) -> impl Future<Output = Instant> {
-        (self.sleep.call, self.sleep.site) = (Call::Tick, Location::caller());
+        (self.sleep.call, self.sleep.site) = ("Interval::tick", Location::caller());
         poll_fn(|cx| self.poll_tick(cx))
     }
 

@@ -19,7 +19,7 @@ use pin_project_lite::pin_project;
 use slab::Slab;
 
 use crate::executor::Elapsed;
-use crate::reactor::{Call, Sleep, now, sleep_until, wake_all};
+use crate::reactor::{Sleep, now, sleep_until, wake_all};
 
 /// A time limit that can be moved, for everything that runs under it by [`scope`](Self::scope).
 ///
@@ -201,7 +201,7 @@ impl Limit<'_> {
             let (due, timer) = match &mut self.timer {
                 Some((due, timer)) if *due <= when => (*due, timer),
                 timer => {
-                    let sleep = sleep_until(when).on_behalf_of(Call::Deadline);
+                    let sleep = sleep_until(when).on_behalf_of("Deadline::scope");
                     (when, &mut timer.insert((when, sleep.made_at(self.site))).1)
                 }
             };
