@@ -46,25 +46,19 @@ impl Backend {
     /// The backends that this platform has, the best one first.
     #[must_use]
     pub const fn available() -> &'static [Backend] {
-        #[cfg(target_os = "linux")]
-        return &[Self::Epoll, Self::Poll, Self::Select, Self::Polling];
-        #[cfg(any(
+        if cfg!(target_os = "linux") {
+            &[Self::Epoll, Self::Poll, Self::Select, Self::Polling]
+        } else if cfg!(any(
             target_vendor = "apple",
             target_os = "freebsd",
             target_os = "netbsd",
             target_os = "openbsd",
             target_os = "dragonfly"
-        ))]
-        return &[Self::Kqueue, Self::Poll, Self::Select, Self::Polling];
-        #[cfg(not(any(
-            target_os = "linux",
-            target_vendor = "apple",
-            target_os = "freebsd",
-            target_os = "netbsd",
-            target_os = "openbsd",
-            target_os = "dragonfly"
-        )))]
-        return &[Self::Poll, Self::Select, Self::Polling];
+        )) {
+            &[Self::Kqueue, Self::Poll, Self::Select, Self::Polling]
+        } else {
+            &[Self::Poll, Self::Select, Self::Polling]
+        }
     }
 
     /// The name that `SELIO_SELECTOR` and [`FromStr`] understand, in upper case too: `epoll`,
