@@ -30,6 +30,7 @@ mod bell;
 mod bytes;
 mod closer;
 mod connect;
+mod connection;
 mod datagram;
 mod explain;
 mod fd;

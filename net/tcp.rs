@@ -1,19 +1,17 @@
-//! A TCP connection.
+//! A TCP connection: how it is made, read and written. The rest is in `connection.rs`, which it has
+//! in common with Unix sockets, and in `options.rs`.
 
 use std::fmt;
 use std::future::{Future, poll_fn};
-use std::io::{self, IoSlice, IoSliceMut};
-use std::net::{self, Shutdown};
+use std::io;
+use std::net;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::rc::Rc;
 use std::task::Poll;
 
 use super::TcpStreamBuilder;
 use super::addr::ToAddrs;
-use super::bytes::{self, retry};
-use super::closer::Closer;
 use super::socket::{self, recv};
-use super::split::{self, OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
 use crate::reactor::{Direction, Reactor, Source};
 
 /// A TCP connection: [`std::net::TcpStream`], awaited.
@@ -141,62 +139,6 @@ impl TcpStream {
         })
     }
 
-    /// Reads into several buffers, one after the other, with one system call. See
-    /// [`read`](Self::read).
-    ///
-    /// # Errors
-    ///
-    /// Those of [`read`](Self::read).
-    ///
-    /// # Cancel safety
-    ///
-    /// Nothing is lost.
-    #[track_caller]
-    pub fn read_vectored(
-        &self,
-        buffers: &mut [IoSliceMut<'_>],
-    ) -> impl Future<Output = io::Result<usize>> {
-        let (waiter, is_empty) = (
-            self.source.waiter(Direction::Read),
-            bytes::are_empty(buffers),
-        );
-        bytes::transfer(waiter, is_empty, move |it| bytes::readv(it, buffers))
-    }
-
-    /// Fills the buffer.
-    ///
-    /// # Errors
-    ///
-    /// [`UnexpectedEof`](io::ErrorKind::UnexpectedEof) if the peer sends no more before it is full,
-    /// and those of [`read`](Self::read).
-    ///
-    /// # Cancel safety
-    ///
-    /// None: bytes that it has read are in the buffer, but nobody knows how many. Where that
-    /// matters, call [`read`](Self::read) in a loop.
-    #[track_caller]
-    pub fn read_exact(&self, buffer: &mut [u8]) -> impl Future<Output = io::Result<()>> {
-        let waiter = self.source.waiter(Direction::Read);
-        bytes::read_exact("TcpStream::read_exact", waiter, buffer, recv)
-    }
-
-    /// Reads, and leaves the bytes where they are for the next read.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`read`](Self::read).
-    ///
-    /// # Cancel safety
-    ///
-    /// Nothing is lost.
-    #[track_caller]
-    pub fn peek(&self, buffer: &mut [u8]) -> impl Future<Output = io::Result<usize>> {
-        let waiter = self.source.waiter(Direction::Read);
-        bytes::transfer(waiter, buffer.is_empty(), move |it| {
-            socket::peek(it, buffer)
-        })
-    }
-
     /// Waits until there is room, and writes as much as fits into it: at least one byte, unless
     /// there is none to write.
     ///
@@ -215,120 +157,6 @@ impl TcpStream {
             [] => Poll::Ready(Ok(0)),
             _ => waiter.poll_io(cx, |stream| socket::send(stream, bytes)),
         })
-    }
-
-    /// Writes from several slices, one after the other, with one system call: at most 1,024 of
-    /// them. See [`write`](Self::write).
-    ///
-    /// # Errors
-    ///
-    /// Those of [`write`](Self::write).
-    ///
-    /// # Cancel safety
-    ///
-    /// If it does not return, nothing was written.
-    #[track_caller]
-    pub fn write_vectored(
-        &self,
-        slices: &[IoSlice<'_>],
-    ) -> impl Future<Output = io::Result<usize>> {
-        let (waiter, is_empty) = (
-            self.source.waiter(Direction::Write),
-            bytes::are_empty(slices),
-        );
-        bytes::transfer(waiter, is_empty, |it| socket::send_vectored(it, slices))
-    }
-
-    /// Writes all of it. If two tasks do this at once on one stream, their bytes get mixed: let one
-    /// task write, and the others tell it what.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`write`](Self::write).
-    ///
-    /// # Cancel safety
-    ///
-    /// None: a part may have been written, and nobody knows how much. Where that matters, call
-    /// [`write`](Self::write) in a loop.
-    #[track_caller]
-    #[doc(alias = "sock_sendall")]
-    pub fn write_all(&self, mut bytes: &[u8]) -> impl Future<Output = io::Result<()>> {
-        let mut waiter = self.source.waiter(Direction::Write);
-        poll_fn(move |cx| bytes::poll_write_all(&mut waiter, cx, &mut bytes, socket::send))
-    }
-
-    /// Waits until [`try_read`](Self::try_read) is worth a try. See [`Source::readable`].
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Source::readable`].
-    ///
-    /// # Cancel safety
-    ///
-    /// Nothing is lost.
-    #[track_caller]
-    pub fn readable(&self) -> impl Future<Output = io::Result<()>> {
-        self.source.readable()
-    }
-
-    /// Waits until [`try_write`](Self::try_write) is worth a try. See [`Source::writable`].
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Source::writable`].
-    ///
-    /// # Cancel safety
-    ///
-    /// Nothing is lost.
-    #[track_caller]
-    pub fn writable(&self) -> impl Future<Output = io::Result<()>> {
-        self.source.writable()
-    }
-
-    /// Reads what is there, without waiting.
-    ///
-    /// # Errors
-    ///
-    /// `WouldBlock` if there is nothing, and those of [`read`](Self::read).
-    pub fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        retry(|| recv(&self.source, buffer))
-    }
-
-    /// Writes what there is room for, without waiting.
-    ///
-    /// # Errors
-    ///
-    /// `WouldBlock` if there is no room, and those of [`write`](Self::write).
-    pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
-        retry(|| socket::send(self, bytes))
-    }
-
-    /// Shuts down reading, writing or both, at once. What was written still arrives, and then the
-    /// end of the stream. A connection that is gone already counts as shut down.
-    ///
-    /// # Errors
-    ///
-    /// Those of [shutdown(2)](https://man7.org/linux/man-pages/man2/shutdown.2.html), except
-    /// `ENOTCONN`.
-    pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
-        socket::shutdown(self, how)
-    }
-
-    /// A way to shut down the connection from elsewhere, which does not keep it open.
-    #[must_use]
-    pub fn closer(&self) -> Closer {
-        Closer::new(self.source.loan())
-    }
-
-    /// A reading and a writing half that borrow the stream, for two futures of one task.
-    pub fn split(&mut self) -> (ReadHalf<'_>, WriteHalf<'_>) {
-        split::split(self)
-    }
-
-    /// A reading and a writing half that own the stream together, for two tasks. Dropping the
-    /// writing half shuts down writing.
-    pub fn into_split(self) -> (OwnedReadHalf, OwnedWriteHalf) {
-        split::split_owned(self)
     }
 }
 

@@ -1165,6 +1165,13 @@ const EXCEPTIONS: &[(&str, &str)] = &[
     ("AnyQueue::join", "see `Queue::join`"),
     // Made by macros:
     ("$stream::send_file", "see `TcpStream::send_file`"),
+    ("$stream::read_vectored", "see `TcpStream::read_vectored`"),
+    ("$stream::read_exact", "see `TcpStream::read_exact`"),
+    ("$stream::peek", "see `TcpStream::peek`"),
+    ("$stream::write_vectored", "see `TcpStream::write_vectored`"),
+    ("$stream::write_all", "see `TcpStream::write_all`"),
+    ("$stream::readable", "see `TcpStream::readable`"),
+    ("$stream::writable", "see `TcpStream::writable`"),
     ("$half::read", "see `ReadHalf::read`"),
     ("$half::read_exact", "see `ReadHalf::read_exact`"),
     ("$half::peek", "see `ReadHalf::peek`"),

@@ -96,10 +96,8 @@ impl PipeReader {
         &self,
         buffers: &mut [IoSliceMut<'_>],
     ) -> impl Future<Output = io::Result<usize>> {
-        let (waiter, is_empty) = (
-            self.source.waiter(Direction::Read),
-            bytes::are_empty(buffers),
-        );
+        let waiter = self.source.waiter(Direction::Read);
+        let is_empty = bytes::are_empty(buffers);
         bytes::transfer(waiter, is_empty, move |it| bytes::readv(it, buffers))
     }
 
