@@ -167,8 +167,7 @@ impl<E: 'static> TaskGroup<E> {
         F: Future<Output = Result<T, E>> + 'static,
         T: 'static,
     {
-        let executor = Executor::expect_current("TaskGroup::spawn");
-        self.add(executor, future, None, Location::caller())
+        self.add("TaskGroup::spawn", future, None)
     }
 
     /// [`spawn`](Self::spawn) with a name, which the task's handle and errors show.
@@ -182,29 +181,20 @@ impl<E: 'static> TaskGroup<E> {
         F: Future<Output = Result<T, E>> + 'static,
         T: 'static,
     {
-        let executor = Executor::expect_current("TaskGroup::spawn_named");
-        self.add(
-            executor,
-            future,
-            Some(Rc::new(name.into())),
-            Location::caller(),
-        )
+        let name = Some(Rc::new(name.into()));
+        self.add("TaskGroup::spawn_named", future, name)
     }
 
-    fn add<F, T>(
-        &self,
-        executor: Rc<Executor>,
-        future: F,
-        name: Option<Rc<String>>,
-        site: &'static Location<'static>,
-    ) -> JoinHandle<T>
+    #[track_caller]
+    fn add<F, T>(&self, call: &str, future: F, name: Option<Rc<String>>) -> JoinHandle<T>
     where
         F: Future<Output = Result<T, E>> + 'static,
         T: 'static,
     {
+        let executor = Executor::expect_current(call);
         let place = self.0.tasks.borrow_mut().insert(None);
         let child = Child::new(future, Rc::clone(&self.0), place);
-        let task = executor.spawn(child, name, site);
+        let task = executor.spawn(child, name, Location::caller());
         self.0.tasks.borrow_mut()[place] = Some(task.task());
         if self.0.phase.get() != Phase::Open {
             self.0.cancel_all();
