@@ -67,26 +67,21 @@ impl Mechanism for Select {
             Ok(0) => return Ok(()),
             Ok(_) => {}
         }
+        let mut push = |fd, readable, writable| {
+            ready.push(Ready {
+                fd,
+                readable,
+                writable,
+            });
+        };
         let mut write = write.iter().peekable();
         for fd in read.iter() {
             while let Some(fd) = write.next_if(|&other| other < fd) {
-                ready.push(Ready {
-                    fd,
-                    readable: false,
-                    writable: true,
-                });
+                push(fd, false, true);
             }
-            ready.push(Ready {
-                fd,
-                readable: true,
-                writable: write.next_if_eq(&fd).is_some(),
-            });
+            push(fd, true, write.next_if_eq(&fd).is_some());
         }
-        ready.extend(write.map(|fd| Ready {
-            fd,
-            readable: false,
-            writable: true,
-        }));
+        write.for_each(|fd| push(fd, false, true));
         Ok(())
     }
 }
