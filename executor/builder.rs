@@ -55,8 +55,8 @@ impl Builder {
     }
 
     /// Whether the panic of a task that nobody awaits ends [`Runtime::block_on`], which then panics
-    /// in its turn. By default it is told on stderr, and counted in [`Stats::panics`](crate::Stats::panics); the others go
-    /// on.
+    /// in its turn. By default it is told on stderr and counted in
+    /// [`Stats::panics`](crate::Stats::panics), and the others go on.
     ///
     /// # Examples
     ///

@@ -28,8 +28,9 @@ const MANY: usize = 16;
 ///
 /// [`Display`](fmt::Display) draws the tree of the tasks, each below the one that spawned it. What
 /// only debug mode writes down is left out without it: since when a task waits, at which line, and for
-/// which lock or queue. See [`Builder::debug`](crate::Builder::debug). With the cargo feature `signal`, a program
-/// can be asked from outside: `SELIO_DUMP=SIGUSR1` in its environment makes `kill -USR1` print this.
+/// which lock or queue. See [`Builder::debug`](crate::Builder::debug). With the cargo feature
+/// `signal`, a program can be asked from outside: `SELIO_DUMP=SIGUSR1` in its environment makes
+/// `kill -USR1` print this.
 ///
 /// # Examples
 ///

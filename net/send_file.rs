@@ -93,7 +93,7 @@ fn next(offset: u64, end: u64, limit: usize) -> usize {
     usize::try_from(end - offset).map_or(limit, |left| left.min(limit))
 }
 
-/// Sends until the end. Whether the system does so.
+/// Sends until the end. Returns whether the system can do that.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 async fn send_in_the_kernel<T: AsFd>(
     waiter: &mut Waiter<'_, T>,

@@ -134,7 +134,7 @@ impl DumpSignal {
         }
     }
 
-    /// Takes what has come. Whether anything has: signals that come close to each other are one.
+    /// Takes what has come, and returns whether anything has: signals close to each other are one.
     fn take(&self) -> bool {
         let mut bytes = [0; 1024];
         let mut receiver = self.receiver.get_ref();

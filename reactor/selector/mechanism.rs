@@ -19,8 +19,8 @@ pub(crate) trait Mechanism {
     /// Starts to watch a handle. `EPERM`: it is of a kind that is always ready.
     fn add(&mut self, fd: BorrowedFd<'_>, interest: Interest) -> io::Result<()>;
 
-    /// Starts to watch the handle of the notifier. Whether each notification is reported once;
-    /// otherwise it is reported until somebody has read it away.
+    /// Starts to watch the handle of the notifier. Returns whether each notification is reported
+    /// once; otherwise it is reported until somebody has read it away.
     fn add_notifier(&mut self, fd: BorrowedFd<'_>) -> io::Result<bool> {
         self.add(fd, Interest::READABLE)?;
         Ok(false)

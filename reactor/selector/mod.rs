@@ -306,7 +306,8 @@ impl<K: Clone> Selector<K> {
         }
     }
 
-    /// Translates what the mechanism found into events. Whether there was one, or a notification.
+    /// Translates what the mechanism found into events. Returns whether there was one, or a
+    /// notification.
     fn report(&mut self, found: &mut impl FnMut(Event<&K>)) -> bool {
         let mut is_over = false;
         for ready in &self.ready {

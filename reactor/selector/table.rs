@@ -47,7 +47,7 @@ impl<K> Table<K> {
         self.len += usize::from(former.is_none());
     }
 
-    /// Whether there was an entry to remove.
+    /// Removes an entry. Returns whether there was one.
     pub(super) fn remove(&mut self, fd: RawFd) -> bool {
         let former = self.entries.get_mut(fd as usize).and_then(Option::take);
         self.len -= usize::from(former.is_some());
