@@ -121,7 +121,10 @@ fn main() -> ExitCode {
     match selio::run(serve(address.as_deref().unwrap_or("127.0.0.1:5566"))) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("chat: {error}\nusage: chat [ADDRESS]");
+            eprintln!("chat: {error}");
+            if error.kind() == io::ErrorKind::InvalidInput {
+                eprintln!("usage: chat [ADDRESS]");
+            }
             ExitCode::FAILURE
         }
     }

@@ -10,6 +10,7 @@
 
 use std::fs::File;
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::time::Duration;
 use std::{env, fs, io};
 
@@ -18,8 +19,13 @@ struct LockFile(PathBuf);
 
 impl LockFile {
     fn new(path: PathBuf) -> io::Result<Self> {
-        File::create_new(&path)?;
-        Ok(Self(path))
+        match File::create_new(&path) {
+            Ok(_) => Ok(Self(path)),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(io::Error::other(
+                "it is there already: another one is at work, or was killed; then remove it",
+            )),
+            Err(error) => Err(error),
+        }
     }
 }
 
@@ -33,9 +39,15 @@ impl Drop for LockFile {
 }
 
 async fn work() -> io::Result<()> {
-    let path = env::args_os().nth(1).map(PathBuf::from);
-    let path = path.unwrap_or_else(|| env::temp_dir().join("selio.lock"));
-    let _lock = LockFile::new(path.clone())?;
+    let path = match env::args_os().nth(1) {
+        Some(option) if option.as_encoded_bytes().starts_with(b"-") => {
+            return Err(io::Error::other("usage: ctrl_c [FILE]"));
+        }
+        Some(path) => PathBuf::from(path),
+        None => env::temp_dir().join("selio.lock"),
+    };
+    let named = |error| io::Error::other(format!("{}: {error}", path.display()));
+    let _lock = LockFile::new(path.clone()).map_err(named)?;
     println!("{} is locked: press Ctrl-C", path.display());
     for seconds in 1.. {
         selio::sleep(Duration::from_secs(1)).await;
@@ -44,6 +56,12 @@ async fn work() -> io::Result<()> {
     Ok(())
 }
 
-fn main() -> io::Result<()> {
-    selio::signal::run_until_ctrl_c(work())
+fn main() -> ExitCode {
+    match selio::signal::run_until_ctrl_c(work()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("ctrl_c: {error}");
+            ExitCode::FAILURE
+        }
+    }
 }

@@ -58,6 +58,9 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("echo: {error}");
+            if error.kind() == io::ErrorKind::InvalidInput {
+                eprintln!("{USAGE}");
+            }
             ExitCode::FAILURE
         }
     }
@@ -72,10 +75,10 @@ fn arguments() -> io::Result<(Runtime, String)> {
             "--selector" => {
                 let name = arguments
                     .next()
-                    .ok_or_else(|| usage("--selector wants a name"))?;
+                    .ok_or_else(|| wrong("--selector wants a name"))?;
                 let backend = name
                     .parse()
-                    .map_err(|error| usage(&format!("--selector: {error}")));
+                    .map_err(|error| wrong(&format!("--selector: {error}")));
                 builder = builder.backend(backend?);
             }
             "--help" | "-h" => {
@@ -83,7 +86,7 @@ fn arguments() -> io::Result<(Runtime, String)> {
                 std::process::exit(0);
             }
             _ if argument.starts_with('-') || address.is_some() => {
-                return Err(usage(&format!("unexpected argument `{argument}`")));
+                return Err(wrong(&format!("unexpected argument `{argument}`")));
             }
             _ => address = Some(argument),
         }
@@ -96,6 +99,6 @@ fn arguments() -> io::Result<(Runtime, String)> {
 
 const USAGE: &str = "usage: echo [ADDRESS] [--selector epoll|kqueue|poll|select|polling]";
 
-fn usage(problem: &str) -> io::Error {
-    io::Error::other(format!("{problem}\n{USAGE}"))
+fn wrong(problem: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, problem)
 }

@@ -70,20 +70,25 @@ async fn serve(address: &str, grace: Duration) -> io::Result<()> {
     Ok(())
 }
 
-fn main() -> ExitCode {
+fn run() -> io::Result<()> {
     let mut arguments = std::env::args().skip(1);
     let address = arguments
         .next()
         .unwrap_or_else(|| "127.0.0.1:5566".to_owned());
     let grace = arguments.next().map_or(Ok(10_000), |it| it.parse());
-    let Ok(grace) = grace.map(Duration::from_millis) else {
-        eprintln!("graceful: the grace is no number\nusage: graceful [ADDRESS [MILLISECONDS]]");
-        return ExitCode::FAILURE;
-    };
-    match selio::run(serve(&address, grace)) {
+    let grace =
+        grace.map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "the grace is no number"))?;
+    selio::run(serve(&address, Duration::from_millis(grace)))
+}
+
+fn main() -> ExitCode {
+    match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("graceful: {error}");
+            if error.kind() == io::ErrorKind::InvalidInput {
+                eprintln!("usage: graceful [ADDRESS [MILLISECONDS]]");
+            }
             ExitCode::FAILURE
         }
     }

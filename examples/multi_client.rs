@@ -50,7 +50,10 @@ fn main() -> ExitCode {
     match selio::run(talk(server.as_deref().unwrap_or("127.0.0.1:5566"))) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("multi_client: {error}\nusage: multi_client [ADDRESS]");
+            eprintln!("multi_client: {error}");
+            if error.kind() == io::ErrorKind::InvalidInput {
+                eprintln!("usage: multi_client [ADDRESS]");
+            }
             ExitCode::FAILURE
         }
     }

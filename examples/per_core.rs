@@ -57,9 +57,10 @@ fn run() -> io::Result<()> {
         .next()
         .unwrap_or_else(|| "127.0.0.1:5566".to_owned());
     let count = match arguments.next() {
-        Some(count) => count
-            .parse()
-            .map_err(|_| io::Error::other(format!("`{count}` is no number of runtimes")))?,
+        Some(count) => count.parse().map_err(|_| {
+            let problem = format!("`{count}` is no number of runtimes");
+            io::Error::new(io::ErrorKind::InvalidInput, problem)
+        })?,
         None => thread::available_parallelism()?.get(),
     };
     let listeners = selio::run(listeners(&address, count))?;
@@ -82,7 +83,10 @@ fn main() -> ExitCode {
     match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("per_core: {error}\nusage: per_core [ADDRESS [RUNTIMES]]");
+            eprintln!("per_core: {error}");
+            if error.kind() == io::ErrorKind::InvalidInput {
+                eprintln!("usage: per_core [ADDRESS [RUNTIMES]]");
+            }
             ExitCode::FAILURE
         }
     }

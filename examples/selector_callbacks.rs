@@ -141,6 +141,9 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("selector_callbacks: {address}: {error}");
+            if error.kind() == io::ErrorKind::InvalidInput {
+                eprintln!("usage: selector_callbacks [ADDRESS]");
+            }
             ExitCode::FAILURE
         }
     }

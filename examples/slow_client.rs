@@ -51,7 +51,7 @@ fn run() -> io::Result<()> {
     let pause = arguments.next().unwrap_or_else(|| "1000".to_owned());
     let pause = pause.parse().map_err(|_| {
         let problem = format!("`{pause}` is no number of milliseconds");
-        io::Error::other(problem + "\nusage: slow_client [ADDRESS [MILLISECONDS]]")
+        io::Error::new(io::ErrorKind::InvalidInput, problem)
     })?;
     selio::run(talk(&server, Duration::from_millis(pause)))
 }
@@ -61,6 +61,9 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("slow_client: {error}");
+            if error.kind() == io::ErrorKind::InvalidInput {
+                eprintln!("usage: slow_client [ADDRESS [MILLISECONDS]]");
+            }
             ExitCode::FAILURE
         }
     }

@@ -59,6 +59,9 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("stdin_and_sockets: {error}");
+            if error.kind() == io::ErrorKind::InvalidInput {
+                eprintln!("usage: stdin_and_sockets [ADDRESS]");
+            }
             ExitCode::FAILURE
         }
     }

@@ -75,13 +75,19 @@ fn main() -> ExitCode {
             ["client", message, address] => client(message, address).await,
             [] => serve("127.0.0.1:8888").await,
             [address] => serve(address).await,
-            _ => Err(io::Error::other("unexpected arguments")),
+            _ => Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "unexpected arguments",
+            )),
         }
     });
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("streams_echo: {error}\n{USAGE}");
+            eprintln!("streams_echo: {error}");
+            if error.kind() == io::ErrorKind::InvalidInput {
+                eprintln!("{USAGE}");
+            }
             ExitCode::FAILURE
         }
     }

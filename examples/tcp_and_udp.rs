@@ -131,6 +131,9 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("tcp_and_udp: {error}");
+            if error.kind() == io::ErrorKind::InvalidInput {
+                eprintln!("usage: tcp_and_udp [ADDRESS [STATUS_ADDRESS]]");
+            }
             ExitCode::FAILURE
         }
     }

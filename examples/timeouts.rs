@@ -111,7 +111,7 @@ fn run() -> io::Result<()> {
     let patience = arguments.next().unwrap_or_else(|| "1000".to_owned());
     let patience = patience.parse().map_err(|_| {
         let problem = format!("`{patience}` is no number of milliseconds");
-        io::Error::other(problem + "\nusage: timeouts [ADDRESS [MILLISECONDS]]")
+        io::Error::new(io::ErrorKind::InvalidInput, problem)
     })?;
     selio::run(serve(address, Duration::from_millis(patience)))
 }
@@ -121,6 +121,9 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("timeouts: {error}");
+            if error.kind() == io::ErrorKind::InvalidInput {
+                eprintln!("usage: timeouts [ADDRESS [MILLISECONDS]]");
+            }
             ExitCode::FAILURE
         }
     }
