@@ -20,10 +20,16 @@ pub(super) fn explain_by(message: String, error: io::Error) -> io::Error {
     io::Error::new(source.kind(), Explained { message, source })
 }
 
-#[derive(Debug)]
 struct Explained {
     message: String,
     source: io::Error,
+}
+
+/// What `main` shows when it returns an error: the message, which has the words of the source in it.
+impl fmt::Debug for Explained {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.message)
+    }
 }
 
 impl Display for Explained {
