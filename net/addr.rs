@@ -16,6 +16,11 @@ use crate::executor::{Work, on_thread};
 /// looked up off the loop, see [`lookup`](super::lookup).
 ///
 /// This trait is sealed: it cannot be implemented elsewhere.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an address",
+    label = "an address is `\"host:port\"`, `(\"host\", port)`, or a `SocketAddr`",
+    note = "it is one argument, and comes first: `open_connection((host, port))`, `start_server(address, handler)`"
+)]
 pub trait ToAddrs: sealed::ToTarget {}
 
 impl<T: sealed::ToTarget + ?Sized> ToAddrs for T {}
@@ -30,10 +35,6 @@ pub enum Target {
 mod sealed {
     use super::{Target, io};
 
-    #[diagnostic::on_unimplemented(
-        message = "`{Self}` is not an address",
-        label = "an address is `\"host:port\"`, `(\"host\", port)`, or a `SocketAddr`; it comes first"
-    )]
     pub trait ToTarget {
         fn to_target(&self) -> io::Result<Target>;
     }
@@ -83,9 +84,15 @@ impl ToTarget for (&str, u16) {
     }
 }
 
-impl ToTarget for (String, u16) {
+impl ToTarget for (&String, u16) {
     fn to_target(&self) -> io::Result<Target> {
         (self.0.as_str(), self.1).to_target()
+    }
+}
+
+impl ToTarget for (String, u16) {
+    fn to_target(&self) -> io::Result<Target> {
+        (&self.0, self.1).to_target()
     }
 }
 

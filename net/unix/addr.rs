@@ -19,6 +19,10 @@ use crate::net::explain;
 /// closed, and it may have more NULs in it.
 ///
 /// This trait is sealed: it cannot be implemented elsewhere.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not the address of a Unix socket",
+    label = "an address is a path, or on Linux an abstract name, `\"\\0name\"`"
+)]
 pub trait ToUnixAddr: sealed::ToAddress {}
 
 impl<T: sealed::ToAddress + ?Sized> ToUnixAddr for T {}
