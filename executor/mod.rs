@@ -99,8 +99,8 @@ pub use self::runtime::{Runtime, run};
 #[cfg(feature = "signal")]
 pub(crate) use self::signal::Listener;
 pub use self::signal::SignalKind;
-pub(crate) use self::spawn::spawn_at;
 pub use self::spawn::{spawn, spawn_named};
+pub(crate) use self::spawn::{spawn_at, spawn_named_at};
 pub use self::stats::{Stats, stats};
 pub use self::structured::{
     AsCompleted, Deadline, Failure, Gather, GroupError, Race, TaskGroup, TryGather, Wait,

@@ -82,6 +82,19 @@ where
     Executor::expect_current("selio::spawn_named").spawn(future, name, site)
 }
 
+/// [`spawn_named`] on behalf of a call at `site`. `None` outside of a runtime.
+pub(crate) fn spawn_named_at<F>(
+    name: &str,
+    site: &'static Location<'static>,
+    future: F,
+) -> Option<JoinHandle<F::Output>>
+where
+    F: Future + 'static,
+{
+    let name = Some(Rc::new(name.to_owned()));
+    Some(Executor::current()?.spawn(future, name, site))
+}
+
 /// [`spawn`] on behalf of a call at `site`. `None` outside of a runtime.
 pub(crate) fn spawn_at<F>(
     site: &'static Location<'static>,

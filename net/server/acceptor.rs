@@ -12,7 +12,7 @@ use super::super::backlog::PAUSE;
 use super::connections::Service;
 use super::state::{Phase, State};
 use super::{HandlerOutput, Listener, ServerErrorKind};
-use crate::executor::{spawn_at, yield_now};
+use crate::executor::{spawn_named_at, yield_now};
 use crate::reactor::{on_behalf_of, sleep};
 
 /// How many connections are accepted before the others have a turn.
@@ -38,7 +38,7 @@ where
                 service: Rc::clone(self),
                 listener: Rc::clone(listener),
             };
-            spawn_at(state.site, acceptor.accept_all())
+            spawn_named_at(&state.title, state.site, acceptor.accept_all())
         };
         let acceptors = state.listeners.borrow().iter().filter_map(spawn).collect();
         state.acceptors.replace(acceptors);

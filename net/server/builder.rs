@@ -58,7 +58,8 @@ impl ServerBuilder {
         }
     }
 
-    /// A name for reports.
+    /// A name for reports, and in [`task::dump`](crate::task::dump). With the addresses behind it, it
+    /// is that of the tasks that accept. `server` by default.
     #[must_use]
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());

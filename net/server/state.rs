@@ -22,8 +22,8 @@ pub(super) enum Phase {
 
 /// What a server, its acceptors and its connections share.
 pub(super) struct State<L: Listener> {
-    /// For reports.
-    title: String,
+    /// For reports, and for the tasks that accept.
+    pub(super) title: String,
     pub(super) site: &'static Location<'static>,
     pub(super) phase: Cell<Phase>,
     pub(super) listeners: RefCell<Vec<Rc<L>>>,
