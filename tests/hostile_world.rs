@@ -17,6 +17,7 @@ use std::thread;
 use std::time::Duration;
 
 use rustix::io::fcntl_dupfd_cloexec;
+use rustix::process::{Pid, WaitOptions, waitpid};
 use selio::net::UnixStream;
 use selio::selector::{Interest, Selector};
 use selio::{IntoStreams, TaskLocal, run, sleep, spawn, timeout, to_thread};
@@ -145,5 +146,42 @@ fn a_closed_handle_of_which_a_duplicate_lives_does_not_haunt_the_selector() {
         other_peer.write_all(b"!").unwrap();
         selector.select(&mut events, None).unwrap();
         assert_eq!(events.iter().map(|it| it.key).collect::<Vec<_>>(), [2]);
+    });
+}
+
+#[allow(unsafe_code, reason = "fork(2) is what this is about")]
+mod libc {
+    unsafe extern "C" {
+        pub(super) safe fn fork() -> i32;
+        pub(super) safe fn _exit(status: i32) -> !;
+    }
+}
+
+/// polling#37, eventlet#68: the child shares the epoll, and took out of it what the parent waits for.
+#[test]
+fn a_forked_child_may_drop_all_it_has_and_its_parent_goes_on() {
+    const NAME: &str = "a_forked_child_may_drop_all_it_has_and_its_parent_goes_on";
+    in_a_process_of_its_own(NAME, || {
+        each_backend(|backend| {
+            let runtime = tasks::runtime(backend);
+            let (here, there) = runtime.block_on(async { UnixStream::pair() }).unwrap();
+            let mut reader = None;
+            runtime.block_on(async {
+                reader = Some(spawn(async move { here.read(&mut [0; 8]).await }));
+                sleep(Duration::from_millis(1)).await; // By now, the epoll knows of it.
+            });
+            let child = libc::fork();
+            if child == 0 {
+                drop((runtime, there));
+                libc::_exit(0);
+            }
+            let ended = waitpid(Pid::from_raw(child), WaitOptions::empty());
+            assert_eq!(ended.unwrap().unwrap().1.exit_status(), Some(0));
+            let read = runtime.block_on(async {
+                there.write_all(b"hello").await.unwrap();
+                timeout(Duration::from_secs(5), reader.unwrap()).await
+            });
+            assert_eq!(read.expect("it is told").unwrap().unwrap(), 5);
+        });
     });
 }

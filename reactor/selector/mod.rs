@@ -60,6 +60,7 @@ mod table;
 use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::process;
 use std::time::{Duration, Instant};
 
 use self::error::{explain, is_stale, registered_already, unknown};
@@ -117,6 +118,8 @@ pub struct Selector<K = usize> {
     is_notified_once: bool,
     /// A handle was closed before it was deregistered; see `ghosts.rs`.
     is_haunted: bool,
+    /// The process that has made it. A child that was forked shares its epoll.
+    owner: u32,
 }
 
 impl<K: Clone> Selector<K> {
@@ -159,6 +162,7 @@ impl<K: Clone> Selector<K> {
             notifier,
             is_notified_once,
             is_haunted: false,
+            owner: process::id(),
         })
     }
 
@@ -225,6 +229,9 @@ impl<K: Clone> Selector<K> {
         if let Some(at) = self.files.iter().position(|&file| file == fd.as_raw_fd()) {
             self.files.swap_remove(at);
             return Ok(());
+        }
+        if self.owner != process::id() {
+            return Ok(()); // The parent goes on to wait for it.
         }
         match self.mechanism.remove(fd) {
             // Closed behind our back, and perhaps open again as another file: the kernel has
