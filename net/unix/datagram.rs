@@ -64,7 +64,8 @@ impl UnixDatagram {
         const CALL: &str = "UnixDatagram::bind";
         let reactor = Reactor::expect_current(CALL);
         let addr = addr.to_address().map_err(|error| malformed(CALL, &error))?;
-        let socket = socket::open(AddressFamily::UNIX, SocketType::DGRAM)?;
+        let socket = socket::open(AddressFamily::UNIX, SocketType::DGRAM)
+            .map_err(|error| explain(CALL, &addr, error))?;
         let path = BoundPath::bind(CALL, &socket, &addr)?;
         Ok(Self {
             path,

@@ -11,7 +11,7 @@ use std::task::{Context, Poll, ready};
 use futures_core::Stream;
 use rustix::net::{AddressFamily, SocketType};
 
-use super::addr::{ToUnixAddr, malformed};
+use super::addr::{ToUnixAddr, explain, malformed};
 use super::bound_path::BoundPath;
 use super::stream::UnixStream;
 use crate::net::backlog::{self, Accept, Backlog, Listen};
@@ -197,7 +197,8 @@ impl UnixListenerBuilder {
         const CALL: &str = "UnixListener::bind";
         let reactor = Reactor::expect_current(CALL);
         let addr = addr.to_address().map_err(|error| malformed(CALL, &error))?;
-        let socket = socket::open(AddressFamily::UNIX, SocketType::STREAM)?;
+        let socket = socket::open(AddressFamily::UNIX, SocketType::STREAM)
+            .map_err(|error| explain(CALL, &addr, error))?;
         let path = BoundPath::bind(CALL, &socket, &addr)?;
         rustix::net::listen(&socket, self.backlog.try_into().unwrap_or(i32::MAX))?;
         Ok(UnixListener {
