@@ -8,10 +8,15 @@
 //!
 //! | folder | what it answers | what to read first |
 //! |---|---|---|
-//! | [`net`] | what people call | `net/tcp.rs`, `TcpStream::read` |
-//! | `executor` | which task runs next | `executor/runtime.rs`, `turn`: the loop |
-//! | `reactor` | who waits for which handle, and for which instant | `reactor/source.rs`, `Source::poll_io` |
-//! | [`selector`] | which handles are ready | `reactor/selector/mod.rs`, `Selector::select` |
+//! | [`net`] | what people call | [`net/tcp.rs`], `TcpStream::read` |
+//! | `executor` | which task runs next | [`executor/runtime.rs`], `turn`: the loop |
+//! | `reactor` | who waits for which handle, and for which instant | [`reactor/source.rs`], `Source::poll_io` |
+//! | [`selector`] | which handles are ready | [`reactor/selector/mod.rs`], `Selector::select` |
+//!
+//! [`net/tcp.rs`]: ../src/selio/net/tcp.rs.html
+//! [`executor/runtime.rs`]: ../src/selio/executor/runtime.rs.html
+//! [`reactor/source.rs`]: ../src/selio/reactor/source.rs.html
+//! [`reactor/selector/mod.rs`]: ../src/selio/reactor/selector/mod.rs.html
 //!
 //! The one rule: **calls go down, only wakers come up.** A part may use those below it, never one
 //! above. This file is the only one that names all of them.
@@ -66,6 +71,7 @@ pub use net::stream::{
     IncompleteReadError, IntoStreams, LimitOverrunError, StreamReader, StreamWriter,
     open_connection,
 };
+#[doc(inline)]
 pub use net::{Server, process, signal, start_server};
 pub use reactor::{
     Direction, Interval, MissedTicks, Sleep, Source, interval, interval_at, selector, sleep,
