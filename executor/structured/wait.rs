@@ -1,4 +1,4 @@
-//! Waiting for several tasks at once, which go on whatever happens to who waits.
+//! Waiting for several tasks at once, which go on whatever happens to whoever waits.
 
 use std::fmt;
 use std::future::Future;
@@ -62,8 +62,12 @@ use crate::reactor::{Sleep, sleep};
 pub fn wait<T: 'static>(tasks: &mut Vec<JoinHandle<T>>) -> Wait<'_, T> {
     let unended = tasks.iter().filter(|task| !task.is_finished());
     unended.for_each(JoinHandle::refuse_elsewhere);
+    let end = |task: &JoinHandle<T>| End {
+        executor: Rc::clone(&task.executor),
+        key: task.key,
+    };
     Wait {
-        ends: Children::new(tasks.iter().map(End::of)),
+        ends: Children::new(tasks.iter().map(end)),
         tasks,
         is_enough: |_| false,
         sleep: None,
@@ -138,15 +142,6 @@ impl<T> fmt::Debug for Wait<'_, T> {
 struct End {
     executor: Rc<Executor>,
     key: TaskKey,
-}
-
-impl End {
-    fn of<T>(task: &JoinHandle<T>) -> Self {
-        Self {
-            executor: Rc::clone(&task.executor),
-            key: task.key,
-        }
-    }
 }
 
 impl Future for End {

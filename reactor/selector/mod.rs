@@ -141,14 +141,7 @@ impl<K: Clone> Selector<K> {
     /// The platform lacks it ([`Unsupported`](io::ErrorKind::Unsupported); the message lists what
     /// there is), or the process has no file descriptor left.
     pub fn with_backend(backend: Backend) -> io::Result<Self> {
-        Self::with_mechanism(backend, backend.open()?)
-    }
-
-    /// The seam for a mechanism that simulates or disturbs.
-    pub(crate) fn with_mechanism(
-        backend: Backend,
-        mut mechanism: Box<dyn Mechanism>,
-    ) -> io::Result<Self> {
+        let mut mechanism = backend.open()?;
         let notifier = Notifier::new()?;
         let is_notified_once = mechanism
             .add_notifier(notifier.as_fd())
