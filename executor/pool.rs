@@ -214,7 +214,7 @@ impl Pool {
             if let Some((_, job)) = state.jobs.pop_front() {
                 state.idle -= 1;
                 drop(state);
-                // A panic of the call is told to who awaits it. What may panic still is the
+                // A panic of the call is told to whoever awaits it. What may panic still is the
                 // destructor of a result that nobody awaits.
                 swallow(|| job(self));
                 state = self.lock();

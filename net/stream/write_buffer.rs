@@ -81,7 +81,7 @@ impl WriteBuffer {
         send(self.bytes.borrow().as_slices().0)
     }
 
-    /// Takes all of the bytes, for who may come back in meanwhile.
+    /// Takes all of the bytes, for whoever may come back in meanwhile.
     pub(super) fn take(&self) -> VecDeque<u8> {
         self.bytes.take()
     }

@@ -6,7 +6,7 @@
 //!     BoundPath              UnixDatagram          addresses: paths, or abstract names
 //! ```
 //!
-//! Its one rule: **a path is removed only by who has made it.** Binding makes a path in the file
+//! Its one rule: **a path is removed only by whoever has made it.** Binding makes a path in the file
 //! system, and refuses one that exists, whatever it is. Dropping what was bound removes the path, if
 //! it is still the same one. See [unix(7)](https://man7.org/linux/man-pages/man7/unix.7.html).
 //!
