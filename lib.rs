@@ -20,6 +20,7 @@
 //!
 //! The one rule: **calls go down, only wakers come up.** A part may use those below it, never one
 //! above. This file is the only one that names all of them.
+//! [`trace`] stands beside: it writes down what the reactor and the executor tell.
 //!
 //! How all this works, from a blocking read to `await`, is told in the [`guide`].
 //!
@@ -60,6 +61,7 @@ compile_error!("selio needs a Unix: Linux, macOS or a BSD; there is no selector 
 mod executor;
 pub mod net;
 mod reactor;
+pub mod trace;
 
 pub use executor::{
     AsCompleted, Builder, Deadline, Elapsed, Failure, Gather, GroupError, Handle, JoinError,
@@ -86,32 +88,6 @@ pub use reactor::{
 /// | `SELIO_DUMP=SIGUSR1` | the tasks on stderr whenever that signal comes, with the cargo feature `signal` |
 pub mod task {
     pub use crate::executor::{Dump, TaskId, TaskRef, all_tasks, current, dump};
-}
-
-/// What happens in a runtime, written down or told live.
-///
-/// Any program shows its own life, without a change:
-///
-/// | environment | what it gives |
-/// |---|---|
-/// | `SELIO_TRACE=stderr` | a line for each event, in columns |
-/// | `SELIO_TRACE=life.html` | one page for any browser: a lane for each task, the selector below |
-/// | `SELIO_TRACE=life.json` | a file for [Perfetto](https://ui.perfetto.dev) and `chrome://tracing` |
-///
-/// A file is complete after each poll, also when the program is killed. The first runtime of a
-/// process writes to `life.json`, the next ones to `life-2.json` and so on; one that another process
-/// still writes to is left alone.
-///
-/// One `read` that has to wait is `would-block`, `arm`, `select`, `ready`, `wake`, `poll`. A
-/// program may also ask for this by itself, with [`to_stderr`](trace::to_stderr) or
-/// [`to_file`](trace::to_file) and [`Builder::observer`], or listen with an
-/// [`Observer`](trace::Observer) of its own. With the cargo feature `tracing`, `to_tracing` hands it
-/// to the crate of that name: a span for each task.
-pub mod trace {
-    pub use crate::executor::{Trace, to_file, to_stderr};
-    #[cfg(feature = "tracing")]
-    pub use crate::executor::{Tracing, to_tracing};
-    pub use crate::reactor::{By, Event, Observer};
 }
 
 #[cfg(any(doc, doctest))]

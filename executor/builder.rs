@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::debug::Debug;
 use super::pool::Threads;
-use super::{Executor, Runtime, SignalKind, observers, signal, trace};
+use super::{Executor, Runtime, SignalKind, observers, signal};
 use crate::reactor::selector::{Backend, Selector};
 use crate::reactor::{Monotonic, Observer, Reactor};
 
@@ -141,8 +141,8 @@ impl Builder {
         let is_debug = self.debug.unwrap_or_else(is_debug_by_default);
         let debug = is_debug.then(|| Rc::new(Debug::new(self.slow_poll.unwrap_or(SLOW_POLL))));
         let mut observers = self.observers;
-        observers
-            .extend(trace::from_environment()?.map(|trace| Rc::new(trace) as Rc<dyn Observer>));
+        let trace = crate::trace::from_environment()?;
+        observers.extend(trace.map(|trace| Rc::new(trace) as Rc<dyn Observer>));
         observers.extend(debug.clone().map(|debug| debug as Rc<dyn Observer>));
         let reactor = Reactor::new(selector, Box::new(Monotonic), observers::all(observers));
         let threads = Threads::new(self.max_threads);

@@ -17,9 +17,9 @@ use std::time::{Duration, Instant};
 use super::debug::{Record, Thing};
 use super::key::TaskKey;
 use super::slot::Joiner;
-use super::task_ref::{Label, OneLine, TaskRef};
+use super::task_ref::{Label, TaskRef};
 use super::{Executor, run_queue};
-use crate::reactor::{Direction, TaskId, Wait};
+use crate::reactor::{Direction, OneLine, TaskId, Wait};
 
 /// How many of the things that one task waits for are told.
 const MANY: usize = 16;

@@ -15,8 +15,7 @@
 //! This file has the tasks, from their first poll to their end. `spawn.rs` starts them,
 //! `runtime.rs` has the loop, `joining.rs` the way to their outcomes, `mailbox.rs` what other
 //! threads tell, and `shut_down.rs` the end. What is built upon tasks has folders of its own:
-//! `structured/` (several at once), `sync/` (locks and queues) and `trace/` (what an observer
-//! shows).
+//! `structured/` (several at once) and `sync/` (locks and queues).
 //!
 //! # The life of a task
 //!
@@ -64,7 +63,6 @@ mod task_ref;
 mod tell;
 mod timeout;
 mod to_thread;
-mod trace;
 mod wakee;
 mod waker;
 mod yield_now;
@@ -111,9 +109,6 @@ pub use self::task_ref::{TaskRef, all_tasks, current};
 pub(crate) use self::tell::tell_wait;
 pub use self::timeout::{Timeout, timeout, timeout_at};
 pub use self::to_thread::to_thread;
-pub use self::trace::{Trace, to_file, to_stderr};
-#[cfg(feature = "tracing")]
-pub use self::trace::{Tracing, to_tracing};
 pub use self::yield_now::{YieldNow, yield_now};
 pub use crate::reactor::TaskId;
 

@@ -1,12 +1,13 @@
 //! Tasks as others see them: who they are, and a way to end them.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::panic::Location;
 use std::rc::{Rc, Weak};
 
 use super::key::{TaskKey, id_of_generation};
 use super::slot::Slot;
 use super::{Executor, TaskId};
+use crate::reactor::OneLine;
 
 /// The task that is being polled. `None` outside of tasks: the future that [`run`](crate::run) was
 /// called with is none, nor is a destructor that a cancellation runs.
@@ -177,21 +178,5 @@ impl Label {
 impl fmt::Display for Label {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} (spawned at {})", OneLine(&self.name()), self.site)
-    }
-}
-
-/// A name in one line of text. Part of it may come from a peer: what would begin another line, or
-/// speak to the terminal, is told by its number.
-pub(super) struct OneLine<'a>(pub(super) &'a str);
-
-impl fmt::Display for OneLine<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for letter in self.0.chars() {
-            match letter.is_control() {
-                true => write!(f, "{}", letter.escape_default())?,
-                false => f.write_char(letter)?,
-            }
-        }
-        Ok(())
     }
 }

@@ -66,6 +66,7 @@ pub(crate) use self::caller::{caller, on_behalf_of};
 pub(crate) use self::clock::Monotonic;
 pub(crate) use self::current::Entered;
 pub(crate) use self::loan::Loan;
+pub(crate) use self::observer::OneLine;
 pub use self::observer::{By, Event, Observer, TaskId};
 pub(crate) use self::source::Waiter;
 pub use self::source::{Direction, Source};

@@ -4,7 +4,7 @@
 //! Both layers below `net` tell through it. A runtime without an observer pays one comparison for
 //! each event that it does not tell.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::panic::Location;
 use std::time::{Duration, Instant};
 
@@ -202,4 +202,20 @@ pub enum By<'a> {
     Reactor,
     /// Another thread.
     Thread(&'a str),
+}
+
+/// The name of a task in one line of text. Part of it may come from a peer: what would begin another line, or
+/// speak to the terminal, is told by its number.
+pub(crate) struct OneLine<'a>(pub(crate) &'a str);
+
+impl fmt::Display for OneLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for letter in self.0.chars() {
+            match letter.is_control() {
+                true => write!(f, "{}", letter.escape_default())?,
+                false => f.write_char(letter)?,
+            }
+        }
+        Ok(())
+    }
 }

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The folders of the library, from the top to the bottom.
-const PARTS: [&str; 3] = ["net", "executor", "reactor"];
+const PARTS: [&str; 4] = ["net", "executor", "trace", "reactor"];
 
 /// A file of the library, without its `#[cfg(test)]` modules.
 struct File {

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use self::selector::{Backend, Notifier, Selector};
 
 pub(crate) use self::caller::caller;
+pub(crate) use self::observer::OneLine;
 pub use self::observer::{By, Event, Observer, TaskId};
 
 /// What tells of tasks is the one that ships.

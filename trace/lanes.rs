@@ -8,8 +8,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::mem;
 
-use crate::executor::task_ref::OneLine;
-use crate::reactor::{By, Direction, Event, TaskId};
+use crate::reactor::{By, Direction, Event, OneLine, TaskId};
 
 /// Where something happens.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]

@@ -18,7 +18,7 @@ const VARIABLE: &str = "SELIO_TRACE";
 static NAMES: AtomicUsize = AtomicUsize::new(0);
 
 /// The trace that the environment asks for.
-pub(in crate::executor) fn from_environment() -> io::Result<Option<Trace>> {
+pub(crate) fn from_environment() -> io::Result<Option<Trace>> {
     let Some(value) = env::var_os(VARIABLE).filter(|value| !value.is_empty()) else {
         return Ok(None);
     };

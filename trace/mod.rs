@@ -1,4 +1,22 @@
-//! The trace: a runtime that shows its own life, on stderr or in a file.
+//! What happens in a runtime, written down or told live.
+//!
+//! Any program shows its own life, without a change:
+//!
+//! | environment | what it gives |
+//! |---|---|
+//! | `SELIO_TRACE=stderr` | a line for each event, in columns |
+//! | `SELIO_TRACE=life.html` | one page for any browser: a lane for each task, the selector below |
+//! | `SELIO_TRACE=life.json` | a file for [Perfetto](https://ui.perfetto.dev) and `chrome://tracing` |
+//!
+//! A file is complete after each poll, also when the program is killed. The first runtime of a
+//! process writes to `life.json`, the next ones to `life-2.json` and so on; one that another process
+//! still writes to is left alone.
+//!
+//! One `read` that has to wait is `would-block`, `arm`, `select`, `ready`, `wake`, `poll`. A
+//! program may also ask for this by itself, with [`to_stderr`] or [`to_file`] and
+//! [`Builder::observer`](crate::Builder::observer), or listen with an [`Observer`] of its own. With
+//! the cargo feature `tracing`, `to_tracing` hands it to the crate of that name: a span for each
+//! task.
 //!
 //! ```text
 //!             who, since when       +--> stderr.rs   aligned columns, for the eye
@@ -7,11 +25,9 @@
 //!                                          +--> html.rs   the same in a page that draws them
 //! ```
 //!
-//! With the feature `tracing`, `tracing.rs` hands all of it to the crate of that name instead.
-//!
-//! It is an observer like any other: nothing in the executor knows of it but the builder, which
-//! asks the environment. Its one rule: **it never fails a program**. What cannot be written ends
-//! the trace, with one word on stderr.
+//! A trace is an observer like any other: nothing in the executor knows of it but the builder, which
+//! asks the environment. Its one rule: **it never fails a program.** What cannot be written ends the
+//! trace, with one word on stderr.
 
 mod environment;
 mod html;
@@ -31,12 +47,11 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::OFlags;
 
+pub(crate) use self::environment::from_environment;
 use self::lanes::Lanes;
-use crate::reactor::{Event, Observer};
-
-pub(super) use self::environment::from_environment;
 #[cfg(feature = "tracing")]
 pub use self::tracing::{Tracing, to_tracing};
+pub use crate::reactor::{By, Event, Observer};
 
 /// Writes down what happens in a runtime: from [`to_stderr`] or [`to_file`], for
 /// [`Builder::observer`](crate::Builder::observer).
