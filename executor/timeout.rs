@@ -14,9 +14,9 @@ use crate::reactor::{Sleep, sleep, sleep_until};
 /// Waits for `future`, but no longer than `duration` from this call.
 ///
 /// The future is polled first: one that is ready gives its result, however late it is (unless its
-/// task has used up its budget of a hundred operations without a pause). A timeout of
-/// zero gives it one turn of the loop; [`Duration::MAX`] is none. A limit that can be moved while the
-/// future runs is a [`Deadline`](crate::Deadline). asyncio's counterpart is
+/// task has used up its budget of a hundred operations without a pause). A timeout of zero gives it
+/// one turn of the loop; [`Duration::MAX`] is none. A limit that can be moved while the future runs
+/// is a [`Deadline`](crate::Deadline). asyncio's counterpart is
 /// [`wait_for`](https://docs.python.org/3/library/asyncio-task.html#asyncio.wait_for).
 ///
 /// # Errors

@@ -52,8 +52,8 @@ impl<L: Listen> Backlog<L> {
         }
     }
 
-    /// [`accept`](Self::accept) for a server, which pauses by itself after an error. It waits on behalf of
-    /// the line that has started it.
+    /// [`accept`](Self::accept) for a server, which pauses by itself after an error. It waits on
+    /// behalf of the line that has started it.
     pub(super) async fn accept_at_once(&self) -> io::Result<L::Accepted> {
         let mut waiter = self.source.waiter_at(None, Direction::Read);
         poll_fn(|cx| poll_accept(&mut waiter, cx)).await

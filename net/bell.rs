@@ -36,8 +36,8 @@ impl Bell {
         wake_all(&mut waiting.into_iter().map(|(_, waker)| waker).collect());
     }
 
-    /// Wakes this one too at the next ring: for whoever comes through a `poll` function, and cannot keep
-    /// a [`Listening`].
+    /// Wakes this one too at the next ring: for whoever comes through a `poll` function, and cannot
+    /// keep a [`Listening`].
     ///
     /// Those who do not wait any more cannot say so. Whenever their number has doubled, all of them
     /// are woken: who still waits comes back, and who has not come back until the next time is

@@ -5,8 +5,6 @@ use std::io;
 use std::os::unix::net::SocketAddr;
 use std::panic::Location;
 
-use rustix::net::SocketAddrAny;
-
 use super::UnixDatagram;
 use super::addr::{ToUnixAddr, from_wire, malformed};
 use crate::net::backoff::Backoff;
@@ -83,9 +81,8 @@ impl UnixDatagram {
         &self,
         buffer: &mut [u8],
     ) -> impl Future<Output = io::Result<Received<SocketAddr>>> {
-        let from = |addr: Option<SocketAddrAny>| from_wire(addr);
         self.source.io(Direction::Read, move |socket| {
-            recv_msg(socket, buffer, from)
+            recv_msg(socket, buffer, from_wire)
         })
     }
 
