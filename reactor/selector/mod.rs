@@ -49,11 +49,11 @@ mod backend;
 mod epoll;
 mod error;
 mod event;
-mod ghosts;
 mod mechanism;
 mod notifier;
 mod poll;
 mod polling;
+mod reopen;
 mod select;
 mod table;
 
@@ -116,8 +116,8 @@ pub struct Selector<K = usize> {
     notifier: Notifier,
     /// The mechanism reports each notification once, and not until it is drained.
     is_notified_once: bool,
-    /// A handle was closed before it was deregistered; see `ghosts.rs`.
-    is_haunted: bool,
+    /// A handle was closed before it was deregistered, and may be watched still: see `reopen.rs`.
+    is_stale: bool,
     /// The process that has made it. A child that was forked shares its epoll.
     owner: u32,
 }
@@ -154,7 +154,7 @@ impl<K: Clone> Selector<K> {
             ready: Vec::new(),
             notifier,
             is_notified_once,
-            is_haunted: false,
+            is_stale: false,
             owner: process::id(),
         })
     }
@@ -228,9 +228,9 @@ impl<K: Clone> Selector<K> {
         }
         match self.mechanism.remove(fd) {
             // Closed behind our back, and perhaps open again as another file: the kernel has
-            // forgotten the old one, which is what was asked for, or knows a ghost.
+            // forgotten the old one, which is what was asked for, or watches a duplicate of it.
             Err(error) if is_stale(&error) => {
-                self.is_haunted = true;
+                self.is_stale = true;
                 Ok(())
             }
             Err(error) => Err(explain("Selector::deregister", fd, &error)),
@@ -270,8 +270,8 @@ impl<K: Clone> Selector<K> {
         timeout: Option<Duration>,
         mut found: impl FnMut(Event<&K>),
     ) -> io::Result<()> {
-        if self.is_haunted {
-            self.leave_ghosts();
+        if self.is_stale {
+            self.reopen();
         }
         let timeout = if self.files.is_empty() {
             timeout

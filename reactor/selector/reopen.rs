@@ -13,7 +13,7 @@ impl<K: Clone> Selector<K> {
     /// Moves all that is registered to another mechanism. Where there cannot be one, as no file
     /// descriptor is left, the next select tries again.
     #[cold]
-    pub(super) fn leave_ghosts(&mut self) {
+    pub(super) fn reopen(&mut self) {
         let Ok(mut mechanism) = self.backend.open() else {
             return;
         };
@@ -28,6 +28,6 @@ impl<K: Clone> Selector<K> {
         }
         self.mechanism = mechanism;
         self.is_notified_once = is_notified_once;
-        self.is_haunted = false;
+        self.is_stale = false;
     }
 }
