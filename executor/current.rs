@@ -1,6 +1,6 @@
 //! Which executor runs on this thread.
 
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::mem::{self, ManuallyDrop};
 use std::rc::Rc;
 
@@ -10,8 +10,8 @@ use crate::reactor::Entered as ReactorEntered;
 thread_local! {
     /// Without a destructor, it is there to the very end of the thread. Nothing leaks: it is empty
     /// unless a runtime runs.
-    static CURRENT: RefCell<ManuallyDrop<Option<Rc<Executor>>>> =
-        const { RefCell::new(ManuallyDrop::new(None)) };
+    static CURRENT: Cell<ManuallyDrop<Option<Rc<Executor>>>> =
+        const { Cell::new(ManuallyDrop::new(None)) };
 }
 
 fn replace(current: Option<Rc<Executor>>) -> Option<Rc<Executor>> {
@@ -38,7 +38,12 @@ impl Executor {
     /// It is not lent: whoever has it may run user code, and with it another runtime.
     #[inline]
     pub(super) fn current() -> Option<Rc<Self>> {
-        CURRENT.with(|current| (**current.borrow()).clone())
+        CURRENT.with(|place| {
+            let current = place.replace(ManuallyDrop::new(None));
+            let clone = (*current).clone();
+            place.set(current);
+            clone
+        })
     }
 
     /// The same, for a call that means nothing without one.
