@@ -12,31 +12,22 @@ use super::{Executor, run_queue};
 
 /// To be made, woken and dropped while nothing is borrowed: a foreign waker may do anything.
 pub(super) enum Wakee {
-    /// A task, or the future of `block_on`.
-    Task(Rc<Executor>, TaskKey),
+    Task(PolledTask),
     /// Any other future.
     Future(Waker),
 }
 
 impl Wakee {
-    /// Calls `with` with the task that is being polled, if this is its own waker.
-    #[inline]
-    pub(super) fn with_task<R>(waker: &Waker, with: impl FnOnce(Self) -> R) -> Option<R> {
-        let executor = Executor::current()?;
-        let key = executor.polled_with(waker)?;
-        Some(with(Self::Task(executor, key)))
-    }
-
     /// Who is polled with this waker.
     pub(super) fn of(waker: &Waker) -> Self {
-        Self::with_task(waker, |task| task).unwrap_or_else(|| Self::Future(waker.clone()))
+        PolledTask::with(waker).map_or_else(|| Self::Future(waker.clone()), Self::Task)
     }
 
     /// Wakes it. If a foreign waker panics, that stops here.
     #[inline]
     pub(super) fn wake(self) {
         match self {
-            Self::Task(executor, key) => executor.wake_task(key),
+            Self::Task(task) => task.wake(),
             Self::Future(waker) => wake(waker),
         }
     }
@@ -47,14 +38,31 @@ fn wake(waker: Waker) {
     swallow(|| waker.wake());
 }
 
-impl Executor {
-    fn wake_task(self: Rc<Self>, key: TaskKey) {
-        let is_new = || self.set_woken(&mut self.tasks.borrow_mut(), key);
-        if !run_queue::push_if_here(&self.mailbox, || is_new().then_some(key)) {
-            self.park(key);
-        }
+/// A task, or the future of `block_on`, that was polled with its own waker.
+pub(super) struct PolledTask {
+    executor: Rc<Executor>,
+    key: TaskKey,
+}
+
+impl PolledTask {
+    /// The one that is being polled, if this is its waker.
+    #[inline]
+    pub(super) fn with(waker: &Waker) -> Option<Self> {
+        let executor = Executor::current()?;
+        let key = executor.polled_with(waker)?;
+        Some(Self { executor, key })
     }
 
+    fn wake(self) {
+        let Self { executor, key } = self;
+        let is_new = || executor.set_woken(&mut executor.tasks.borrow_mut(), key);
+        if !run_queue::push_if_here(&executor.mailbox, || is_new().then_some(key)) {
+            executor.park(key);
+        }
+    }
+}
+
+impl Executor {
     /// Another runtime runs on this thread, or none: this one finds the key when it goes on.
     #[cold]
     fn park(&self, key: TaskKey) {

@@ -4,6 +4,7 @@
 //! ring in a slab, so that to leave costs the same everywhere in it.
 
 use std::cell::{Cell, RefCell};
+use std::mem;
 
 use slab::Slab;
 
@@ -77,16 +78,16 @@ impl Line {
         self.waiting.get()
     }
 
-    /// Adds somebody to the end of the line. Gives its key.
+    /// Adds somebody to the end of the line, made where it is to stay. Gives its key.
     #[inline]
-    pub(super) fn push(&self, wakee: Wakee) -> usize {
+    pub(super) fn push(&self, wakee: impl FnOnce() -> Wakee) -> usize {
         let waiting = self.waiting.get();
         self.waiting.set(waiting + 1);
         // Whoever was notified in front, and was not polled since, is there still.
         if waiting > 0 || self.front.notified.get().is_some() {
-            return self.push_behind(wakee);
+            return self.push_behind(wakee());
         }
-        self.front.wakee.set(Some(wakee));
+        mem::forget(self.front.wakee.replace(Some(wakee()))); // Nobody was there.
         Self::FRONT
     }
 

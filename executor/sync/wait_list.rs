@@ -25,7 +25,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
 use super::line::{Line, Notified};
-use crate::executor::wakee::Wakee;
+use crate::executor::wakee::{PolledTask, Wakee};
 use crate::executor::{TaskId, run_queue, task_ref, tell_wait};
 
 pub(super) struct WaitList {
@@ -201,8 +201,8 @@ where
             this.key = Line::ENDED;
             return Poll::Ready(result);
         }
-        match Wakee::with_task(cx.waker(), |task| this.list.line.push(task)) {
-            Some(key) => this.key = key,
+        match PolledTask::with(cx.waker()) {
+            Some(task) => this.key = this.list.line.push(|| Wakee::Task(task)),
             None => this.enter_with_waker(cx.waker()),
         }
         this.tell();
@@ -216,7 +216,7 @@ impl<F> Wait<'_, F> {
     #[cold]
     fn enter_with_waker(&mut self, waker: &Waker) {
         let Self { list, key, .. } = self;
-        *key = list.line.push(Wakee::Future(Waker::noop().clone()));
+        *key = list.line.push(|| Wakee::Future(Waker::noop().clone()));
         drop(list.line.exchange(*key, Wakee::of(waker)));
         if list.line.is_notified(*key) {
             waker.wake_by_ref();
