@@ -25,6 +25,7 @@ use crate::reactor::{Monotonic, Observer, Reactor};
 /// ```
 #[derive(Clone, Default)]
 #[doc(alias = "loop_factory")]
+#[doc(alias = "new_event_loop")]
 pub struct Builder {
     backend: Option<Backend>,
     ends_on_panic: bool,
@@ -68,6 +69,7 @@ impl Builder {
     /// });
     /// ```
     #[must_use]
+    #[doc(alias = "set_exception_handler")]
     pub fn end_on_panic(mut self, ends_on_panic: bool) -> Self {
         self.ends_on_panic = ends_on_panic;
         self
@@ -100,6 +102,7 @@ impl Builder {
     #[must_use]
     #[doc(alias = "set_debug")]
     #[doc(alias = "PYTHONASYNCIODEBUG")]
+    #[doc(alias = "get_debug")]
     pub fn debug(mut self, is_wanted: bool) -> Self {
         self.debug = Some(is_wanted);
         self

@@ -42,6 +42,8 @@ const MANY: usize = 16;
 /// });
 /// ```
 #[must_use]
+#[doc(alias = "print_stack")]
+#[doc(alias = "print_call_graph")]
 pub fn dump() -> Dump {
     let dump = Executor::current().map(|executor| executor.dump());
     dump.unwrap_or(Dump {

@@ -47,6 +47,8 @@ use super::{Executor, JoinHandle, TaskId, run_queue, task_local};
 #[doc(alias = "create_task")]
 #[doc(alias = "ensure_future")]
 #[doc(alias = "call_soon")]
+#[doc(alias = "add_done_callback")]
+#[doc(alias = "spawn_local")]
 pub fn spawn<F>(future: F) -> JoinHandle<F::Output>
 where
     F: Future + 'static,

@@ -86,6 +86,7 @@ impl<T: 'static> TaskLocal<T> {
 
     /// The value of the innermost scope that runs now. `None` outside of all.
     #[must_use]
+    #[doc(alias = "get_context")]
     pub fn get(&'static self) -> Option<Rc<T>> {
         let bindings = current()?;
         let binding = bindings.iter().find(|binding| binding.key == self.key())?;

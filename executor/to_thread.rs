@@ -43,6 +43,7 @@ use super::pool::{Work, on_thread};
 /// [`Builder::max_threads`]: crate::Builder::max_threads
 #[track_caller]
 #[doc(alias = "run_in_executor")]
+#[doc(alias = "spawn_blocking")]
 pub fn to_thread<F, T>(closure: F) -> impl Future<Output = T>
 where
     F: FnOnce() -> T + Send + 'static,

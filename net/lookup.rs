@@ -48,6 +48,7 @@ use crate::reactor::Reactor;
 /// ```
 #[track_caller]
 #[doc(alias = "getaddrinfo")]
+#[doc(alias = "gethostbyname")]
 pub fn lookup(addr: impl ToAddrs) -> impl Future<Output = io::Result<Vec<SocketAddr>>> {
     const CALL: &str = "net::lookup";
     let (target, site) = (addr.to_target(), Location::caller());

@@ -89,6 +89,7 @@ impl TcpStream {
     ///
     /// Outside of a runtime.
     #[track_caller]
+    #[doc(alias = "connect_accepted_socket")]
     pub fn from_std(stream: net::TcpStream) -> io::Result<Self> {
         let reactor = Reactor::expect_current("TcpStream::from_std");
         stream.set_nonblocking(true)?;
@@ -128,6 +129,7 @@ impl TcpStream {
     /// Nothing is lost: bytes that were not returned are there for the next read.
     #[track_caller]
     #[doc(alias = "sock_recv")]
+    #[doc(alias = "sock_recv_into")]
     pub fn read(&self, buffer: &mut [u8]) -> impl Future<Output = io::Result<usize>> {
         let mut waiter = self.source.waiter(Direction::Read);
         poll_fn(move |cx| match buffer {

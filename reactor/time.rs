@@ -40,6 +40,7 @@ use super::{Event, Reactor};
 /// ```
 #[track_caller]
 #[doc(alias = "call_later")]
+#[doc(alias = "TimerHandle")]
 pub fn sleep(duration: Duration) -> Sleep {
     let state = if duration.is_zero() {
         State::Turn
@@ -243,6 +244,7 @@ pub fn interval_at(start: Instant, period: Duration) -> Interval {
 
 /// What an [`Interval`] does about the ticks that came due while nobody waited for them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[doc(alias = "MissedTickBehavior")]
 pub enum MissedTicks {
     /// Leaves them out, and keeps to the multiples of the period: with a period of 10 ms, a task
     /// that was busy from 20 ms to 45 ms sees ticks at 20, 45, 50, 60.

@@ -502,7 +502,7 @@ function follow(index, isToZoom) {
     step("would block", "block", reason.at, reason.x, lane,
       `${name} wants to ${reason.to} fd ${reason.fd} at ${reason.site}: it would block.` + (isArmed ? "" : " The selector watches it already."));
   } else step(reason.name, "block", reason.at, reason.x, lane, `${name} ${waitsFor(reason)}${reason.site ? ", at " + reason.site : ""}.`);
-  if (isArmed) step("arm", "arm", arm.at, arm.x, lane, `The selector is told to watch fd ${arm.fd}. This is the only system call of waiting.`);
+  if (isArmed) step("arm", "arm", arm.at, arm.x, lane, `The selector is told to watch fd ${arm.fd}, and goes on watching: the next wait needs no arm.`);
   const select = wake.select;
   if (wake.cause && select) {
     step("select", "select", select.from, select.x0, loop,

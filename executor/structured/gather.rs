@@ -46,6 +46,8 @@ use super::tuple::{Each, MaybeDone, Tuple, for_each_tuple};
 /// });
 /// ```
 #[doc(alias = "return_exceptions")]
+#[doc(alias = "join")]
+#[doc(alias = "join_all")]
 pub fn gather<M, G: Gather<M>>(futures: G) -> impl Future<Output = G::Output> {
     futures.gather()
 }
@@ -80,6 +82,7 @@ pub fn gather<M, G: Gather<M>>(futures: G) -> impl Future<Output = G::Output> {
 ///     assert!(selio::try_gather((pending::<Result<(), _>>(), failing)).await.is_err());
 /// });
 /// ```
+#[doc(alias = "try_join")]
 pub fn try_gather<M, G: TryGather<M>>(
     futures: G,
 ) -> impl Future<Output = Result<G::Output, G::Error>> {

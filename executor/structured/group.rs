@@ -36,6 +36,8 @@ use crate::executor::{Executor, JoinError, JoinHandle, TaskId, TaskRef};
 /// A way into a scope whose tasks end together: see [`scope`](Self::scope).
 ///
 /// Clones belong to the same group. A task that is given one may spawn siblings.
+#[doc(alias = "JoinSet")]
+#[doc(alias = "nursery")]
 pub struct TaskGroup<E>(Rc<Group<E>>);
 
 pub(super) struct Group<E> {

@@ -41,6 +41,7 @@ use super::tuple::{Each, Tuple, for_each_tuple};
 /// });
 /// ```
 #[track_caller]
+#[doc(alias = "select")]
 pub fn race<M, R: Race<M>>(futures: R) -> impl Future<Output = R::Output> {
     futures.race()
 }

@@ -54,6 +54,7 @@ use crate::reactor::Reactor;
 /// # }
 /// ```
 #[doc(alias = "create_subprocess_exec")]
+#[doc(alias = "subprocess_exec")]
 pub struct Command {
     std: process::Command,
     /// Whether standard input, output and error were set: std does not tell, and the defaults
@@ -72,6 +73,7 @@ impl Command {
     /// becomes a part of it, so prefer [`new`](Self::new). asyncio's counterpart is
     /// [`create_subprocess_shell`](https://docs.python.org/3/library/asyncio-subprocess.html#asyncio.create_subprocess_shell).
     #[doc(alias = "create_subprocess_shell")]
+    #[doc(alias = "subprocess_shell")]
     pub fn shell(line: impl AsRef<OsStr>) -> Self {
         let mut command = Self::new("/bin/sh");
         command.arg("-c").arg(line);

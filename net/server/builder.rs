@@ -86,6 +86,7 @@ impl ServerBuilder {
     /// server. If it panics, that goes no further. asyncio's counterpart is
     /// [`set_exception_handler`](https://docs.python.org/3/library/asyncio-eventloop.html#asyncio.loop.set_exception_handler).
     #[must_use]
+    #[doc(alias = "set_exception_handler")]
     pub fn on_error(mut self, report: impl Fn(&ServerError) + 'static) -> Self {
         self.on_error = Box::new(report);
         self

@@ -107,6 +107,7 @@ pub fn ctrl_c() -> impl Future<Output = io::Result<()>> {
 ///
 /// Each of several who listen to the same signal receives it, whatever thread or runtime they are
 /// in.
+#[doc(alias = "remove_signal_handler")]
 pub struct Signals {
     kind: SignalKind,
     receiver: Source<UnixStream>,

@@ -234,6 +234,7 @@ impl UdpSocket {
     /// Nothing is lost: a datagram that was not returned is there for the next call.
     #[track_caller]
     #[doc(alias = "sock_recvfrom")]
+    #[doc(alias = "sock_recvfrom_into")]
     pub fn recv_from(
         &self,
         buffer: &mut [u8],

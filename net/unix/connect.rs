@@ -35,6 +35,7 @@ impl UnixStream {
     ///
     /// Nothing is left behind.
     #[track_caller]
+    #[doc(alias = "create_unix_connection")]
     pub fn connect(addr: impl ToUnixAddr) -> impl Future<Output = io::Result<Self>> {
         const CALL: &str = "UnixStream::connect";
         let (addr, site) = (addr.to_address(), Location::caller());

@@ -68,6 +68,7 @@ impl UnixListener {
     ///
     /// Outside of a runtime.
     #[track_caller]
+    #[doc(alias = "create_unix_server")]
     pub fn bind(addr: impl ToUnixAddr) -> io::Result<Self> {
         Self::builder().bind(addr)
     }

@@ -26,6 +26,7 @@ const VARIABLE: &str = "SELIO_SELECTOR";
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
+#[doc(alias = "SelectorEventLoop")]
 pub enum Backend {
     /// [epoll(7)](https://man7.org/linux/man-pages/man7/epoll.7.html): Linux.
     Epoll,

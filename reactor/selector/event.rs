@@ -20,8 +20,10 @@ pub struct Interest(NonZeroU8);
 
 impl Interest {
     /// A read would not wait. asyncio's `EVENT_READ`.
+    #[doc(alias = "EVENT_READ")]
     pub const READABLE: Self = Self(NonZeroU8::new(0b01).expect("is not zero"));
     /// A write would not wait. asyncio's `EVENT_WRITE`.
+    #[doc(alias = "EVENT_WRITE")]
     pub const WRITABLE: Self = Self(NonZeroU8::new(0b10).expect("is not zero"));
     /// Either.
     pub const BOTH: Self = Self(NonZeroU8::new(0b11).expect("is not zero"));

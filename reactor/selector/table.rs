@@ -7,6 +7,7 @@ use super::Interest;
 
 /// One registered handle, as [`Selector::registrations`](super::Selector::registrations) lists it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[doc(alias = "SelectorKey")]
 pub struct Registration<K = usize> {
     /// The number of the handle.
     pub fd: RawFd,

@@ -1,0 +1,93 @@
+//! Who knows asyncio finds its names in the search of the documentation: they are names here too, or
+//! aliases of what does the same.
+
+#![allow(clippy::unwrap_used, reason = "a test panics when it fails")]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+const TABLE: &str = include_str!("../guide/asyncio.md");
+
+/// What does the same is no item of selio, but of the standard library or the language.
+const ELSEWHERE: [&str; 12] = [
+    "DEVNULL",
+    "Task.exception",
+    "Task.remove_done_callback",
+    "iscoroutine",
+    "iscoroutinefunction",
+    "isfuture",
+    "loop.getnameinfo",
+    "loop.remove_reader",
+    "loop.remove_writer",
+    "loop.shutdown_default_executor",
+    "loop.stop",
+    "loop.time",
+];
+
+/// A name as the search compares it.
+fn searched(name: &str) -> String {
+    name.replace('_', "").to_lowercase()
+}
+
+/// What follows one of these words in a line of code, if it is a name.
+fn name_after<'a>(line: &'a str, words: &[&str]) -> Option<&'a str> {
+    let rest = words.iter().find_map(|word| line.strip_prefix(word))?;
+    let end = rest.find(|it: char| !it.is_alphanumeric() && it != '_');
+    Some(&rest[..end.unwrap_or(rest.len())])
+}
+
+/// Public names and aliases in all files of the library.
+fn found() -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = vec![root.join("lib.rs")];
+    let mut folders = ["executor", "net", "reactor"].map(|it| root.join(it)).to_vec();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let list = if path.is_dir() {
+                &mut folders
+            } else {
+                &mut files
+            };
+            list.push(path);
+        }
+    }
+    for file in files {
+        for line in fs::read_to_string(file).unwrap_or_default().lines() {
+            let line = line.trim_start();
+            let public = line.strip_prefix("pub ").and_then(|line| {
+                let line = line.strip_prefix("const ").unwrap_or(line);
+                let line = line.strip_prefix("async ").unwrap_or(line);
+                name_after(
+                    line,
+                    &["fn ", "struct ", "enum ", "trait ", "type ", "mod ", ""],
+                )
+            });
+            let alias = name_after(line, &["#[doc(alias = \""]);
+            found.extend(public.into_iter().chain(alias).map(searched));
+        }
+    }
+    found
+}
+
+#[test]
+fn the_names_of_asyncio_are_found_by_the_search() {
+    let found = found();
+    let mut missing = BTreeSet::new();
+    for line in TABLE.lines().filter(|line| line.starts_with("| `")) {
+        let (names, counterpart) = line[2..].split_once(" | ").unwrap();
+        if counterpart.starts_with("none") {
+            continue;
+        }
+        for name in names.split(", ").map(|name| name.trim_matches('`')) {
+            let last = name.rsplit('.').next().unwrap();
+            if !found.contains(&searched(last)) {
+                missing.insert(name);
+            }
+        }
+    }
+    // What is found after all leaves the list, which so remains one of names that nobody can find.
+    assert_eq!(missing, BTreeSet::from(ELSEWHERE));
+}
