@@ -12,7 +12,7 @@ use super::tuple::{Each, Tuple, for_each_tuple};
 ///
 /// It takes anything that iterates over futures, or a tuple of up to eight futures of different
 /// types, as long as all give the same. Of several that are ready at once, the first in the list
-/// wins.
+/// wins: in a loop, put first what must not starve.
 ///
 /// asyncio has no `race`, and spells it `wait(.., return_when=FIRST_COMPLETED)`, which leaves the
 /// others running: for that there is [`wait`](crate::wait()).
@@ -39,6 +39,39 @@ use super::tuple::{Each, Tuple, for_each_tuple};
 ///     let slow = async { std::future::pending().await };
 ///     assert_eq!(selio::race((slow, fast)).await, "fast");
 /// });
+/// ```
+///
+/// In a loop, with a type for what may happen. The part of a line that has come before a tick is
+/// not lost:
+///
+/// ```
+/// use selio::{StreamReader, interval, race};
+/// use std::{io, time::Duration};
+///
+/// enum Event<'a> {
+///     Line(&'a [u8]),
+///     Tick,
+/// }
+///
+/// async fn count_lines(mut reader: StreamReader) -> io::Result<usize> {
+///     let mut ticks = interval(Duration::from_secs(60));
+///     let mut lines = 0;
+///     loop {
+///         let line = async { reader.read_line().await.map(Event::Line) };
+///         let tick = async {
+///             ticks.tick().await;
+///             Ok(Event::Tick)
+///         };
+///         match race((line, tick)).await? {
+///             Event::Line([]) => return Ok(lines),
+///             Event::Line(_) => lines += 1,
+///             Event::Tick => println!("{lines} lines so far"),
+///         }
+///     }
+/// }
+///
+/// let input = StreamReader::new(&b"one\ntwo\n"[..]);
+/// assert_eq!(selio::run(count_lines(input)).unwrap(), 2);
 /// ```
 #[track_caller]
 #[doc(alias = "select")]
