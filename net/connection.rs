@@ -180,6 +180,37 @@ macro_rules! impl_connection {
 
             /// A reading and a writing half that own the stream together, for two tasks. Dropping
             /// the writing half shuts down writing.
+            ///
+            /// # Examples
+            ///
+            /// A proxy, with `copy` of the crate futures-lite. Whoever sends no more may still
+            /// receive: the copy that has ended drops its halves, and the other one goes on.
+            ///
+            /// ```
+            /// use futures_lite::io::copy;
+            /// use selio::net::UnixStream;
+            /// use selio::try_gather;
+            ///
+            /// async fn proxy(client: UnixStream, server: UnixStream) -> std::io::Result<(u64, u64)> {
+            ///     let (from_client, to_client) = client.into_split();
+            ///     let (from_server, to_server) = server.into_split();
+            ///     try_gather((copy(from_client, to_server), copy(from_server, to_client))).await
+            /// }
+            /// # selio::run(async {
+            /// # let (client, near) = UnixStream::pair()?;
+            /// # let (far, server) = UnixStream::pair()?;
+            /// # selio::spawn(async move {
+            /// #     let mut question = [0; 4];
+            /// #     server.read_exact(&mut question).await?;
+            /// #     assert_eq!(server.read(&mut [0; 1]).await?, 0);
+            /// #     server.write_all(b"answer").await
+            /// # });
+            /// # client.write_all(b"why?").await?;
+            /// # client.shutdown(std::net::Shutdown::Write)?;
+            /// # assert_eq!(proxy(near, far).await?, (4, 6));
+            /// # Ok::<(), std::io::Error>(())
+            /// # }).unwrap();
+            /// ```
             pub fn into_split(self) -> (OwnedReadHalf<Self>, OwnedWriteHalf<Self>) {
                 split::split_owned(self)
             }

@@ -10,8 +10,7 @@ use std::path::Path;
 const TABLE: &str = include_str!("../guide/asyncio.md");
 
 /// What does the same is no item of selio, but of the standard library or the language.
-const ELSEWHERE: [&str; 12] = [
-    "DEVNULL",
+const ELSEWHERE: [&str; 11] = [
     "Task.exception",
     "Task.remove_done_callback",
     "iscoroutine",

@@ -136,6 +136,8 @@ impl Command {
 
     /// Where standard output goes to: by default to ours, and to the result for
     /// [`output`](Self::output).
+    #[doc(alias = "DEVNULL")]
+    #[doc(alias = "PIPE")]
     pub fn stdout(&mut self, stdout: impl Into<Stdio>) -> &mut Self {
         self.is_set[1] = true;
         self.std.stdout(stdout);
@@ -144,6 +146,29 @@ impl Command {
 
     /// Where standard error goes to: by default to ours, and to the result for
     /// [`output`](Self::output).
+    ///
+    /// # Examples
+    ///
+    /// Both outputs in one pipe, as with `stderr=STDOUT` in Python:
+    ///
+    /// ```
+    /// use selio::StreamReader;
+    /// use selio::net::PipeReader;
+    /// use selio::process::Command;
+    ///
+    /// # selio::run(async {
+    /// let (reader, writer) = std::io::pipe()?;
+    /// let mut command = Command::shell("echo out; echo err >&2");
+    /// command.stdout(writer.try_clone()?).stderr(writer);
+    /// let mut child = command.spawn()?;
+    /// drop(command); // It has both writers, and the pipe would not end as long as it is there.
+    ///
+    /// let mut output = StreamReader::new(PipeReader::from_fd(reader)?);
+    /// assert_eq!(output.read_to_end(1024).await?, b"out\nerr\n");
+    /// assert!(child.wait().await?.success());
+    /// # Ok::<(), std::io::Error>(())
+    /// # }).unwrap();
+    /// ```
     pub fn stderr(&mut self, stderr: impl Into<Stdio>) -> &mut Self {
         self.is_set[2] = true;
         self.std.stderr(stderr);
