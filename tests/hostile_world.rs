@@ -185,3 +185,35 @@ fn a_forked_child_may_drop_all_it_has_and_its_parent_goes_on() {
         });
     });
 }
+
+/// The child has the parent's file and its own idea of where that ends.
+#[test]
+fn a_forked_child_writes_nothing_into_the_trace_of_its_parent() {
+    const NAME: &str = "a_forked_child_writes_nothing_into_the_trace_of_its_parent";
+    in_a_process_of_its_own(NAME, || {
+        let path = std::env::temp_dir().join(format!("selio-forked-{}.json", std::process::id()));
+        let trace = selio::trace::to_file(&path).unwrap();
+        let runtime = selio::Builder::new().observer(trace).build().unwrap();
+        runtime.block_on(selio::yield_now());
+        let child = libc::fork();
+        if child == 0 {
+            runtime.block_on(async {
+                for _ in 0..100 {
+                    spawn(selio::yield_now()).await.unwrap();
+                }
+            });
+            drop(runtime);
+            libc::_exit(0);
+        }
+        waitpid(Pid::from_raw(child), WaitOptions::empty()).unwrap();
+        runtime.block_on(selio::yield_now());
+        drop(runtime);
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(text.matches(']').count(), 1, "{text}");
+        assert!(
+            text.ends_with("}\n]\n") && !text.contains("\"spawn\""),
+            "{text}"
+        );
+    });
+}

@@ -230,6 +230,9 @@ impl Form for Entries {
     }
 
     fn flush(&mut self) -> io::Result<()> {
+        if self.process != process::id() {
+            self.text.clear(); // A child that was forked has the same file, and its parent writes on.
+        }
         if self.text.is_empty() {
             return Ok(());
         }
