@@ -9,9 +9,10 @@ mod loopback;
 mod tasks;
 
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
+use std::os::unix::net;
 use std::path::Path;
 
 use common::{each_backend, open_fds};
@@ -20,7 +21,7 @@ use selio::net::{
     TcpListener, TcpStream, UdpSocket, UnixDatagram, UnixListener, UnixStream, pipe, stdin, stdout,
 };
 use selio::process::Command;
-use selio::selector::Backend;
+use selio::selector::{Backend, Interest, Selector};
 use selio::{Builder, StreamReader, StreamWriter, open_connection, run, start_server, stats};
 use tasks::in_a_process_of_its_own;
 
@@ -124,5 +125,34 @@ fn a_runtime_that_gets_no_file_descriptor_leaves_nothing_behind() {
             );
             assert!(is_built[MANY - 1]);
         }
+    });
+}
+
+/// Programs that lock themselves in lower the limit below what they have open. epoll(7) and select(2) do
+/// not mind, poll(2) refuses the whole list.
+#[test]
+fn a_limit_below_what_is_registered_is_no_trouble_except_for_poll_which_says_so() {
+    const NAME: &str =
+        "a_limit_below_what_is_registered_is_no_trouble_except_for_poll_which_says_so";
+    in_a_process_of_its_own(NAME, || {
+        each_backend(|backend| {
+            let mut selector = Selector::with_backend(backend).unwrap();
+            let pairs: Vec<_> = (0..20).map(|_| net::UnixStream::pair().unwrap()).collect();
+            for (key, (one, _)) in pairs.iter().enumerate() {
+                selector.register(one, key, Interest::READABLE).unwrap();
+            }
+            (&pairs[7].1).write_all(b"!").unwrap();
+            lower_file_limit(10);
+            let mut events = Vec::new();
+            let selected = selector.select(&mut events, None);
+            raise_file_limit();
+            if let Err(error) = selected {
+                assert_eq!(backend, Backend::Poll);
+                let message = error.to_string();
+                assert!(message.contains("(RLIMIT_NOFILE), and 21 are"), "{message}");
+                selector.select(&mut events, None).unwrap();
+            }
+            assert_eq!(events[0].key, 7);
+        });
     });
 }

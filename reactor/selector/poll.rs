@@ -26,6 +26,21 @@ impl Poll {
             _ => Err(Errno::NOENT.into()),
         }
     }
+
+    #[cold]
+    fn explain(&self, error: Errno) -> io::Error {
+        if error != Errno::INVAL {
+            return error.into();
+        }
+        io::Error::new(
+            io::ErrorKind::InvalidInput,
+            format!(
+                "poll(2) takes no more handles than the process may open now (RLIMIT_NOFILE), and {} \
+                 are registered; raise that limit, or choose the backend epoll",
+                self.list.len()
+            ),
+        )
+    }
 }
 
 impl Mechanism for Poll {
@@ -63,7 +78,8 @@ impl Mechanism for Poll {
     }
 
     fn wait(&mut self, timeout: Option<Duration>, ready: &mut Vec<Ready>) -> io::Result<()> {
-        let mut left = rustix::event::poll(&mut self.list, timespec(timeout).as_ref())?;
+        let mut left = rustix::event::poll(&mut self.list, timespec(timeout).as_ref())
+            .map_err(|error| self.explain(error))?;
         let mut place = 0;
         while left > 0 && place < self.list.len() {
             let fd = lend(self.list[place].as_fd().as_raw_fd());
