@@ -13,6 +13,7 @@ use std::future::pending;
 use std::io::Write;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 use std::time::Duration;
 
@@ -182,6 +183,41 @@ fn a_forked_child_may_drop_all_it_has_and_its_parent_goes_on() {
                 timeout(Duration::from_secs(5), reader.unwrap()).await
             });
             assert_eq!(read.expect("it is told").unwrap().unwrap(), 5);
+        });
+    });
+}
+
+/// As a daemon does that has made its runtime too early: the parent ends, and the child goes on.
+#[test]
+fn a_forked_child_may_go_on_with_the_runtime() {
+    const NAME: &str = "a_forked_child_may_go_on_with_the_runtime";
+    in_a_process_of_its_own(NAME, || {
+        each_backend(|backend| {
+            let runtime = tasks::runtime(backend);
+            let (here, there) = runtime.block_on(async { UnixStream::pair() }).unwrap();
+            runtime.block_on(async {
+                let nothing = timeout(Duration::from_millis(1), here.readable());
+                assert!(nothing.await.is_err());
+            });
+            let child = libc::fork();
+            if child == 0 {
+                let go_on = async {
+                    // Nobody waits for these: they are reported once, and then no more.
+                    there.write_all(b"hello").await.unwrap();
+                    sleep(Duration::from_millis(1)).await;
+                    let before = cpu_time();
+                    sleep(Duration::from_millis(500)).await;
+                    assert_eq!(here.read(&mut [0; 8]).await.unwrap(), 5);
+                    let nothing = timeout(Duration::from_millis(1), here.readable());
+                    assert!(nothing.await.is_err());
+                    cpu_time() - before
+                };
+                let went_on = catch_unwind(AssertUnwindSafe(|| runtime.block_on(go_on)));
+                let is_idle = went_on.is_ok_and(|spent| spent < Duration::from_millis(50));
+                libc::_exit(i32::from(!is_idle));
+            }
+            let ended = waitpid(Pid::from_raw(child), WaitOptions::empty());
+            assert_eq!(ended.unwrap().unwrap().1.exit_status(), Some(0));
         });
     });
 }

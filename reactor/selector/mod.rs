@@ -116,9 +116,9 @@ pub struct Selector<K = usize> {
     notifier: Notifier,
     /// The mechanism reports each notification once, and not until it is drained.
     is_notified_once: bool,
-    /// A handle was closed before it was deregistered, and may be watched still: see `reopen.rs`.
+    /// A handle that nobody can deregister may be watched still: see `reopen.rs`.
     is_stale: bool,
-    /// The process that has made it. A child that was forked shares its epoll.
+    /// The process that the mechanism is of. A child that was forked shares its epoll.
     owner: u32,
 }
 
@@ -224,7 +224,8 @@ impl<K: Clone> Selector<K> {
             return Ok(());
         }
         if self.owner != process::id() {
-            return Ok(()); // The parent goes on to wait for it.
+            self.is_stale = true; // The parent waits on: leave it the epoll, for one of our own.
+            return Ok(());
         }
         match self.mechanism.remove(fd) {
             // Closed behind our back, and perhaps open again as another file: the kernel has

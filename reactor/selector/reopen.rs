@@ -1,10 +1,14 @@
-//! Handles that were closed before they were deregistered, while a duplicate of them lives.
+//! Handles that cannot be deregistered any more, and that epoll(7) reports for ever.
 //!
-//! epoll(7) watches the open file, not the handle. So if a child process or a dup(2) keeps that open,
-//! it goes on to report a handle that is closed, and removes nothing without that handle: each wait
-//! would end at once, and the loop spin, for as long as the duplicate lives. Nothing helps but another
-//! epoll. A [`Source`](crate::Source) deregisters in time; but not everybody who has a handle of ours
-//! knows that.
+//! It watches the open file, not the handle. So if a child process or a dup(2) keeps that open, it goes
+//! on to report a handle that is closed, and removes nothing without that handle: each wait would end
+//! at once, and the loop spin, for as long as the duplicate lives. A [`Source`](crate::Source)
+//! deregisters in time; but not everybody who has a handle of ours knows that.
+//!
+//! And after fork(2), parent and child share the epoll: what the child took out of it, when it drops what
+//! it has, its parent would never hear of again. For both, nothing helps but another epoll.
+
+use std::process;
 
 use super::mechanism::lend;
 use super::{Registration, Selector};
@@ -29,5 +33,6 @@ impl<K: Clone> Selector<K> {
         self.mechanism = mechanism;
         self.is_notified_once = is_notified_once;
         self.is_stale = false;
+        self.owner = process::id();
     }
 }
