@@ -97,9 +97,8 @@ impl<T> JoinHandle<T> {
     /// Panics if a runtime runs here that is not the one of the task: nobody would end the wait.
     #[track_caller]
     pub(super) fn refuse_elsewhere(&self) {
-        let is_elsewhere = !self.executor.reactor.is_current() && Executor::current().is_some();
         assert!(
-            !is_elsewhere,
+            !self.executor.is_elsewhere(),
             "JoinHandle of {}: its task belongs to a runtime that does not run on this thread, and \
              the wait would never end; await the handle in that runtime",
             self.name()

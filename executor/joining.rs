@@ -28,7 +28,7 @@ impl Executor {
         if slot.has_ended {
             let Slot { task, joiner, .. } = tasks.remove(key.slot());
             drop(tasks);
-            drop(joiner);
+            joiner.forget();
             return Poll::Ready(task);
         }
         match (self.polled_with(cx.waker()), &mut slot.joiner) {
@@ -71,6 +71,11 @@ impl Executor {
         } else {
             Poll::Pending
         }
+    }
+
+    /// Whether another runtime runs on this thread: nobody would end a wait for a task of this one.
+    pub(super) fn is_elsewhere(&self) -> bool {
+        !self.reactor.is_current() && Executor::current().is_some()
     }
 
     pub(super) fn has_ended(&self, key: TaskKey) -> bool {
@@ -119,7 +124,7 @@ impl Executor {
         let joiner = mem::replace(&mut slot.joiner, Joiner::NOBODY);
         let ended = slot.has_ended.then(|| tasks.remove(key.slot()));
         drop(tasks);
-        drop(joiner);
+        joiner.forget();
         if let Some(slot) = ended {
             self.discard(slot);
         }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::task::Waker;
 
 use super::key::TaskKey;
-use super::task::BoxedTask;
+use super::task::{BoxedTask, swallow};
 
 pub(super) struct Slot {
     /// Taken out while the task is polled or dropped.
@@ -45,4 +45,18 @@ pub(super) enum Joiner {
 
 impl Joiner {
     pub(super) const NOBODY: Self = Self::Task(TaskKey::NOBODY);
+
+    /// Drops it. If a foreign waker panics, that stops here: the slot may be another task's by now,
+    /// and the handle has still to learn that it is no longer its own.
+    #[inline]
+    pub(super) fn forget(self) {
+        if let Self::Future(waker) = self {
+            forget(waker);
+        }
+    }
+}
+
+#[cold]
+fn forget(waker: Waker) {
+    swallow(|| drop(waker));
 }

@@ -1,0 +1,86 @@
+//! Faults that a hostile reader found inside of the process: what the code of a user may do in the
+//! middle of things, and what is left behind by those who stop waiting.
+
+#![allow(clippy::unwrap_used, reason = "a test panics when it fails")]
+
+mod common;
+#[path = "common/tasks.rs"]
+mod tasks;
+
+use std::cell::{Cell, RefCell};
+use std::cmp::Ordering;
+use std::fmt;
+use std::future::pending;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::ptr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Poll, RawWaker, RawWakerVTable, Wake, Waker};
+use std::time::{Duration, Instant};
+
+use selio::sync::{Mutex, PriorityQueue, oneshot};
+use selio::trace::{Event, Observer};
+use selio::{Builder, Deadline, Runtime, sleep, spawn, stats, task, wait, yield_now};
+
+use crate::tasks::{OnDrop, on_a_runtime, panic_of, poll_once, poll_with, quietly};
+
+// A waker that acts when it is cloned or dropped, once: what it does is in a thread-local, since a
+// waker is `Send`.
+
+type Act = Box<dyn FnOnce()>;
+
+thread_local! {
+    static WHEN_CLONED: RefCell<Option<Act>> = const { RefCell::new(None) };
+    static WHEN_DROPPED: RefCell<Option<Act>> = const { RefCell::new(None) };
+    static WAKES: Cell<u32> = const { Cell::new(0) };
+}
+
+static HOSTILE: RawWakerVTable = RawWakerVTable::new(
+    |_| {
+        act(WHEN_CLONED.take());
+        RawWaker::new(ptr::null(), &HOSTILE)
+    },
+    |_| WAKES.set(WAKES.get() + 1),
+    |_| WAKES.set(WAKES.get() + 1),
+    |_| act(WHEN_DROPPED.take()),
+);
+
+fn act(act: Option<Act>) {
+    if let Some(act) = act {
+        act();
+    }
+}
+
+fn hostile() -> Waker {
+    #[allow(unsafe_code, reason = "no other waker sees its clones")]
+    // SAFETY: there is nothing that it points to.
+    unsafe {
+        Waker::new(ptr::null(), &HOSTILE)
+    }
+}
+
+#[test]
+fn a_handle_that_panics_as_it_gives_its_result_detaches_no_stranger() {
+    on_a_runtime(|runtime| {
+        runtime.block_on(async {
+            let mut tasks = vec![spawn(async {})];
+            yield_now().await;
+            // Its end is seen, its outcome is left where it is.
+            let Poll::Ready(mut ended) = poll_with(&mut wait(&mut tasks), &hostile()) else {
+                panic!("it has ended");
+            };
+            let mut ended = ended.pop().unwrap();
+            WHEN_DROPPED.set(Some(Box::new(|| panic!("do not drop me"))));
+            quietly(|| {
+                let poll = || poll_with(&mut ended, Waker::noop());
+                let _ = catch_unwind(AssertUnwindSafe(poll));
+            });
+            assert!(WHEN_DROPPED.take().is_none(), "a waker was dropped");
+            let stranger = spawn(async { 7 });
+            drop(ended);
+            assert_eq!(stranger.await.unwrap(), 7);
+        });
+    });
+}
+
