@@ -84,3 +84,13 @@ fn a_handle_that_panics_as_it_gives_its_result_detaches_no_stranger() {
     });
 }
 
+#[test]
+fn who_waits_for_tasks_inside_of_another_runtime_is_told_so() {
+    let here = Runtime::new().unwrap();
+    let there = Runtime::new().unwrap();
+    let mut tasks = vec![there.block_on(async { spawn(pending::<()>()) })];
+    let wait = wait(&mut tasks).timeout(Duration::from_millis(1));
+    let panic = panic_of(|| here.block_on(wait));
+    let told = "belongs to a runtime that does not run on this thread";
+    assert!(panic.message.contains(told), "{}", panic.message);
+}
