@@ -61,6 +61,33 @@ fn hostile() -> Waker {
 }
 
 #[test]
+fn a_deadline_that_comes_closer_while_the_waker_is_cloned_is_not_missed() {
+    on_a_runtime(|runtime| {
+        runtime.block_on(async {
+            // The deadline and its timer clone the waker once each.
+            for clones_before in 0..2 {
+                let limit = Rc::new(Deadline::after(Duration::from_secs(3600)));
+                let mut scope = pin!(limit.scope(pending::<()>()));
+                let inner = Rc::clone(&limit);
+                let mut move_it: Act = Box::new(move || inner.reschedule(Instant::now()));
+                for _ in 0..clones_before {
+                    move_it = Box::new(|| WHEN_CLONED.set(Some(move_it)));
+                }
+                WHEN_CLONED.set(Some(move_it));
+                WAKES.set(0);
+                assert!(poll_with(&mut scope, &hostile()).is_pending());
+                assert!(WHEN_CLONED.take().is_none(), "it was cloned");
+                sleep(Duration::from_millis(2)).await;
+                assert!(WAKES.get() > 0, "it is woken: the deadline has passed");
+                while poll_with(&mut scope, &hostile()).is_pending() {
+                    sleep(Duration::from_millis(2)).await;
+                }
+            }
+        });
+    });
+}
+
+#[test]
 fn a_handle_that_panics_as_it_gives_its_result_detaches_no_stranger() {
     on_a_runtime(|runtime| {
         runtime.block_on(async {

@@ -12,7 +12,7 @@ use std::fmt;
 use std::future::Future;
 use std::panic::Location;
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::{Duration, Instant};
 
 use pin_project_lite::pin_project;
@@ -197,6 +197,8 @@ struct Limit<'a> {
 
 impl Limit<'_> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Elapsed> {
+        // First of all: a foreign waker that is cloned may move the deadline, and is then woken.
+        self.enrol(cx.waker());
         while let Some(when) = self.deadline.when() {
             let (due, timer) = match &mut self.timer {
                 Some((due, timer)) if *due <= when => (*due, timer),
@@ -205,10 +207,7 @@ impl Limit<'_> {
                     (when, &mut timer.insert((when, sleep.made_at(self.site))).1)
                 }
             };
-            if Pin::new(timer).poll(cx).is_pending() {
-                self.enrol(cx.waker());
-                return Poll::Pending;
-            }
+            ready!(Pin::new(timer).poll(cx));
             if due == when {
                 self.deadline.expired.set(true);
                 return Poll::Ready(Elapsed::new(self.site));
@@ -216,7 +215,6 @@ impl Limit<'_> {
             self.timer = None; // It was moved to a later time, which is waited for from now on.
         }
         self.timer = None;
-        self.enrol(cx.waker());
         Poll::Pending
     }
 
