@@ -12,7 +12,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use super::task::{Outcome, Payload, contain};
+use super::task::{Outcome, Payload, contain, swallow};
 use super::{Elapsed, Executor, JoinError, tell_wait};
 
 /// A promise, and the handle that waits for it, on any two threads. `what` it is, is for those who
@@ -98,7 +98,8 @@ impl<T> Promise<T> {
         drop(state);
         self.0.is_done.notify_all();
         if let Some(waker) = waker {
-            waker.wake();
+            // It may be a foreign one: if it panics, that is no panic of the task.
+            swallow(|| waker.wake());
         }
     }
 

@@ -112,6 +112,33 @@ fn a_handle_that_panics_as_it_gives_its_result_detaches_no_stranger() {
 }
 
 #[test]
+fn a_waker_that_panics_is_no_panic_of_the_task_that_another_thread_awaits() {
+    struct Touchy;
+
+    impl Wake for Touchy {
+        fn wake(self: Arc<Self>) {
+            panic!("do not wake me");
+        }
+    }
+
+    on_a_runtime(|runtime| {
+        let mut remote = runtime.handle().spawn(|| async { 7 });
+        let touchy = Waker::from(Arc::new(Touchy));
+        assert!(poll_with(&mut remote, &touchy).is_pending());
+        quietly(|| {
+            runtime.block_on(async {
+                while !remote.is_finished() {
+                    yield_now().await;
+                }
+                yield_now().await;
+                assert_eq!(stats().panics, 0);
+            });
+        });
+        assert_eq!(remote.join().unwrap(), 7);
+    });
+}
+
+#[test]
 fn who_waits_for_tasks_inside_of_another_runtime_is_told_so() {
     let here = Runtime::new().unwrap();
     let there = Runtime::new().unwrap();
