@@ -61,6 +61,30 @@ fn hostile() -> Waker {
 }
 
 #[test]
+fn a_value_may_try_to_lock_its_mutex_while_it_is_shown() {
+    #[derive(Default)]
+    struct Curious(Option<Rc<Mutex<Curious>>>);
+
+    impl fmt::Debug for Curious {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            let mutex = self.0.as_ref();
+            write!(f, "{:?}", mutex.map(|mutex| mutex.try_lock().is_some()))
+        }
+    }
+
+    let mutex = Rc::new(Mutex::new(Curious::default()));
+    let inner = Rc::clone(&mutex);
+    mutex.try_lock().unwrap().0 = Some(inner);
+    let shown = format!("{mutex:?}");
+    assert!(
+        shown.contains("value: Some(false), is_locked: false"),
+        "{shown}"
+    );
+    let guard = mutex.try_lock().unwrap().0.take();
+    drop(guard);
+}
+
+#[test]
 fn a_deadline_that_comes_closer_while_the_waker_is_cloned_is_not_missed() {
     on_a_runtime(|runtime| {
         runtime.block_on(async {

@@ -175,11 +175,13 @@ impl<T> From<T> for Mutex<T> {
 impl<T: ?Sized + fmt::Debug> fmt::Debug for Mutex<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut f = f.debug_struct("Mutex");
-        match self.value.try_borrow() {
-            Ok(value) => f.field("value", &&*value),
-            Err(_) => f.field("value", &format_args!("<locked>")),
+        let is_locked = self.is_locked();
+        // Locked while it is shown: the value may come back and try to lock it.
+        match self.try_lock() {
+            Some(value) => f.field("value", &&*value),
+            None => f.field("value", &format_args!("<locked>")),
         };
-        f.field("is_locked", &self.is_locked())
+        f.field("is_locked", &is_locked)
             .field("waiting", &self.waiters.waiting())
             .finish()
     }
