@@ -112,6 +112,25 @@ fn a_deadline_that_comes_closer_while_the_waker_is_cloned_is_not_missed() {
 }
 
 #[test]
+fn who_stops_waiting_for_a_receiver_to_go_keeps_nothing_of_its_runtime() {
+    struct Witness(#[expect(dead_code, reason = "it is only held")] Rc<()>);
+
+    impl Observer for Witness {
+        fn event(&self, _: &Event<'_>) {}
+    }
+
+    let witness = Rc::new(());
+    let builder = Builder::new().observer(Witness(Rc::clone(&witness)));
+    let runtime = builder.build().unwrap();
+    let (mut sender, _receiver) = oneshot::channel::<()>();
+    runtime.block_on(async {
+        assert!(poll_once(&mut pin!(sender.closed())).await.is_pending());
+    });
+    drop(runtime);
+    assert_eq!(Rc::strong_count(&witness), 1);
+}
+
+#[test]
 fn a_handle_that_panics_as_it_gives_its_result_detaches_no_stranger() {
     on_a_runtime(|runtime| {
         runtime.block_on(async {

@@ -100,16 +100,28 @@ impl<T> Sender<T> {
     #[track_caller]
     pub fn closed(&mut self) -> impl Future<Output = ()> {
         let site = Location::caller();
+        let waiting = Waiting(self);
         poll_fn(move |cx| {
-            if !self.is_closed() {
-                self.0.sender.set(Some(Wakee::of(cx.waker())));
+            let Waiting(sender) = &waiting;
+            if !sender.is_closed() {
+                sender.0.sender.set(Some(Wakee::of(cx.waker())));
             }
-            if self.is_closed() {
+            if sender.is_closed() {
                 return Poll::Ready(());
             }
             tell_wait("oneshot::Receiver to go", None, Some(site));
             Poll::Pending
         })
+    }
+}
+
+/// A sender that waits for its receiver to go, and is not to be woken when it has stopped waiting.
+struct Waiting<'a, T>(&'a Sender<T>);
+
+impl<T> Drop for Waiting<'_, T> {
+    fn drop(&mut self) {
+        let wakee = self.0.0.sender.take();
+        drop(wakee);
     }
 }
 
