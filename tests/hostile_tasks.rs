@@ -155,6 +155,44 @@ fn a_handle_that_panics_as_it_gives_its_result_detaches_no_stranger() {
 }
 
 #[test]
+fn an_item_that_is_lost_by_a_comparison_that_panics_leaves_its_room() {
+    #[derive(PartialEq, Eq, Debug)]
+    struct Moody(u32);
+
+    impl PartialOrd for Moody {
+        fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+            Some(self.cmp(other))
+        }
+    }
+
+    impl Ord for Moody {
+        fn cmp(&self, other: &Self) -> Ordering {
+            assert!(!IS_MOODY.get(), "not today");
+            self.0.cmp(&other.0)
+        }
+    }
+
+    thread_local! {
+        static IS_MOODY: Cell<bool> = const { Cell::new(false) };
+    }
+
+    let queue = PriorityQueue::bounded(3);
+    for number in 0..3 {
+        queue.put_nowait(Moody(number)).unwrap();
+    }
+    IS_MOODY.set(true);
+    panic_of(|| queue.get_nowait());
+    IS_MOODY.set(false);
+    for number in queue.len()..3 {
+        queue.put_nowait(Moody(number as u32)).unwrap();
+    }
+    assert!(queue.is_full());
+    while !queue.is_empty() {
+        queue.get_nowait().unwrap();
+    }
+}
+
+#[test]
 fn a_waker_that_panics_is_no_panic_of_the_task_that_another_thread_awaits() {
     struct Touchy;
 

@@ -325,12 +325,12 @@ impl<T, B: Buffer<T>> AnyQueue<T, B> {
 
     /// For who has claimed an item, which a shutdown may have dropped since.
     fn pop(&self) -> Option<T> {
-        let item = self.buffer.borrow_mut().pop()?;
-        self.putters.release();
-        if self.has_ended() {
-            self.getters.notify_all();
+        if self.is_empty() {
+            return None;
         }
-        Some(item)
+        // A comparison that panics has taken an item all the same: its room is free.
+        let _freeing = Freeing(self);
+        self.buffer.borrow_mut().pop()
     }
 
     fn set_unfinished(&self, unfinished: u64) {
@@ -348,6 +348,18 @@ impl<T, B> Drop for Counting<'_, T, B> {
     fn drop(&mut self) {
         self.0.unfinished.update(|unfinished| unfinished + 1);
         self.0.getters.release();
+    }
+}
+
+/// Frees the room of an item that is taken, when this is dropped.
+struct Freeing<'a, T, B: Buffer<T>>(&'a AnyQueue<T, B>);
+
+impl<T, B: Buffer<T>> Drop for Freeing<'_, T, B> {
+    fn drop(&mut self) {
+        self.0.putters.release();
+        if self.0.has_ended() {
+            self.0.getters.notify_all();
+        }
     }
 }
 
