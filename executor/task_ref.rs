@@ -10,7 +10,7 @@ use super::{Executor, TaskId};
 use crate::reactor::OneLine;
 
 /// The task that is being polled. `None` outside of tasks: the future that [`run`](crate::run) was
-/// called with is none, nor is a destructor that a cancellation runs.
+/// called with is none. A destructor that a cancellation runs is part of the task that cancels.
 ///
 /// asyncio's counterpart is
 /// [`current_task`](https://docs.python.org/3/library/asyncio-task.html#asyncio.current_task).

@@ -1,7 +1,11 @@
 //! Faults that a hostile reader found inside of the process: what the code of a user may do in the
 //! middle of things, and what is left behind by those who stop waiting.
 
-#![allow(clippy::unwrap_used, reason = "a test panics when it fails")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::async_yields_async,
+    reason = "a test panics when it fails, and hands futures around"
+)]
 
 mod common;
 #[path = "common/tasks.rs"]
@@ -58,6 +62,29 @@ fn hostile() -> Waker {
     unsafe {
         Waker::new(ptr::null(), &HOSTILE)
     }
+}
+
+#[test]
+fn a_destructor_that_a_cancellation_runs_is_part_of_the_task_that_cancels() {
+    on_a_runtime(|runtime| {
+        runtime.block_on(async {
+            let seen = Rc::new(RefCell::new(Vec::new()));
+            let victim = || {
+                let seen = Rc::clone(&seen);
+                spawn(async move {
+                    let _end = OnDrop::new(move || seen.borrow_mut().push(task::current()));
+                    pending::<()>().await;
+                })
+            };
+            let (first, second) = (victim(), victim());
+            yield_now().await;
+            let canceller = spawn(async move { first.cancel() });
+            let whole = canceller.task();
+            canceller.await.unwrap();
+            second.cancel();
+            assert_eq!(seen.take(), [Some(whole), None]);
+        });
+    });
 }
 
 #[test]
