@@ -28,14 +28,9 @@ impl Wakee {
     pub(super) fn wake(self) {
         match self {
             Self::Task(task) => task.wake(),
-            Self::Future(waker) => wake(waker),
+            Self::Future(waker) => swallow(|| waker.wake()),
         }
     }
-}
-
-#[cold]
-fn wake(waker: Waker) {
-    swallow(|| waker.wake());
 }
 
 /// A task, or the future of `block_on`, that was polled with its own waker.
@@ -55,21 +50,15 @@ impl PolledTask {
 
     fn wake(self) {
         let Self { executor, key } = self;
-        let is_new = || executor.set_woken(&mut executor.tasks.borrow_mut(), key);
-        if !run_queue::push_if_here(&executor.mailbox, || is_new().then_some(key)) {
-            executor.park(key);
-        }
-    }
-}
-
-impl Executor {
-    /// Another runtime runs on this thread, or none: this one finds the key when it goes on.
-    #[cold]
-    fn park(&self, key: TaskKey) {
-        if self.set_woken(&mut self.tasks.borrow_mut(), key) {
-            let mut parked = self.parked.take();
-            parked.push(key);
-            self.parked.set(parked);
+        let new = || {
+            let is_new = executor.set_woken(&mut executor.tasks.borrow_mut(), key);
+            is_new.then_some(key)
+        };
+        if !run_queue::push_if_here(&executor.mailbox, new) {
+            // Another runtime runs on this thread, or none: this one finds the key when it goes on.
+            let mut parked = executor.parked.take();
+            parked.extend(new());
+            executor.parked.set(parked);
         }
     }
 }
