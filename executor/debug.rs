@@ -19,7 +19,7 @@ use crate::reactor::{Event, Observer, TaskId, Wait};
 /// A line of the program.
 type Site = &'static Location<'static>;
 
-/// How many waits may be written down at least.
+/// How much may be written down before what is over is sorted out.
 const FEW: usize = 64;
 
 /// What is written down about each task; that of `None` is the future that `block_on` runs.
@@ -33,9 +33,10 @@ pub(super) struct Debug {
     child: Cell<Child>,
     /// Whose children they are.
     parents: RefCell<HashMap<Child, Option<TaskId>>>,
-    /// Who has begun to wait for which handle or timer, the last one last. Whether it still does, the
-    /// reactor knows.
-    waits: RefCell<HashMap<Wait, Vec<Waiting>>>,
+    /// The number of the thing that somebody has begun to wait for last.
+    last_number: Cell<u64>,
+    /// Who has begun to wait for which handle or timer. Whether it still does, the reactor knows.
+    waits: RefCell<HashMap<Wait, Crowd>>,
     /// How many of those may be written down before the ones that are over are sorted out.
     limit: Cell<usize>,
     began: Cell<Instant>,
@@ -50,8 +51,27 @@ pub(super) struct Record {
     pub(super) since: Option<Instant>,
     /// The line that has awaited last.
     pub(super) last_await: Option<Site>,
-    /// The locks, queues and other things that it waits for.
-    pub(super) things: Vec<Thing>,
+    /// The locks, queues and other things that its children, and the rest of it, wait for.
+    things: HashMap<Child, Vec<Thing>>,
+}
+
+impl Record {
+    /// What it waits for, in the order in which it began to.
+    pub(super) fn things(&self) -> Vec<Thing> {
+        let mut things: Vec<_> = self.things.values().flatten().copied().collect();
+        things.sort_unstable_by_key(|thing| thing.number);
+        things
+    }
+}
+
+/// All who have begun to wait for one handle or timer, each with the line that does. They may be very
+/// many: nothing here looks at all of them each time.
+#[derive(Default)]
+struct Crowd {
+    sites: HashMap<Option<TaskId>, Option<Site>>,
+    last: Option<TaskId>,
+    /// How many there may be before those that have ended are sorted out.
+    limit: usize,
 }
 
 /// Who waits for a handle or a timer, and the line that does, if it is known.
@@ -67,7 +87,7 @@ pub(super) struct Thing {
     pub(super) what: &'static str,
     pub(super) holder: Option<TaskId>,
     pub(super) site: Option<Site>,
-    child: Child,
+    number: u64,
 }
 
 /// A future in a task that is polled only when it was woken itself, as those of `gather` are: what its
@@ -82,6 +102,7 @@ impl Debug {
             is_polling: Cell::new(false),
             child: Cell::new(ptr::null()),
             parents: RefCell::default(),
+            last_number: Cell::new(0),
             waits: RefCell::default(),
             limit: Cell::new(FEW),
             began: Cell::new(Instant::now()),
@@ -108,9 +129,10 @@ impl Debug {
     /// Who has begun to wait for this last: among all, or whatever this task has done.
     pub(super) fn waiting(&self, wait: Wait, task: Option<Option<TaskId>>) -> Option<Waiting> {
         let waits = self.waits.borrow();
-        let mut all = waits.get(&wait)?.iter().rev();
-        all.find(|it| task.is_none_or(|task| it.task == task))
-            .copied()
+        let crowd = waits.get(&wait)?;
+        let task = task.unwrap_or(crowd.last);
+        let site = *crowd.sites.get(&task)?;
+        Some(Waiting { task, site })
     }
 
     /// The task that is being polled waits for a handle or a timer.
@@ -131,9 +153,13 @@ impl Debug {
             waits.retain(|wait, _| awaited.contains(wait));
             self.limit.set(FEW.max(2 * waits.len()));
         }
-        let all = waits.entry(wait).or_default();
-        all.retain(|it| it.task != task && records.contains_key(&it.task));
-        all.push(Waiting { task, site });
+        let crowd = waits.entry(wait).or_default();
+        if crowd.sites.len() >= crowd.limit {
+            crowd.sites.retain(|task, _| records.contains_key(task));
+            crowd.limit = FEW.max(2 * crowd.sites.len());
+        }
+        crowd.sites.insert(task, site);
+        crowd.last = task;
     }
 
     /// Which task has the child with this waker.
@@ -146,7 +172,7 @@ impl Debug {
         let parent = self.parents.borrow_mut().remove(&child);
         let mut records = self.records.borrow_mut();
         if let Some(record) = parent.and_then(|parent| records.get_mut(&parent)) {
-            record.things.retain(|thing| thing.child != child);
+            record.things.remove(&child);
         }
     }
 
@@ -253,7 +279,9 @@ impl Observer for Debug {
             Event::PollBegins { task } => {
                 let mut record = self.record_mut(task);
                 record.since = None;
-                record.things.retain(|thing| !thing.child.is_null());
+                if let Some(things) = record.things.get_mut(&ptr::null()) {
+                    things.clear();
+                }
                 self.polled.set(task);
                 self.is_polling.set(true);
                 self.began.set(Instant::now());
@@ -274,12 +302,14 @@ impl Observer for Debug {
             Event::Waits { what, holder, site } => {
                 self.set_last_await(site);
                 if let Some(mut record) = self.polled() {
-                    let child = self.child.get();
-                    record.things.push(Thing {
+                    let number = self.last_number.get() + 1;
+                    self.last_number.set(number);
+                    let things = record.things.entry(self.child.get()).or_default();
+                    things.push(Thing {
                         what,
                         holder,
                         site,
-                        child,
+                        number,
                     });
                 }
             }

@@ -97,8 +97,8 @@ impl Executor {
                 State::Ready
             } else {
                 let mut waits = waits.remove(&key.id()).unwrap_or_default();
-                let things = record.things.iter();
-                waits.extend(things.map(|thing| self.wait_for(thing, &alive)));
+                let things = record.things();
+                waits.extend(things.iter().map(|thing| self.wait_for(thing, &alive)));
                 State::Waiting(waits)
             };
             let slot = tasks.get(key.slot()); // None for main.
