@@ -219,16 +219,18 @@ impl fmt::Display for JoinError {
         let Some(panic) = panic else {
             return write!(f, "{task} was cancelled");
         };
-        let panic = panic.lock().unwrap_or_else(PoisonError::into_inner);
-        let message = panic
-            .downcast_ref::<&str>()
-            .copied()
-            .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-        match message {
+        // A copy: nothing is locked while the text is written, to whomever.
+        match message_of(panic) {
             Some(message) => write!(f, "{task} panicked: {message}"),
             None => write!(f, "{task} panicked"),
         }
     }
+}
+
+fn message_of(panic: &Mutex<Payload>) -> Option<String> {
+    let panic = panic.lock().unwrap_or_else(PoisonError::into_inner);
+    let text = panic.downcast_ref::<&str>().map(|&text| text.to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
 }
 
 impl fmt::Debug for JoinError {

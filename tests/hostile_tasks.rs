@@ -15,7 +15,8 @@ use std::cell::{Cell, RefCell};
 use std::cmp::Ordering;
 use std::fmt;
 use std::future::pending;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};
 use std::pin::pin;
 use std::ptr;
 use std::rc::Rc;
@@ -23,9 +24,12 @@ use std::sync::Arc;
 use std::task::{Poll, RawWaker, RawWakerVTable, Wake, Waker};
 use std::time::{Duration, Instant};
 
+use selio::net::Listener;
 use selio::sync::{Mutex, PriorityQueue, oneshot};
 use selio::trace::{Event, Observer};
-use selio::{Builder, Deadline, Runtime, sleep, spawn, stats, task, wait, yield_now};
+use selio::{
+    Builder, Deadline, JoinError, Runtime, Server, sleep, spawn, stats, task, wait, yield_now,
+};
 
 use crate::tasks::{OnDrop, on_a_runtime, panic_of, poll_once, poll_with, quietly};
 
@@ -255,4 +259,24 @@ fn who_waits_for_tasks_inside_of_another_runtime_is_told_so() {
     let panic = panic_of(|| here.block_on(wait));
     let told = "belongs to a runtime that does not run on this thread";
     assert!(panic.message.contains(told), "{}", panic.message);
+}
+
+#[test]
+fn a_writer_may_show_an_error_again_while_it_is_shown() {
+    struct Nosy<'a>(&'a JoinError, Option<String>);
+
+    impl fmt::Write for Nosy<'_> {
+        fn write_str(&mut self, _: &str) -> fmt::Result {
+            self.1 = Some(self.0.to_string());
+            Ok(())
+        }
+    }
+
+    on_a_runtime(|runtime| {
+        let panic = runtime.block_on(async { spawn(async { panic!("told") }) });
+        let error = quietly(|| runtime.block_on(panic)).unwrap_err();
+        let mut nosy = Nosy(&error, None);
+        fmt::write(&mut nosy, format_args!("{error}")).unwrap();
+        assert_eq!(nosy.1, Some(error.to_string()));
+    });
 }
