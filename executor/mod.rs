@@ -104,6 +104,7 @@ pub use self::structured::{
     AsCompleted, Deadline, Failure, Gather, GroupError, Race, TaskGroup, TryGather, Wait,
     as_completed, gather, race, try_gather, wait,
 };
+pub(crate) use self::task::swallow;
 pub use self::task_local::TaskLocal;
 pub use self::task_ref::{TaskRef, all_tasks, current};
 pub(crate) use self::tell::tell_wait;

@@ -23,7 +23,7 @@ pub(super) fn contain<R>(code: impl FnOnce() -> R) -> Result<R, Payload> {
 
 /// The same for code whose panic nobody asks for. The payload may panic too, when it is dropped:
 /// what that panics with is leaked.
-pub(super) fn swallow<R>(code: impl FnOnce() -> R) {
+pub(crate) fn swallow<R>(code: impl FnOnce() -> R) {
     if let Err(payload) = contain(code)
         && let Err(another) = contain(|| drop(payload))
     {

@@ -280,3 +280,47 @@ fn a_writer_may_show_an_error_again_while_it_is_shown() {
         assert_eq!(nosy.1, Some(error.to_string()));
     });
 }
+
+#[test]
+fn a_server_outlives_a_report_whose_payload_panics() {
+    struct Payload;
+
+    impl Drop for Payload {
+        fn drop(&mut self) {
+            panic!("do not drop me");
+        }
+    }
+
+    /// Fails once, and then waits for ever.
+    #[derive(Default)]
+    struct Broken(Cell<bool>);
+
+    impl Listener for Broken {
+        type Stream = ();
+        type Addr = &'static str;
+
+        async fn accept(&self) -> io::Result<((), &'static str)> {
+            match self.0.replace(true) {
+                false => Err(io::Error::other("broken")),
+                true => std::future::pending().await,
+            }
+        }
+
+        fn local_addr(&self) -> io::Result<&'static str> {
+            Ok("nowhere")
+        }
+    }
+
+    on_a_runtime(|runtime| {
+        quietly(|| {
+            runtime.block_on(async {
+                let builder = Server::builder().on_error(|_| panic_any(Payload));
+                let server = builder.serve([Broken::default()], async |()| {}).unwrap();
+                for _ in 0..4 {
+                    yield_now().await;
+                }
+                assert!(server.is_serving());
+            });
+        });
+    });
+}

@@ -3,13 +3,13 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::io;
-use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::panic::Location;
 use std::rc::Rc;
 use std::time::Instant;
 
 use super::connections::Connections;
 use super::{Listener, ServerError, ServerErrorKind};
-use crate::executor::{JoinHandle, TaskId};
+use crate::executor::{JoinHandle, TaskId, swallow};
 use crate::net::bell::Bell;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -99,6 +99,6 @@ impl<L: Listener> State<L> {
             kind,
         };
         // A report that panics has been seen already: by the hook for panics.
-        let _ = catch_unwind(AssertUnwindSafe(|| (self.on_error)(&error)));
+        swallow(|| (self.on_error)(&error));
     }
 }
