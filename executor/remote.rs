@@ -6,7 +6,7 @@
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::mem;
-use std::panic::Location;
+use std::panic::{Location, resume_unwind};
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -124,7 +124,11 @@ impl<T> Promise<T> {
                 }
             }
         };
-        self.settle(outcome);
+        match outcome {
+            // The handle is gone. Then it is a panic like that of any other task that nobody awaits.
+            Err(Some(panic)) if Arc::strong_count(&self.0) == 1 => resume_unwind(panic),
+            outcome => self.settle(outcome),
+        }
     }
 
     fn poll<F: Future<Output = T>>(

@@ -324,3 +324,16 @@ fn a_server_outlives_a_report_whose_payload_panics() {
         });
     });
 }
+
+#[test]
+fn the_panic_of_a_remote_task_whose_handle_is_gone_is_told_and_counted() {
+    let runtime = Builder::new().end_on_panic(true).build().unwrap();
+    drop(
+        runtime
+            .handle()
+            .spawn(|| async { panic!("nobody awaits me") }),
+    );
+    let panic = panic_of(|| runtime.block_on(sleep(Duration::from_secs(60))));
+    assert_eq!(panic.message, "nobody awaits me");
+    assert_eq!(runtime.stats().panics, 1);
+}
