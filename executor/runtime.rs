@@ -132,14 +132,20 @@ impl Runtime {
                 };
                 self.executor.polled.set(None);
                 if let Poll::Ready(output) = poll {
+                    self.end_on_panic(); // Its destructors may have left one behind.
                     return output;
                 }
                 polls += 1;
             }
             polls = self.turn(polls, &mut batch);
-            if let Some(panic) = self.executor.unhandled() {
-                resume_unwind(panic);
-            }
+            self.end_on_panic();
+        }
+    }
+
+    /// Goes on with the panic of a task that nobody has awaited, if such a one is to end `block_on`.
+    fn end_on_panic(&self) {
+        if let Some(panic) = self.executor.unhandled() {
+            resume_unwind(panic);
         }
     }
 

@@ -337,3 +337,16 @@ fn the_panic_of_a_remote_task_whose_handle_is_gone_is_told_and_counted() {
     assert_eq!(panic.message, "nobody awaits me");
     assert_eq!(runtime.stats().panics, 1);
 }
+
+#[test]
+fn a_panic_that_main_leaves_behind_as_it_ends_is_not_put_off_to_the_next_block_on() {
+    let runtime = Builder::new().end_on_panic(true).build().unwrap();
+    let main = async {
+        let task = spawn(async { panic!("nobody awaits me") });
+        yield_now().await;
+        drop(task);
+    };
+    let panic = panic_of(|| runtime.block_on(main));
+    assert_eq!(panic.message, "nobody awaits me");
+    runtime.block_on(yield_now());
+}
