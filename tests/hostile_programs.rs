@@ -1,0 +1,767 @@
+//! Thousands of small programs made by chance: tasks that lock, queue, notify, panic, cancel each
+//! other and are taken apart by combinators in the middle. What must hold for all of them is looked
+//! at whenever nobody is ready any more.
+
+#![allow(clippy::unwrap_used, reason = "a test panics when it fails")]
+
+mod common;
+#[path = "common/tasks.rs"]
+mod tasks;
+
+use std::cell::{Cell, RefCell};
+use std::env;
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use futures::FutureExt;
+use futures::stream::{FuturesUnordered, StreamExt};
+use selio::net::UnixStream;
+use selio::sync::{
+    Barrier, Condvar, Event, LifoQueue, Mutex, PriorityQueue, Queue, Semaphore, oneshot,
+};
+use selio::{
+    Builder, Deadline, IncompleteReadError, IntoStreams, JoinHandle, Runtime, StreamReader,
+    StreamWriter, TaskGroup, TaskLocal, gather, race, spawn, stats, task, timeout, wait, yield_now,
+};
+
+use crate::common::{Random, watched};
+use crate::tasks::{Spy, message_of, quietly};
+
+/// How long one of them may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+type Op = Pin<Box<dyn Future<Output = ()>>>;
+
+static DEPTH: TaskLocal<u32> = TaskLocal::new();
+
+const PERMITS: usize = 2;
+
+struct World {
+    random: RefCell<Random>,
+    /// What nobody waits for any more.
+    is_closing: Cell<bool>,
+    /// Whether tasks may cancel each other, and hold one thing while they wait for another.
+    is_wild: bool,
+    spawned: Cell<usize>,
+
+    semaphore: Rc<Semaphore>,
+    permits_held: Cell<usize>,
+    mutex: Mutex<bool>,
+    queue: Queue<Item>,
+    lifo: LifoQueue<Item>,
+    priority: PriorityQueue<Item>,
+    items: Rc<Items>,
+    tokens: Mutex<u32>,
+    has_tokens: Condvar,
+    event: Event,
+    barrier: Barrier,
+    senders: RefCell<Vec<oneshot::Sender<u32>>>,
+    handles: RefCell<Vec<JoinHandle<()>>>,
+    wakers: RefCell<Vec<Waker>>,
+    limits: RefCell<Vec<Rc<Deadline>>>,
+    writer: StreamWriter,
+    written: Cell<u8>,
+    reader: Mutex<(StreamReader, u8)>,
+    threads: Cell<usize>,
+}
+
+#[derive(Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Items {
+    made: Cell<u32>,
+    dropped: Cell<u32>,
+}
+
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Item(u32, Rc<Items>);
+
+impl Drop for Item {
+    fn drop(&mut self) {
+        self.1.dropped.set(self.1.dropped.get() + 1);
+    }
+}
+
+/// Counts up, and down again when it is dropped.
+struct Count<'a>(&'a Cell<usize>);
+impl<'a> Count<'a> {
+    fn new(cell: &'a Cell<usize>) -> Self {
+        cell.set(cell.get() + 1);
+        Self(cell)
+    }
+}
+impl Drop for Count<'_> {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
+    }
+}
+
+struct PanicsAtItsEnd;
+impl Drop for PanicsAtItsEnd {
+    fn drop(&mut self) {
+        if !thread::panicking() {
+            panic!("at the end");
+        }
+    }
+}
+
+/// Does something wild when it is dropped.
+struct Meddles(Rc<World>);
+impl Drop for Meddles {
+    fn drop(&mut self) {
+        let world = &self.0;
+        match world.below(8) {
+            0 => drop(world.semaphore.try_acquire()),
+            1 => world.event.set(),
+            2 => drop(world.queue.get_nowait()),
+            3 => drop(world.queue.put_nowait(world.item())),
+            4 => world.has_tokens.notify_one(),
+            5 => drop(world.mutex.try_lock()),
+            6 => drop(task::dump().to_string()),
+            _ => {
+                if world.may_spawn() {
+                    let world = Rc::clone(world);
+                    drop(spawn(async move {
+                        let _permit = world.semaphore.acquire().await;
+                    }));
+                }
+            }
+        }
+    }
+}
+
+impl World {
+    fn new(random: Random, is_wild: bool) -> Rc<Self> {
+        let (a, b) = UnixStream::pair().unwrap();
+        let (_, writer) = a.into_streams();
+        let (reader, b) = b.into_streams();
+        std::mem::drop(b);
+        writer.set_marks(100..=1000).unwrap();
+        Rc::new(Self {
+            writer,
+            written: Cell::new(0),
+            reader: Mutex::new((reader, 0)),
+            threads: Cell::new(0),
+            random: RefCell::new(random),
+            is_closing: Cell::new(false),
+            is_wild,
+            spawned: Cell::new(0),
+            semaphore: Rc::new(Semaphore::new(PERMITS)),
+            permits_held: Cell::new(0),
+            mutex: Mutex::new(false),
+            queue: Queue::bounded(2),
+            lifo: LifoQueue::bounded(1),
+            priority: PriorityQueue::bounded(2),
+            items: Rc::default(),
+            tokens: Mutex::new(0),
+            has_tokens: Condvar::new(),
+            event: Event::new(),
+            barrier: Barrier::new(2),
+            senders: RefCell::default(),
+            handles: RefCell::default(),
+            wakers: RefCell::default(),
+            limits: RefCell::default(),
+        })
+    }
+
+    fn below(&self, bound: usize) -> usize {
+        self.random.borrow_mut().below(bound)
+    }
+
+    fn item(&self) -> Item {
+        self.items.made.set(self.items.made.get() + 1);
+        Item(self.items.made.get() % 7, Rc::clone(&self.items))
+    }
+
+    fn may_spawn(&self) -> bool {
+        self.spawned.set(self.spawned.get() + 1);
+        self.spawned.get() < 60 && !self.is_closing.get()
+    }
+
+    fn turns(&self) -> impl Future<Output = ()> + use<> {
+        let n = self.below(4);
+        async move {
+            for _ in 0..n {
+                yield_now().await;
+            }
+        }
+    }
+}
+
+/// Something to do, by chance.
+fn op(world: &Rc<World>, depth: u32) -> Op {
+    let plain = plain_op(world, depth);
+    if depth == 0 {
+        return plain;
+    }
+    mangle(world, plain, depth)
+}
+
+fn plain_op(world: &Rc<World>, depth: u32) -> Op {
+    let w = Rc::clone(world);
+    let deeper = depth.saturating_sub(1);
+    // Those from 22 on have others in them.
+    match world.below(if depth > 0 { 42 } else { 22 }) {
+        0 | 1 => Box::pin(async move {
+            let _permit = w.semaphore.acquire().await;
+            let _held = Count::new(&w.permits_held);
+            assert!(w.permits_held.get() <= PERMITS);
+            w.turns().await;
+            if w.is_wild && deeper > 0 {
+                op(&w, deeper).await;
+            }
+        }),
+        2 | 3 => Box::pin(async move {
+            let mut is_held = w.mutex.lock().await;
+            *is_held = true;
+            w.turns().await;
+            if w.is_wild && deeper > 0 {
+                op(&w, deeper).await;
+            }
+            *is_held = false;
+        }),
+        4 => Box::pin(async move {
+            let _ = w.queue.put(w.item()).await;
+        }),
+        5 => Box::pin(async move {
+            let _ = w.queue.get().await;
+        }),
+        6 => Box::pin(async move {
+            let _ = w.lifo.put(w.item()).await;
+        }),
+        7 => Box::pin(async move {
+            let _ = w.lifo.get().await;
+        }),
+        8 => Box::pin(async move {
+            let _ = w.priority.put(w.item()).await;
+        }),
+        9 => Box::pin(async move {
+            let _ = w.priority.get().await;
+        }),
+        10 => Box::pin(async move {
+            let tokens = w.tokens.lock().await;
+            let has_tokens = |tokens: &mut u32| *tokens > 0 || w.is_closing.get();
+            let mut tokens = w.has_tokens.wait_for(tokens, has_tokens).await;
+            *tokens = tokens.saturating_sub(1);
+        }),
+        11 => Box::pin(async move {
+            *w.tokens.lock().await += 1;
+            w.has_tokens.notify_one();
+        }),
+        12 => Box::pin(async move {
+            w.event.wait().await;
+        }),
+        13 => Box::pin(async move {
+            w.event.set();
+            w.turns().await;
+            if !w.is_closing.get() {
+                w.event.clear();
+            }
+        }),
+        14 => Box::pin(async move {
+            let _ = w.barrier.wait().await;
+        }),
+        15 => Box::pin(async move {
+            if w.is_closing.get() {
+                return;
+            }
+            let (sender, receiver) = oneshot::channel();
+            w.senders.borrow_mut().push(sender);
+            let _ = receiver.await;
+        }),
+        16 => Box::pin(async move {
+            let sender = w.senders.borrow_mut().pop();
+            if let Some(mut sender) = sender {
+                if w.below(2) == 0 {
+                    let turns = w.turns();
+                    race((async { sender.closed().await }, turns)).await;
+                }
+                let _ = sender.send(7);
+            }
+        }),
+        17 => Box::pin(async move {
+            match w.below(3) {
+                0 => selio::sleep(Duration::ZERO).await,
+                1 => selio::sleep_until(Instant::now()).await,
+                _ => selio::sleep(Duration::from_micros(20)).await,
+            }
+        }),
+        18 => Box::pin(async move {
+            let handle = match w.handles.borrow_mut().pop() {
+                Some(h) => h,
+                None => return,
+            };
+            // Nobody waits for who waits for it.
+            let ended = race((async { Some(handle.await) }, async {
+                w.turns().await;
+                None
+            }))
+            .await;
+            drop(ended);
+        }),
+        19 => Box::pin(async move {
+            // Kept, and woken late.
+            poll_fn(|cx| {
+                w.wakers.borrow_mut().push(cx.waker().clone());
+                Poll::Ready(())
+            })
+            .await;
+            yield_now().await;
+            let waker = w.wakers.borrow_mut().pop();
+            if let Some(waker) = waker {
+                waker.wake();
+            }
+        }),
+        20 => Box::pin(async move {
+            let text = format!(
+                "{:?} {:?} {:?} {:?} {:?}",
+                w.semaphore, w.mutex, w.queue, w.event, w.barrier
+            );
+            assert!(!text.is_empty());
+            drop(task::dump().to_string());
+            assert!(task::all_tasks().len() == stats().tasks);
+        }),
+        21 => Box::pin(async move {
+            w.turns().await;
+        }),
+        22 | 23 => {
+            let inner = op(world, deeper);
+            Box::pin(async move {
+                if w.may_spawn() {
+                    let handle = spawn(inner);
+                    w.turns().await;
+                    match w.below(4) {
+                        0 => drop(handle),
+                        1 => drop(handle.await),
+                        2 => handle.cancel(),
+                        _ => w.handles.borrow_mut().push(handle),
+                    }
+                }
+            })
+        }
+        24 => {
+            let inner = (op(world, deeper), op(world, deeper));
+            Box::pin(async move {
+                gather(inner).await;
+            })
+        }
+        25 => {
+            let inner = vec![op(world, deeper), op(world, deeper), op(world, deeper)];
+            Box::pin(async move {
+                gather(inner).await;
+            })
+        }
+        26 => {
+            let inner = vec![op(world, deeper), op(world, deeper)];
+            Box::pin(async move {
+                race(inner).await;
+            })
+        }
+        27 => {
+            let inner = (op(world, deeper), op(world, deeper));
+            Box::pin(async move {
+                race(inner).await;
+            })
+        }
+        28 => {
+            let inner: Vec<_> = (0..3).map(|_| op(world, deeper)).collect();
+            Box::pin(async move {
+                let fails = w.below(4);
+                let _ = TaskGroup::scope(async |group: TaskGroup<&str>| {
+                    for inner in inner {
+                        if w.may_spawn() {
+                            group.spawn(async move {
+                                inner.await;
+                                Ok(())
+                            });
+                        }
+                    }
+                    w.turns().await;
+                    if fails == 0 { Err("failed") } else { Ok(()) }
+                })
+                .await;
+            })
+        }
+        29 => {
+            let inner = op(world, deeper);
+            Box::pin(async move {
+                let depth = DEPTH.get().map_or(0, |depth| *depth);
+                DEPTH
+                    .scope(depth + 1, async {
+                        assert_eq!(DEPTH.get().as_deref(), Some(&(depth + 1)));
+                        inner.await;
+                        assert_eq!(DEPTH.get().as_deref(), Some(&(depth + 1)));
+                    })
+                    .await;
+            })
+        }
+        30 => Box::pin(async move {
+            w.turns().await;
+            panic!("in a poll");
+        }),
+        31 => {
+            let inner = op(world, deeper);
+            Box::pin(async move {
+                let _end = PanicsAtItsEnd;
+                inner.await;
+            })
+        }
+        32 => {
+            let inner = op(world, deeper);
+            Box::pin(async move {
+                let _end = Meddles(Rc::clone(&w));
+                inner.await;
+            })
+        }
+        33 => Box::pin(async move {
+            let mut handles: Vec<_> = w.handles.take();
+            let ended = wait(&mut handles)
+                .first_completed()
+                .timeout(Duration::ZERO)
+                .await;
+            drop(ended);
+            w.handles.borrow_mut().append(&mut handles);
+        }),
+        34 => Box::pin(async move {
+            if w.is_wild {
+                let tasks = task::all_tasks();
+                if !tasks.is_empty() {
+                    tasks[w.below(tasks.len())].cancel();
+                }
+            }
+        }),
+        35 | 36 => Box::pin(async move {
+            if w.is_closing.get() {
+                return;
+            }
+            let big = if w.below(4) == 0 { 100_000 } else { 300 };
+            let bytes: Vec<u8> = (0..w.below(big))
+                .map(|_| w.written.replace(w.written.get().wrapping_add(1)))
+                .collect();
+            w.writer.write(&bytes);
+            w.writer.drain().await.unwrap();
+        }),
+        37..=39 => Box::pin(async move {
+            let mut guard = w.reader.lock().await;
+            let (reader, next) = &mut *guard;
+            read(&w, reader, next).await;
+        }),
+        40 => Box::pin(async move {
+            let _running = Count::new(&w.threads);
+            if !w.is_closing.get() {
+                selio::to_thread(thread::yield_now).await;
+            }
+        }),
+        _ => {
+            let inner = op(world, deeper);
+            Box::pin(async move {
+                let limit = Rc::new(Deadline::after(Duration::from_secs(3600)));
+                w.limits.borrow_mut().push(Rc::clone(&limit));
+                let _ = limit.scope(inner).await;
+                let limit = w.limits.borrow_mut().pop();
+                if let Some(limit) = limit {
+                    match w.below(3) {
+                        0 => limit.reschedule(None),
+                        1 => limit.reschedule(Instant::now()),
+                        _ => limit.reschedule_after(Duration::from_secs(7200)),
+                    }
+                }
+            })
+        }
+    }
+}
+
+/// Reads somehow: the next bytes are the next ones, whoever was dropped in the middle before.
+async fn read(world: &World, reader: &mut StreamReader, next: &mut u8) {
+    let mut check = |bytes: &[u8]| {
+        for byte in bytes {
+            assert_eq!(byte, next, "a byte was lost");
+            *next = next.wrapping_add(1);
+        }
+    };
+    let big = if world.below(3) == 0 { 20_000 } else { 200 };
+    let n = world.below(big);
+    match world.below(5) {
+        0 => {
+            let mut buffer = vec![0; n];
+            let n = reader.read(&mut buffer).await.unwrap();
+            check(&buffer[..n]);
+        }
+        1 => {
+            let mut buffer = vec![0; n];
+            match reader.read_exact(&mut buffer).await {
+                Ok(()) => check(&buffer),
+                Err(error) => {
+                    let error = error
+                        .into_inner()
+                        .unwrap()
+                        .downcast::<IncompleteReadError>()
+                        .unwrap();
+                    check(&error.partial);
+                }
+            }
+        }
+        2 => check(reader.read_line().await.unwrap()),
+        3 => check(reader.read_chunk(n).await.unwrap()),
+        _ => match reader.read_until(&[200, 201, 202]).await {
+            Ok(bytes) => check(bytes),
+            Err(error) => {
+                let error = error
+                    .into_inner()
+                    .unwrap()
+                    .downcast::<IncompleteReadError>()
+                    .unwrap();
+                check(&error.partial);
+            }
+        },
+    }
+}
+
+/// Takes it apart.
+fn mangle(world: &Rc<World>, inner: Op, depth: u32) -> Op {
+    let w = Rc::clone(world);
+    let turns = world.turns();
+    match world.below(16) {
+        0 => Box::pin(async move {
+            let _ = timeout(Duration::ZERO, inner).await;
+        }),
+        1 => Box::pin(async move { race((inner, turns)).await }),
+        2 => Box::pin(async move {
+            let mut all: FuturesUnordered<Op> = FuturesUnordered::new();
+            all.push(inner);
+            all.push(Box::pin(turns));
+            while all.next().await.is_some() {}
+        }),
+        3 => Box::pin(async move {
+            let mut all: FuturesUnordered<Op> = FuturesUnordered::new();
+            all.push(inner);
+            all.push(Box::pin(turns));
+            all.next().await;
+        }),
+        4 => Box::pin(async move {
+            // A stranger's waker first, which nobody hears.
+            let mut inner = inner;
+            let (_spy, waker) = Spy::new();
+            if inner
+                .as_mut()
+                .poll(&mut Context::from_waker(&waker))
+                .is_ready()
+            {
+                return;
+            }
+            turns.await;
+            inner.await;
+        }),
+        5 => Box::pin(async move {
+            // Begun here, ended by another task.
+            let mut inner = inner;
+            let begun = poll_fn(|cx| Poll::Ready(inner.as_mut().poll(cx))).await;
+            if begun.is_pending() && w.may_spawn() {
+                let handle = spawn(inner);
+                let _ = handle.await;
+            }
+        }),
+        6 => {
+            let other = op(world, depth - 1);
+            Box::pin(async move {
+                let inner = inner.shared();
+                race((inner.clone(), other)).await;
+                inner.await;
+            })
+        }
+        7 => Box::pin(async move {
+            let mut completed = selio::as_completed(vec![inner, Box::pin(turns) as Op]);
+            completed.next().await;
+        }),
+        8 => Box::pin(async move {
+            // A panic is caught inside of the task, and the rest is dropped late.
+            let mut inner = inner;
+            let poll =
+                poll_fn(
+                    |cx| match catch_unwind(AssertUnwindSafe(|| inner.as_mut().poll(cx))) {
+                        Ok(poll) => poll,
+                        Err(_) => Poll::Ready(()),
+                    },
+                );
+            poll.await;
+        }),
+        9 => Box::pin(async move {
+            let mut inner = inner.fuse();
+            let mut turns = Box::pin(turns).fuse();
+            futures::select! {
+                () = inner => {}
+                () = turns => {}
+            }
+        }),
+        _ => inner,
+    }
+}
+
+fn run(runtime: &Runtime, seed: u64, is_wild: bool) {
+    let mut random = Random::new(seed);
+    let tasks = 1 + random.below(6);
+    let before = runtime.stats();
+    let world = runtime.block_on(async { World::new(random, is_wild) });
+    runtime.block_on(async {
+        for _ in 0..tasks {
+            let depth = world.below(4) as u32;
+            let todo: Vec<_> = (0..1 + world.below(3)).map(|_| op(&world, depth)).collect();
+            let handle = spawn(async move {
+                for todo in todo {
+                    todo.await;
+                }
+            });
+            match world.below(3) {
+                0 => drop(handle),
+                _ => world.handles.borrow_mut().push(handle),
+            }
+        }
+        quiet().await;
+        look(&world);
+        // Now let everybody go.
+        world.is_closing.set(true);
+        for _ in 0..200 {
+            world.event.set();
+            world.barrier.abort();
+            drop(world.senders.take());
+            world.queue.shutdown(false);
+            world.writer.write_eof();
+            world.lifo.shutdown(false);
+            world.priority.shutdown(false);
+            world.has_tokens.notify_all();
+            for limit in world.limits.take() {
+                limit.reschedule(Instant::now());
+            }
+            quiet().await;
+            look(&world);
+            if stats().tasks == 0 {
+                break;
+            }
+            while world.threads.get() > 0 {
+                selio::sleep(Duration::from_micros(100)).await;
+            }
+        }
+        if is_wild {
+            task::all_tasks().iter().for_each(task::TaskRef::cancel);
+            quiet().await;
+            look(&world);
+        }
+        assert_eq!(stats().tasks, 0, "{}", task::dump());
+        drop(world.handles.take());
+        drop(world.wakers.take());
+    });
+    assert_eq!(world.semaphore.available(), PERMITS);
+    assert!(!world.mutex.is_locked());
+    assert!(!world.tokens.is_locked());
+    runtime.block_on(async {
+        let mut guard = world.reader.lock().await;
+        let (reader, next) = &mut *guard;
+        while !reader.at_eof() {
+            read(&world, reader, next).await;
+        }
+        assert_eq!(*next, world.written.get(), "the last byte was lost");
+    });
+    let stats = runtime.stats();
+    assert_eq!((stats.tasks, stats.timers, stats.sources), (0, 0, 2));
+    let polls = stats.polls - before.polls;
+    assert!(polls < 40_000, "{polls} polls: something spins");
+    while world.queue.get_nowait().is_ok() {}
+    while world.lifo.get_nowait().is_ok() {}
+    while world.priority.get_nowait().is_ok() {}
+    assert_eq!(world.items.made.get(), world.items.dropped.get());
+    for text in [
+        format!("{:?}", world.semaphore),
+        format!("{:?}", world.queue),
+        format!("{:?}", world.event),
+        format!("{:?}", world.has_tokens),
+        format!("{:?}", world.barrier),
+    ] {
+        assert!(
+            !text.contains("waiting: 1") && !text.contains("waiting_to_get: 1"),
+            "{text}"
+        );
+    }
+    let world = Rc::try_unwrap(world)
+        .unwrap_or_else(|world| panic!("{} references are left", Rc::strong_count(&world)));
+    drop(world);
+    assert_eq!(runtime.stats().sources, 0);
+}
+
+/// Waits until nobody is ready, and no timer is near.
+async fn quiet() {
+    let mut still = 0;
+    while still < 3 {
+        let before = stats();
+        selio::sleep_until(Instant::now()).await;
+        yield_now().await;
+        let after = stats();
+        // Our own polls are not counted.
+        let near = after.timers > 0 && {
+            // Wait for those of 20 us.
+            selio::sleep(Duration::from_micros(60)).await;
+            stats().polls != after.polls
+        };
+        still = if before.polls == after.polls && !near {
+            still + 1
+        } else {
+            0
+        };
+    }
+}
+
+/// Nobody is ready: whoever waits does so for something that is not there.
+fn look(world: &World) {
+    let semaphore = &world.semaphore;
+    assert_eq!(
+        semaphore.available() + world.permits_held.get(),
+        PERMITS,
+        "a permit is on its way to nobody: {semaphore:?}\n{}",
+        task::dump()
+    );
+    let queue = format!("{:?}", world.queue);
+    if !world.queue.is_empty() {
+        assert!(
+            queue.contains("waiting_to_get: 0"),
+            "{queue}\n{}",
+            task::dump()
+        );
+    }
+    if !world.queue.is_full() {
+        assert!(queue.contains("waiting_to_put: 0"), "{queue}");
+    }
+    if let Some(tokens) = world.tokens.try_lock() {
+        let waiting = format!("{:?}", world.has_tokens);
+        assert!(
+            *tokens == 0 || waiting.contains("waiting: 0"),
+            "{} {waiting}",
+            *tokens
+        );
+    }
+    if world.event.is_set() {
+        assert!(format!("{:?}", world.event).contains("waiting: 0"));
+    }
+}
+
+#[test]
+fn programs_made_by_chance_keep_what_is_promised() {
+    let seed = Random::from_environment().seed();
+    let programs = env::var("SELIO_PROGRAMS").map_or(150, |it| it.parse().unwrap());
+    for is_debug in [true, false] {
+        let runtime = Builder::new().debug(is_debug).build().unwrap();
+        for seed in (0..programs).map(|n| seed.wrapping_add(n)) {
+            for is_wild in [false, true] {
+                let circumstances = || format!(", SELIO_SEED={seed} SELIO_PROGRAMS=1");
+                watched(circumstances, PATIENCE, || {
+                    let program = || quietly(|| run(&runtime, seed, is_wild));
+                    if let Err(panic) = catch_unwind(AssertUnwindSafe(program)) {
+                        let told = message_of(&*panic);
+                        panic!("SELIO_SEED={seed} SELIO_PROGRAMS=1: {told}");
+                    }
+                });
+            }
+        }
+    }
+}
