@@ -46,7 +46,11 @@ async fn all(addr: SocketAddr, path: &Path) -> Vec<(String, io::Result<()>)> {
     let name = |call: &str, target: &dyn std::fmt::Display| format!("{call} {target}: ");
     let path = path.display();
     let local = "127.0.0.1:0";
+    #[cfg(feature = "signal")]
+    let listening = selio::signal::signal(selio::signal::SignalKind::SIGUSR1).map(drop);
     vec![
+        #[cfg(feature = "signal")]
+        (String::new(), listening),
         (name("TcpStream::connect", &addr), connect.map(drop)),
         (name("selio::open_connection", &addr), open.map(drop)),
         (name("TcpListener::bind", &local), bind.map(drop)),
@@ -111,7 +115,10 @@ fn a_runtime_that_gets_no_file_descriptor_leaves_nothing_behind() {
             for free in 0..MANY {
                 let next = fs::File::open("/dev/null").unwrap().as_raw_fd() as usize;
                 lower_file_limit(next + free);
-                let built = Builder::new().backend(backend).build().map(drop);
+                let builder = Builder::new().backend(backend);
+                #[cfg(feature = "signal")]
+                let builder = builder.dump_on_signal(selio::signal::SignalKind::SIGUSR1);
+                let built = builder.build().map(drop);
                 raise_file_limit();
                 is_built.push(built.is_ok());
                 if let Err(error) = built {
