@@ -67,9 +67,9 @@ impl Reaper {
     /// The status, if the process has ended: then this reaps it.
     pub(super) fn try_wait(&self) -> io::Result<Option<ExitStatus>> {
         if let End::Unseen = self.end.get() {
-            let end = match waitpid(Some(self.pid), WaitOptions::NOHANG) {
+            let end = match self.reap() {
                 Ok(None) => End::Unseen,
-                Ok(Some((_, status))) => End::Seen(ExitStatus::from_raw(status.as_raw())),
+                Ok(Some(status)) => End::Seen(status),
                 Err(Errno::CHILD) => End::Taken,
                 Err(error) => return Err(error.into()),
             };
@@ -80,6 +80,25 @@ impl Reaper {
             End::Seen(status) => Ok(Some(status)),
             End::Taken => Err(self.taken()),
         }
+    }
+
+    /// waitpid(2), which does not wait here.
+    fn reap(&self) -> rustix::io::Result<Option<ExitStatus>> {
+        #[cfg(target_os = "linux")]
+        if let Some(pidfd) = &self.pidfd {
+            use rustix::process::{WaitId, WaitIdOptions, waitid};
+            use std::os::fd::AsFd;
+            // By its number alone we might reap another child: the next owner of the number, if other
+            // code has reaped ours. So this looks first, and leaves the status where it is.
+            let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+            match waitid(WaitId::PidFd(pidfd.as_fd()), look) {
+                Ok(None) => return Ok(None),
+                Err(Errno::CHILD) => return Err(Errno::CHILD),
+                Ok(Some(_)) | Err(_) => {} // Before Linux 5.4, no pidfd can be waited for.
+            }
+        }
+        let status = waitpid(Some(self.pid), WaitOptions::NOHANG)?;
+        Ok(status.map(|(_, status)| ExitStatus::from_raw(status.as_raw())))
     }
 
     /// Waits for the end, any number of tasks at once.
@@ -173,7 +192,7 @@ fn pidfd(_: Pid) -> Option<OwnedFd> {
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
-    use std::mem;
+    use std::fs::File;
     use std::process::Command;
     use std::time::Duration;
 
@@ -185,24 +204,17 @@ mod tests {
     #[test]
     fn a_pidfd_that_is_readable_too_early_is_no_end_and_makes_nobody_spin() {
         run(async {
-            let reaper = |command: &str, arguments: &[&str]| {
-                let child = Command::new(command).args(arguments).spawn();
-                let pid = Pid::from_child(&child.expect("it can be started"));
-                Reaper::new(Reactor::expect_current("test"), pid, Location::caller())
-            };
-            let mut ended = reaper("true", &[]);
-            let mut running = reaper("sleep", &["60"]);
-            mem::swap(&mut ended.pidfd, &mut running.pidfd);
+            let child = Command::new("sleep").arg("60").spawn();
+            let pid = Pid::from_child(&child.expect("there is a `sleep`"));
+            let reactor = Reactor::expect_current("test");
+            let mut running = Reaper::new(Rc::clone(&reactor), pid, Location::caller());
+            let null = File::open("/dev/null").expect("it is there, and always readable");
+            running.pidfd = Some(Source::register(reactor, null.into()));
             let running = Rc::new(running);
             let waiting = spawn({
                 let running = Rc::clone(&running);
                 async move { running.wait_at(Location::caller()).await }
             });
-            ended.pidfd = None;
-            ended
-                .wait_at(Location::caller())
-                .await
-                .expect("it has a status");
             let before = stats().selects;
             sleep(Duration::from_millis(100)).await;
             assert!(!waiting.is_finished());
