@@ -318,19 +318,28 @@ impl<T, B: Buffer<T>> AnyQueue<T, B> {
         }
         // A comparison that panics has put its item all the same: it must be counted, or the queue
         // would never be empty again.
-        let _counting = Counting(self);
+        let _counting = OnDrop(|| {
+            self.unfinished.update(|unfinished| unfinished + 1);
+            self.getters.release();
+        });
         self.buffer.borrow_mut().push(item);
         Ok(())
     }
 
     /// For who has claimed an item, which a shutdown may have dropped since.
     fn pop(&self) -> Option<T> {
-        if self.is_empty() {
-            return None;
-        }
         // A comparison that panics has taken an item all the same: its room is free.
-        let _freeing = Freeing(self);
-        self.buffer.borrow_mut().pop()
+        let freeing = OnDrop(|| {
+            self.putters.release();
+            if self.has_ended() {
+                self.getters.notify_all();
+            }
+        });
+        let item = self.buffer.borrow_mut().pop();
+        if item.is_none() {
+            mem::forget(freeing);
+        }
+        item
     }
 
     fn set_unfinished(&self, unfinished: u64) {
@@ -341,25 +350,12 @@ impl<T, B: Buffer<T>> AnyQueue<T, B> {
     }
 }
 
-/// Counts an item that is put, when this is dropped.
-struct Counting<'a, T, B>(&'a AnyQueue<T, B>);
+/// Does what is due, even if a comparison panics meanwhile.
+struct OnDrop<F: Fn()>(F);
 
-impl<T, B> Drop for Counting<'_, T, B> {
+impl<F: Fn()> Drop for OnDrop<F> {
     fn drop(&mut self) {
-        self.0.unfinished.update(|unfinished| unfinished + 1);
-        self.0.getters.release();
-    }
-}
-
-/// Frees the room of an item that is taken, when this is dropped.
-struct Freeing<'a, T, B: Buffer<T>>(&'a AnyQueue<T, B>);
-
-impl<T, B: Buffer<T>> Drop for Freeing<'_, T, B> {
-    fn drop(&mut self) {
-        self.0.putters.release();
-        if self.0.has_ended() {
-            self.0.getters.notify_all();
-        }
+        (self.0)();
     }
 }
 
