@@ -144,7 +144,11 @@ impl<T: 'static> Future for JoinHandle<T> {
             }
         };
         self.is_taken = true;
-        let outcome = task.and_then(|mut task| outcome_of(&mut task)?.take());
+        let outcome = task.and_then(|mut task| {
+            let outcome = outcome_of(&mut task)?.take();
+            self.executor.spare_task.set(Some(task));
+            outcome
+        });
         // Only a runtime that could not end has no outcome: it has forgotten its tasks.
         Poll::Ready(
             outcome

@@ -84,8 +84,13 @@ impl Executor {
 
     /// Wakes the joiner of a task that has ended.
     #[inline]
-    pub(super) fn wake_joiner(&self, mut tasks: RefMut<'_, Slab<Slot>>, ended: TaskKey) {
-        match mem::replace(&mut tasks[ended.slot()].joiner, Joiner::NOBODY) {
+    pub(super) fn wake_joiner(
+        &self,
+        mut tasks: RefMut<'_, Slab<Slot>>,
+        joiner: Joiner,
+        ended: TaskKey,
+    ) {
+        match joiner {
             Joiner::Task(key) => {
                 let is_new = self.set_woken(&mut tasks, key);
                 drop(tasks);

@@ -81,7 +81,7 @@ use self::debug::Debug;
 use self::key::TaskKey;
 use self::mailbox::Mailbox;
 use self::pool::Threads;
-use self::slot::Slot;
+use self::slot::{Joiner, Slot};
 use self::task::{BoxedTask, Wakers, contain};
 use self::waker::TaskWaker;
 use crate::reactor::{Reactor, count};
@@ -128,7 +128,9 @@ pub(crate) struct Executor {
     polled: Cell<Option<(TaskKey, NonNull<()>)>>,
     mailbox: Arc<Mailbox>,
     /// The wakers of the task that ended last, for the next one that is polled for the first time.
-    spare: Cell<Option<Wakers>>,
+    spare_wakers: Cell<Option<Wakers>>,
+    /// The task that was awaited last, with nothing in it: the next one takes its place in memory.
+    spare_task: Cell<Option<BoxedTask>>,
     reactor: Rc<Reactor>,
     threads: Threads,
     /// The panic of a task that nobody awaited, if such a one is to end `block_on`.
@@ -158,7 +160,8 @@ impl Executor {
             is_observed: reactor.is_observed(),
             polled: Cell::new(None),
             mailbox,
-            spare: Cell::default(),
+            spare_wakers: Cell::default(),
+            spare_task: Cell::default(),
             reactor,
             threads,
             unhandled: ends_on_panic.then(Cell::default),
@@ -175,7 +178,7 @@ impl Executor {
     /// holds one. Two references are our own.
     #[inline]
     fn wakers(&self, key: TaskKey) -> Wakers {
-        match self.spare.take() {
+        match self.spare_wakers.take() {
             Some(wakers) if Arc::strong_count(&wakers.typed) == 2 => {
                 // All that others did with it, until they dropped it, has happened before.
                 fence(Ordering::Acquire);
@@ -301,7 +304,8 @@ impl Executor {
             self.discard(slot);
         } else {
             slot.has_ended = true;
-            self.wake_joiner(tasks, key);
+            let joiner = mem::replace(&mut slot.joiner, Joiner::NOBODY);
+            self.wake_joiner(tasks, joiner, key);
         }
     }
 

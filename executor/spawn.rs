@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use super::key::{TaskKey, next_id};
 use super::slot::{Joiner, Slot};
-use super::task::{BoxedTask, Task};
+use super::task::{self, BoxedTask};
 use super::task_ref::Label;
 use super::{Executor, JoinHandle, TaskId, run_queue, task_local};
 
@@ -108,6 +108,9 @@ where
     Some(Executor::current()?.spawn(future, None, site))
 }
 
+/// Up to which size, in bytes, a future is copied once more to save an allocation.
+const SMALL: usize = 256;
+
 impl Executor {
     pub(super) fn spawn<F>(
         self: Rc<Self>,
@@ -119,9 +122,10 @@ impl Executor {
         F: Future + 'static,
     {
         let id = next_id();
-        // Where it will stay from the first: a future may be as large as the buffers that it owns.
-        let task = Box::write(Box::new_uninit(), Task::new(future));
-        let mut task: BoxedTask = Box::into_pin(task);
+        let mut task = match self.spare_task.take() {
+            Some(spare) if size_of::<F>() <= SMALL => task::again(spare, future),
+            _ => task::new(future),
+        };
         if task_local::is_bound() {
             task = task_local::inherit(task);
         }

@@ -43,9 +43,9 @@ impl Executor {
     fn is_alone(&self) -> bool {
         let tasks = self.tasks.borrow();
         let of_tasks = tasks.iter().filter(|(_, slot)| slot.waker().is_some());
-        let spare = self.spare.take();
+        let spare = self.spare_wakers.take();
         let ours = of_tasks.count() + usize::from(spare.is_some());
-        self.spare.set(spare);
+        self.spare_wakers.set(spare);
         // One for the executor, one for the future of `block_on`.
         Arc::strong_count(&self.mailbox) == 2 + ours
     }

@@ -60,12 +60,29 @@ pin_project! {
 }
 
 impl<F: Future> Task<F> {
-    pub(super) fn new(future: F) -> Self {
+    fn new(future: F) -> Self {
         Self {
             stage: Stage::Running { future },
             wakers: None,
         }
     }
+}
+
+/// A task that is to run this future.
+pub(super) fn new<F: Future + 'static>(future: F) -> BoxedTask {
+    // Where it will stay from the first: a future may be as large as the buffers that it owns.
+    let task = Box::write(Box::new_uninit(), Task::new(future));
+    Box::into_pin(task)
+}
+
+/// The same, in the place of one whose outcome was taken, if that ran a future of this type too: it
+/// saves an allocation.
+pub(super) fn again<F: Future + 'static>(mut ended: BoxedTask, future: F) -> BoxedTask {
+    let mut future = Some(future);
+    if ended.as_mut().restart(&mut future) {
+        return ended;
+    }
+    new(future.expect("nobody has taken it"))
 }
 
 pub(super) type BoxedTask = Pin<Box<dyn Run>>;
@@ -78,6 +95,10 @@ pub(super) trait Run {
 
     /// Ends the task without a result: drops its future, and says why.
     fn abandon(self: Pin<&mut Self>, panic: Option<Payload>);
+
+    /// Takes another future to run, out of an `Option<F>`, if its own was of this type. Its outcome
+    /// was taken.
+    fn restart(self: Pin<&mut Self>, future: &mut dyn Any) -> bool;
 
     /// Its outcome, once it has ended: an `Option<Outcome<T>>`, to be looked at or taken.
     fn outcome(self: Pin<&mut Self>) -> Option<&mut dyn Any>;
@@ -94,7 +115,7 @@ pub(super) trait Run {
 
 impl<F> Run for Task<F>
 where
-    F: Future<Output: 'static>,
+    F: Future<Output: 'static> + 'static,
 {
     fn run(self: Pin<&mut Self>, executor: &Executor, key: TaskKey, is_by_key: bool) -> Poll<()> {
         let mut this = self.project();
@@ -109,7 +130,7 @@ where
         let output = std::task::ready!(future.poll(&mut Context::from_waker(&wakers.waker)));
         let outcome = Some(Ok(output));
         this.stage.set(Stage::Ended { outcome });
-        executor.spare.set(this.wakers.take());
+        executor.spare_wakers.set(this.wakers.take());
         Poll::Ready(())
     }
 
@@ -126,6 +147,16 @@ where
         swallow(|| drop(second));
         let outcome = Some(Err(first));
         stage.set(Stage::Ended { outcome });
+    }
+
+    fn restart(self: Pin<&mut Self>, future: &mut dyn Any) -> bool {
+        match future.downcast_mut().and_then(Option::take) {
+            Some(future) => {
+                self.project().stage.set(Stage::Running { future });
+                true
+            }
+            None => false,
+        }
     }
 
     fn outcome(self: Pin<&mut Self>) -> Option<&mut dyn Any> {

@@ -263,6 +263,10 @@ impl Run for Inheriting {
         self.bindings = None;
     }
 
+    fn restart(self: Pin<&mut Self>, _: &mut dyn Any) -> bool {
+        false
+    }
+
     fn outcome(self: Pin<&mut Self>) -> Option<&mut dyn Any> {
         self.task().outcome()
     }
