@@ -5,7 +5,7 @@ use std::mem::ManuallyDrop;
 use std::panic::Location;
 use std::rc::Rc;
 
-use super::Reactor;
+use super::{Reactor, Standing};
 
 thread_local! {
     /// Without a destructor, it is there to the very end of the thread: a runtime may run in that of
@@ -25,17 +25,21 @@ const OUTSIDE: &str =
 impl Reactor {
     /// Whether its runtime runs on this thread.
     pub(crate) fn is_current(&self) -> bool {
-        self.is_current.get()
+        self.standing.get() != Standing::Elsewhere
     }
 
     /// Makes this the reactor of the thread, until the guard is dropped.
     pub(crate) fn enter(self: &Rc<Self>) -> Entered {
         let former = replace(Some(Rc::clone(self)));
-        let was_current = self.is_current.replace(true);
+        let standing = match self.observer {
+            None => Standing::Here,
+            Some(_) => Standing::Observed,
+        };
+        let was = self.standing.replace(standing);
         Entered {
             former,
             reactor: Rc::clone(self),
-            was_current,
+            was,
         }
     }
 
@@ -69,13 +73,13 @@ impl Reactor {
 /// Makes the former reactor of the thread the current one again when it is dropped.
 pub(crate) struct Entered {
     reactor: Rc<Reactor>,
-    was_current: bool,
+    was: Standing,
     former: Option<Rc<Reactor>>,
 }
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        self.reactor.is_current.set(self.was_current);
+        self.reactor.standing.set(self.was);
         drop(replace(self.former.take()));
     }
 }

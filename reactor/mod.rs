@@ -51,6 +51,7 @@ mod watch;
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::os::fd::RawFd;
+use std::panic::Location;
 use std::rc::Rc;
 use std::task::Waker;
 use std::time::{Duration, Instant};
@@ -80,8 +81,7 @@ pub(crate) struct Reactor {
     timers: RefCell<TimerQueue>,
     clock: Box<dyn Clock>,
     observer: Option<Rc<dyn Observer>>,
-    /// Whether its runtime runs on this thread. If not, to wait would be to wait for ever.
-    is_current: Cell<bool>,
+    standing: Cell<Standing>,
     budget: Cell<u32>,
     /// A task has used up its budget: others may be ready that only the selector knows of.
     is_overdue: Cell<bool>,
@@ -89,6 +89,17 @@ pub(crate) struct Reactor {
     /// Empty, except during `poll`; kept for its memory.
     woken: Cell<Vec<Waker>>,
     pub(crate) counters: Counters,
+}
+
+/// What a wait has to know of the runtime, in one look.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    /// It does not run on this thread: to wait would be to wait for ever.
+    Elsewhere,
+    /// It runs here.
+    Here,
+    /// It runs here, and has an observer.
+    Observed,
 }
 
 /// What happened so far. `Stats`, which users read, says what each means.
@@ -117,7 +128,7 @@ impl Reactor {
             selector: RefCell::new(selector),
             clock,
             observer,
-            is_current: Cell::new(false),
+            standing: Cell::new(Standing::Elsewhere),
             budget: Cell::new(FULL),
             is_overdue: Cell::new(false),
             last_ticket: Cell::new(Ticket::NONE),
@@ -275,10 +286,13 @@ impl Reactor {
         watch: &Rc<Watch>,
         direction: Direction,
         ticket: Ticket,
+        site: Option<&'static Location<'static>>,
         waker: &Waker,
     ) -> io::Result<()> {
-        if !self.is_current.get() {
-            return Err(elsewhere());
+        match self.standing.get() {
+            Standing::Here => {}
+            Standing::Observed => self.tell_would_block(watch, direction, site),
+            Standing::Elsewhere => return Err(elsewhere()),
         }
         if !watch.is_armed(direction) {
             self.arm(watch, direction.interest())?;

@@ -221,10 +221,7 @@ impl<T> Source<T> {
                 }
             }
         }
-        if reactor.is_observed() {
-            reactor.tell_would_block(watch, direction, site);
-        }
-        reactor.wait_for(watch, direction, ticket(reactor), cx.waker())?;
+        reactor.wait_for(watch, direction, ticket(reactor), site, cx.waker())?;
         Poll::Pending
     }
 
@@ -350,10 +347,7 @@ impl<'a, T> Waiter<'a, T> {
             return Poll::Ready(Ok(()));
         }
         let ticket = *self.ticket.get_or_insert_with(|| reactor.ticket());
-        if reactor.is_observed() {
-            reactor.tell_would_block(watch, self.direction, self.site);
-        }
-        reactor.wait_for(watch, self.direction, ticket, cx.waker())?;
+        reactor.wait_for(watch, self.direction, ticket, self.site, cx.waker())?;
         Poll::Pending
     }
 
