@@ -16,17 +16,18 @@ thread_local! {
     static QUEUE: RunQueue = const {
         RunQueue {
             owner: Cell::new(0),
-            is_observed: Cell::new(false),
+            observed: Cell::new(0),
             keys: RefCell::new(ManuallyDrop::new(Vec::new())),
         }
     };
 }
 
 struct RunQueue {
-    /// The address of the mailbox of the runtime that runs on this thread; 0 if none does.
+    /// The address of the mailbox of the runtime that runs on this thread; 0 if none does, or if it
+    /// has an observer.
     owner: Cell<usize>,
-    /// Whether that runtime has an observer.
-    is_observed: Cell<bool>,
+    /// The same if it has an observer, else 0: so a wake that nobody watches asks one question.
+    observed: Cell<usize>,
     /// Without a destructor, the queue is there to the very end of the thread. Nothing leaks: it
     /// has an allocation only while a runtime runs.
     keys: RefCell<ManuallyDrop<Vec<TaskKey>>>,
@@ -38,18 +39,32 @@ struct RunQueue {
 pub(super) fn push_if_here(mailbox: &Arc<Mailbox>, key: impl FnOnce() -> Option<TaskKey>) -> bool {
     QUEUE.with(|queue| {
         let is_here = queue.owner.get() == address(mailbox);
-        if is_here && let Some(key) = key() {
-            queue.keys.borrow_mut().push(key);
-            if queue.is_observed.get() {
-                tell_wake(key);
-            }
+        if !is_here {
+            return queue.push_if_observed(mailbox, key);
         }
-        is_here
+        if let Some(key) = key() {
+            queue.keys.borrow_mut().push(key);
+        }
+        true
     })
 }
 
-#[cold]
-#[inline(never)]
+impl RunQueue {
+    #[cold]
+    fn push_if_observed(
+        &self,
+        mailbox: &Arc<Mailbox>,
+        key: impl FnOnce() -> Option<TaskKey>,
+    ) -> bool {
+        let is_here = self.observed.get() == address(mailbox);
+        if is_here && let Some(key) = key() {
+            self.keys.borrow_mut().push(key);
+            tell_wake(key);
+        }
+        is_here
+    }
+}
+
 fn tell_wake(key: TaskKey) {
     if let Some(executor) = Executor::current() {
         executor.tell_wake(key);
@@ -69,7 +84,7 @@ pub(super) fn is_empty() -> bool {
 /// Whether the runtime of this thread has an observer.
 #[inline]
 pub(super) fn is_observed() -> bool {
-    QUEUE.with(|queue| queue.is_observed.get())
+    QUEUE.with(|queue| queue.observed.get() != 0)
 }
 
 /// Who is queued on this thread.
@@ -87,15 +102,19 @@ pub(super) fn swap(keys: &mut Vec<TaskKey>) {
 #[derive(Default)]
 pub(super) struct Displaced {
     owner: usize,
-    is_observed: bool,
+    observed: usize,
     keys: Vec<TaskKey>,
 }
 
 /// Makes these keys the queue of the thread, and the runtime of this mailbox its owner.
 pub(super) fn enter(mailbox: &Arc<Mailbox>, keys: Vec<TaskKey>) -> Displaced {
+    let (owner, observed) = match mailbox.is_observed {
+        false => (address(mailbox), 0),
+        true => (0, address(mailbox)),
+    };
     exchange(Displaced {
-        owner: address(mailbox),
-        is_observed: mailbox.is_observed,
+        owner,
+        observed,
         keys,
     })
 }
@@ -108,7 +127,7 @@ pub(super) fn leave(former: Displaced) -> Vec<TaskKey> {
 fn exchange(new: Displaced) -> Displaced {
     QUEUE.with(|queue| Displaced {
         owner: queue.owner.replace(new.owner),
-        is_observed: queue.is_observed.replace(new.is_observed),
+        observed: queue.observed.replace(new.observed),
         keys: mem::replace(&mut **queue.keys.borrow_mut(), new.keys),
     })
 }
