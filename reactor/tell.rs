@@ -3,11 +3,12 @@
 //! It stands apart from the code that it tells of, and is never inlined there: without an observer,
 //! an event costs one comparison.
 
-use std::os::fd::RawFd;
+use std::io;
 use std::panic::Location;
-use std::time::{Duration, Instant};
+use std::task::Waker;
+use std::time::Duration;
 
-use super::{Direction, Event, Reactor, Watch, caller};
+use super::{Direction, Event, Found, Reactor, Watch, caller};
 
 impl Reactor {
     /// Tells the observer, if there is one.
@@ -31,14 +32,21 @@ impl Reactor {
         self.observer.is_some()
     }
 
+    /// Asks the selector, wakes those who waited for what it found, and tells of it.
     #[cold]
-    pub(super) fn tell_select(
+    pub(super) fn select_observed(
         &self,
         timeout: Option<Duration>,
-        since: Instant,
-        ready: Vec<(RawFd, bool, bool)>,
-    ) {
-        let events = ready.len();
+        woken: &mut Vec<Waker>,
+    ) -> io::Result<()> {
+        let since = self.clock.now();
+        let mut found = Found::default();
+        let mut ready = Vec::new();
+        let result = self.selector.borrow_mut().select_each(timeout, |event| {
+            ready.push((event.key.fd, event.readable, event.writable));
+            found.dispatch(event, woken);
+        });
+        // Only now that nothing is borrowed: an observer may ask who waits.
         for (fd, readable, writable) in ready {
             self.observe(move || Event::Ready {
                 fd,
@@ -46,13 +54,15 @@ impl Reactor {
                 writable,
             });
         }
-        let backend = self.backend();
+        let (backend, events) = (self.backend(), found.events);
         self.observe(move || Event::Selected {
             backend,
             timeout,
             since,
             events,
         });
+        self.settle(found);
+        result
     }
 
     /// Tells that the selector is about to sleep, unless a timer is due. The observer may wake a

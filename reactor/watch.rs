@@ -48,7 +48,7 @@ impl Watch {
     /// Moves the wakers of all who wait for this event to `woken`; their direction stays armed.
     /// Returns what nobody waits for: that has to be disarmed, or every select would report it
     /// again.
-    #[inline]
+    #[inline(always)]
     pub(super) fn dispatch<K>(&self, event: Event<K>, woken: &mut Vec<Waker>) -> Option<Interest> {
         let [readers, writers] = &mut *self.waiters.borrow_mut();
         let unread = event.readable && !readers.take(woken);
