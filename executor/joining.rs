@@ -3,11 +3,8 @@
 //! A task that has ended stays in its slot, and its outcome in the task, until the handle takes the
 //! outcome or is dropped. Then the slot is free.
 
-use std::cell::RefMut;
 use std::mem;
 use std::task::{Context, Poll};
-
-use slab::Slab;
 
 use super::key::TaskKey;
 use super::slot::{Joiner, Slot};
@@ -84,38 +81,16 @@ impl Executor {
 
     /// Wakes the joiner of a task that has ended.
     #[inline]
-    pub(super) fn wake_joiner(
-        &self,
-        mut tasks: RefMut<'_, Slab<Slot>>,
-        joiner: Joiner,
-        ended: TaskKey,
-    ) {
+    pub(super) fn wake_joiner(&self, joiner: Joiner, ended: TaskKey) {
         match joiner {
+            Joiner::Task(TaskKey::NOBODY) => {}
             Joiner::Task(key) => {
-                let is_new = self.set_woken(&mut tasks, key);
-                drop(tasks);
-                if is_new {
-                    run_queue::push(key);
-                    if self.is_observed {
-                        self.tell_wake_by(key, ended);
-                    }
+                run_queue::push(key);
+                if self.is_observed {
+                    self.tell_wake_by(key, ended);
                 }
             }
-            Joiner::Future(waker) => {
-                drop(tasks);
-                swallow(|| waker.wake());
-            }
-        }
-    }
-
-    /// Marks a task, or `main`, as woken by its key. False if it was already, or is gone.
-    #[inline]
-    pub(super) fn set_woken(&self, tasks: &mut Slab<Slot>, key: TaskKey) -> bool {
-        match tasks.get_mut(key.slot()) {
-            Some(slot) if slot.generation == key.generation() => {
-                !mem::replace(&mut slot.is_woken, true)
-            }
-            _ => key == TaskKey::MAIN && self.main.queue(),
+            Joiner::Future(waker) => swallow(|| waker.wake()),
         }
     }
 

@@ -216,15 +216,15 @@ impl Executor {
     }
 
     fn run_task(&self, key: TaskKey) {
-        let Some((mut task, is_by_key)) = self.take(key) else {
-            return; // It has ended: the wake came too late.
+        let Some(mut task) = self.take_due(key) else {
+            return; // It has ended, or has run in this turn already.
         };
         self.reactor.renew_budget();
         count(&self.polls, 1);
         let poll = if self.is_observed {
-            self.run_observed(key, is_by_key, &mut task)
+            self.run_observed(key, &mut task)
         } else {
-            contain(|| task.as_mut().run(self, key, is_by_key))
+            contain(|| task.as_mut().run(self, key))
         };
         self.polled.set(None);
         match poll {
@@ -234,19 +234,25 @@ impl Executor {
         }
     }
 
-    /// Takes a task out of its slot, if it has not ended, and tells whether it was woken by its key.
-    ///
-    /// One that was woken through its waker too is in the queue twice. Its first poll removes the
-    /// mark of the key, its second that of the waker. If each removed both, each could queue it
-    /// twice again: it would be there four times, then eight.
+    /// Takes a task out of its slot to be polled, once in a turn: the first poll saw all that it was
+    /// woken for before.
     #[inline]
-    fn take(&self, key: TaskKey) -> Option<(BoxedTask, bool)> {
+    fn take_due(&self, key: TaskKey) -> Option<BoxedTask> {
+        let turn = self.turns.get();
         self.slot(key, |slot| {
-            let is_by_key = mem::take(&mut slot.is_woken);
+            if slot.turn == turn {
+                return None;
+            }
+            slot.turn = turn;
             slot.polls = slot.polls.wrapping_add(1);
-            let task = slot.task.take_if(|_| !slot.has_ended)?;
-            Some((task, is_by_key))
+            slot.task.take_if(|_| !slot.has_ended)
         })?
+    }
+
+    /// Takes a task out of its slot, if it has not ended.
+    #[inline]
+    fn take(&self, key: TaskKey) -> Option<BoxedTask> {
+        self.slot(key, |slot| slot.task.take_if(|_| !slot.has_ended))?
     }
 
     /// The task waits, unless it was cancelled meanwhile.
@@ -266,7 +272,7 @@ impl Executor {
     /// Ends a task: now, or right after its current poll.
     fn cancel(&self, key: TaskKey) {
         match self.take(key) {
-            Some((task, _)) => self.abandon(key, task, None),
+            Some(task) => self.abandon(key, task, None),
             None => drop(self.slot(key, |slot| slot.is_cancelled = true)),
         }
     }
@@ -305,7 +311,8 @@ impl Executor {
         } else {
             slot.has_ended = true;
             let joiner = mem::replace(&mut slot.joiner, Joiner::NOBODY);
-            self.wake_joiner(tasks, joiner, key);
+            drop(tasks);
+            self.wake_joiner(joiner, key);
         }
     }
 

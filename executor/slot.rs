@@ -1,4 +1,4 @@
-//! What the executor knows of a task, apart from its future: a slot of 64 bytes.
+//! What the executor knows of a task, apart from its future: a slot of 72 bytes.
 
 use std::panic::Location;
 use std::rc::Rc;
@@ -18,14 +18,14 @@ pub(super) struct Slot {
     /// The generation of the task that spawned it.
     pub(super) parent: u32,
     pub(super) polls: u32,
+    /// The turn of the loop in which it was polled last.
+    pub(super) turn: u64,
     /// It was cancelled during its current poll, and has to end after it.
     pub(super) is_cancelled: bool,
     /// Its handle is gone: nobody will ask for its outcome.
     pub(super) is_detached: bool,
     /// Its outcome waits for the handle.
     pub(super) has_ended: bool,
-    /// It was put into the ready queue by its key, and not through its waker.
-    pub(super) is_woken: bool,
 }
 
 impl Slot {

@@ -169,10 +169,10 @@ impl Executor {
             generation: key.generation(),
             parent: parent.generation(),
             polls: 0,
+            turn: 0,
             is_cancelled: false,
             is_detached: false,
             has_ended: false,
-            is_woken: false,
         });
         self.alive.update(|alive| alive + 1);
         run_queue::push(key);

@@ -89,9 +89,9 @@ pub(super) type BoxedTask = Pin<Box<dyn Run>>;
 
 /// A task whose type the executor has forgotten.
 pub(super) trait Run {
-    /// Polls the task, which was woken by its key, or else through its waker. When it ends, its
-    /// future is dropped before this returns, and its wakers go back to the executor.
-    fn run(self: Pin<&mut Self>, executor: &Executor, key: TaskKey, is_by_key: bool) -> Poll<()>;
+    /// Polls the task. When it ends, its future is dropped before this returns, and its wakers go
+    /// back to the executor.
+    fn run(self: Pin<&mut Self>, executor: &Executor, key: TaskKey) -> Poll<()>;
 
     /// Ends the task without a result: drops its future, and says why.
     fn abandon(self: Pin<&mut Self>, panic: Option<Payload>);
@@ -117,15 +117,13 @@ impl<F> Run for Task<F>
 where
     F: Future<Output: 'static> + 'static,
 {
-    fn run(self: Pin<&mut Self>, executor: &Executor, key: TaskKey, is_by_key: bool) -> Poll<()> {
+    fn run(self: Pin<&mut Self>, executor: &Executor, key: TaskKey) -> Poll<()> {
         let mut this = self.project();
         let StageProjection::Running { future } = this.stage.as_mut().project() else {
             return Poll::Ready(());
         };
         let wakers = this.wakers.get_or_insert_with(|| executor.wakers(key));
-        if !is_by_key {
-            wakers.typed.unqueue();
-        }
+        wakers.typed.unqueue();
         executor.set_polled(key, &wakers.waker);
         let output = std::task::ready!(future.poll(&mut Context::from_waker(&wakers.waker)));
         let outcome = Some(Ok(output));

@@ -241,14 +241,9 @@ impl Inheriting {
 }
 
 impl Run for Inheriting {
-    fn run(
-        mut self: Pin<&mut Self>,
-        executor: &Executor,
-        key: TaskKey,
-        is_by_key: bool,
-    ) -> Poll<()> {
+    fn run(mut self: Pin<&mut Self>, executor: &Executor, key: TaskKey) -> Poll<()> {
         let entered = enter(&self.bindings);
-        let poll = self.as_mut().task().run(executor, key, is_by_key);
+        let poll = self.as_mut().task().run(executor, key);
         drop(entered);
         if poll.is_ready() {
             self.bindings = None; // Its outcome may wait for long.

@@ -36,11 +36,10 @@ impl Executor {
     pub(super) fn run_observed(
         &self,
         key: TaskKey,
-        is_by_key: bool,
         task: &mut BoxedTask,
     ) -> Result<Poll<()>, Payload> {
         self.tell_poll(key);
-        let poll = contain(|| task.as_mut().run(self, key, is_by_key));
+        let poll = contain(|| task.as_mut().run(self, key));
         let is_ready = !matches!(poll, Ok(Poll::Pending));
         self.tell_end_of_poll(key, is_ready);
         if let Some(task) = key.id().filter(|_| is_ready) {

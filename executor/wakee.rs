@@ -50,14 +50,10 @@ impl PolledTask {
 
     fn wake(self) {
         let Self { executor, key } = self;
-        let new = || {
-            let is_new = executor.set_woken(&mut executor.tasks.borrow_mut(), key);
-            is_new.then_some(key)
-        };
-        if !run_queue::push_if_here(&executor.mailbox, new) {
+        if !run_queue::push_if_here(&executor.mailbox, || Some(key)) {
             // Another runtime runs on this thread, or none: this one finds the key when it goes on.
             let mut parked = executor.parked.take();
-            parked.extend(new());
+            parked.push(key);
             executor.parked.set(parked);
         }
     }
