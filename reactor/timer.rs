@@ -6,7 +6,6 @@
 //! timers stay in it until they are half of it; tokio keeps a wheel, in which nothing moves either,
 //! but whose deadlines are whole milliseconds.
 
-use std::ops::Range;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
@@ -15,8 +14,7 @@ use slab::Slab;
 /// How many children a node has. Four nodes are as long as a cache line.
 const ARITY: usize = 4;
 
-/// So many timers are taken one by one before it is worth a look whether many are due. "Many" is at
-/// least one of so many.
+/// So many timers, and one in so many of all, are taken one by one before the rest is taken at once.
 const FEW: usize = 16;
 
 pub(super) struct TimerQueue {
@@ -146,7 +144,7 @@ impl TimerQueue {
     /// Expires every timer whose deadline is not after `now`, in order.
     pub(super) fn expire(&mut self, now: Instant, woken: &mut Vec<Waker>) {
         let now = self.nanos(now);
-        for _ in 0..FEW {
+        for _ in 0..FEW + self.heap.len() / FEW {
             match self.heap.first() {
                 Some(node) if node.deadline <= now => {
                     let node = self.take(0);
@@ -160,27 +158,11 @@ impl TimerQueue {
 
     /// Taking one after the other from the top moves the last one down from there each time. Where
     /// many are due, it is faster to sort them (mostly they are in order already) and to make a new
-    /// heap of the rest. How many are due is found without a look at the rest: the due ones are all
-    /// at the top.
+    /// heap of the rest. That costs as much as the heap is long: hence not before a part of it has
+    /// turned out to be due.
     fn expire_many(&mut self, now: u64, woken: &mut Vec<Waker>) {
-        let mut due = Vec::from_iter(self.is_due(0, now).then_some(0));
-        let mut seen = 0;
-        while seen < due.len() {
-            let children = children(due[seen]);
-            due.extend(children.filter(|&child| self.is_due(child, now)));
-            seen += 1;
-        }
-        if due.len() < self.heap.len() / FEW {
-            for _ in due {
-                let node = self.take(0);
-                self.expire_one(node, woken);
-            }
-            return;
-        }
-        let mut due: Vec<_> = self
-            .heap
-            .extract_if(.., |node| node.deadline <= now)
-            .collect();
+        let due = self.heap.extract_if(.., |node| node.deadline <= now);
+        let mut due: Vec<_> = due.collect();
         // Sequence numbers start again some day: counted from the oldest that there can be, they
         // are in order. Both as one number are compared without a branch.
         let oldest = self.sequence.wrapping_add(1);
@@ -195,12 +177,6 @@ impl TimerQueue {
         for place in (0..self.heap.len()).rev() {
             self.sift_down(place);
         }
-    }
-
-    fn is_due(&self, place: usize, now: u64) -> bool {
-        self.heap
-            .get(place)
-            .is_some_and(|node| node.deadline <= now)
     }
 
     fn expire_one(&mut self, node: Node, woken: &mut Vec<Waker>) {
@@ -236,8 +212,8 @@ impl TimerQueue {
     fn sift_down(&mut self, mut place: usize) {
         let node = self.heap[place];
         loop {
-            let Range { start, end } = children(place);
-            let children = start..end.min(self.heap.len());
+            let first = place * ARITY + 1;
+            let children = first..(first + ARITY).min(self.heap.len());
             let least = children.reduce(|a, b| {
                 if self.heap[b].is_before(self.heap[a]) {
                     b
@@ -262,10 +238,4 @@ impl TimerQueue {
             *place = at as u32;
         }
     }
-}
-
-/// Where the children of a node are, those beyond the end of the heap included.
-fn children(place: usize) -> Range<usize> {
-    let first = place * ARITY + 1;
-    first..first + ARITY
 }
