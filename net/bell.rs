@@ -5,18 +5,33 @@ use std::mem;
 use std::panic::Location;
 use std::task::{Context, Poll, Waker};
 
-use crate::executor::tell_wait;
+use crate::executor::{tell_wait, turns};
 use crate::reactor::wake_all;
 
-/// How many may gather before those who are gone are looked for.
+/// How many strangers may gather at first before those who are gone are sorted out.
 const MANY: usize = 32;
 
 /// Rung for all who wait. Who comes later waits for the next time.
-#[derive(Default)]
 pub(super) struct Bell {
     rings: Cell<u32>,
     last_number: Cell<u32>,
     waiting: RefCell<Vec<(Who, Waker)>>,
+    /// How many strangers may be among them.
+    limit: Cell<usize>,
+    /// In which turn of the loop those were last sorted out.
+    sorted_out: Cell<u64>,
+}
+
+impl Default for Bell {
+    fn default() -> Self {
+        Self {
+            rings: Cell::new(0),
+            last_number: Cell::new(0),
+            waiting: RefCell::default(),
+            limit: Cell::new(MANY),
+            sorted_out: Cell::new(0),
+        }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -25,13 +40,12 @@ enum Who {
     Listening(u32),
     /// It may be gone without a word.
     Stranger,
-    /// A stranger who was woken to see whether it comes back.
-    Asked,
 }
 
 impl Bell {
     pub(super) fn ring(&self) {
         self.rings.set(self.rings.get().wrapping_add(1));
+        self.limit.set(MANY);
         let waiting = self.waiting.take();
         wake_all(&mut waiting.into_iter().map(|(_, waker)| waker).collect());
     }
@@ -39,30 +53,31 @@ impl Bell {
     /// Wakes this one too at the next ring: for whoever comes through a `poll` function, and cannot
     /// keep a [`Listening`].
     ///
-    /// Those who do not wait any more cannot say so. Whenever their number has doubled, all of them
-    /// are woken: who still waits comes back, and who has not come back until the next time is
-    /// forgotten.
+    /// Those who do not wait any more cannot say so. So when too many have gathered, all of them are
+    /// taken out and woken, and who still waits comes back. If they are too many again at once, all of
+    /// them wait, and twice as many may gather until the next ring.
     pub(super) fn wake_later(&self, waker: &Waker) {
+        // A foreign waker is neither cloned, called nor dropped while anything is borrowed.
         let waker = waker.clone();
-        let (mut asked, mut gone) = (Vec::new(), Vec::new());
+        let mut gone = Vec::new();
         let mut waiting = self.waiting.borrow_mut();
-        let is_same = |(who, old): &&mut (Who, Waker)| {
-            !matches!(who, Who::Listening(_)) && old.will_wake(&waker)
-        };
-        if let Some((who, _)) = waiting.iter_mut().find(is_same) {
-            *who = Who::Stranger;
+        let strangers = || waiting.iter().filter(|(who, _)| *who == Who::Stranger);
+        if strangers().any(|(_, old)| old.will_wake(&waker)) {
             return;
         }
-        if waiting.len() >= MANY && waiting.len().is_power_of_two() {
-            gone.extend(waiting.extract_if(.., |(who, _)| *who == Who::Asked));
-            for (who, waker) in waiting.iter_mut().filter(|(who, _)| *who == Who::Stranger) {
-                *who = Who::Asked;
-                asked.push(waker.clone());
+        let number = strangers().count();
+        if number >= self.limit.get() {
+            let turn = turns();
+            if turn.wrapping_sub(self.sorted_out.get()) <= 2 {
+                self.limit.set(2 * number);
+            } else {
+                self.sorted_out.set(turn);
+                gone.extend(waiting.extract_if(.., |(who, _)| *who == Who::Stranger));
             }
         }
         waiting.push((Who::Stranger, waker));
         drop(waiting);
-        wake_all(&mut asked);
+        wake_all(&mut gone.into_iter().map(|(_, waker)| waker).collect());
     }
 
     /// Somebody who waits for `what`, at this line.
