@@ -6,12 +6,12 @@
 //! either. All of it is std's: the crate `blocking` would bring ten others, and selio has room for
 //! twelve in all.
 //!
-//! After fork(2) the child has none of these threads, though its copy of the pool counts them: a
-//! child that does not exec(2) needs a new runtime for this, as for everything else.
+//! After fork(2) the child has none of these threads. Its copy of the pool begins anew.
 
 use std::collections::VecDeque;
 use std::io;
 use std::panic::{Location, resume_unwind};
+use std::process;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -130,6 +130,8 @@ struct State {
     /// How many threads there may be; unknown until the first is wanted.
     limit: Option<usize>,
     is_closed: bool,
+    /// The process that the threads are of.
+    owner: u32,
 }
 
 impl State {
@@ -154,6 +156,7 @@ impl Pool {
                 idle: 0,
                 limit,
                 is_closed: false,
+                owner: process::id(),
             }),
             has_news: Condvar::new(),
         }
@@ -166,6 +169,9 @@ impl Pool {
     /// Leaves a job for the threads, and starts another one if there are too few.
     fn submit(pool: Arc<Self>, job: Job) -> io::Result<Queued> {
         let mut state = pool.lock();
+        if state.owner != process::id() {
+            (state.owner, state.threads, state.idle) = (process::id(), 0, 0);
+        }
         state.last += 1;
         let number = state.last;
         state.jobs.push_back((number, job));

@@ -198,10 +198,13 @@ fn a_forked_child_may_go_on_with_the_runtime() {
             runtime.block_on(async {
                 let nothing = timeout(Duration::from_millis(1), here.readable());
                 assert!(nothing.await.is_err());
+                to_thread(|| {}).await; // Its thread idles now, in the parent.
             });
             let child = libc::fork();
             if child == 0 {
                 let go_on = async {
+                    let call = timeout(Duration::from_secs(5), to_thread(|| 7));
+                    assert_eq!(call.await.expect("there is a thread for it"), 7);
                     // Nobody waits for these: they are reported once, and then no more.
                     there.write_all(b"hello").await.unwrap();
                     sleep(Duration::from_millis(1)).await;
