@@ -1,5 +1,5 @@
 //! Faults that a hostile reader found in how the library deals with the world outside of it: the ends
-//! of threads, the end of signals, and handles that others close.
+//! of threads, signals that nobody listens to any more, handles that others close, and fork(2).
 
 #![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 

@@ -164,11 +164,4 @@ impl<T> LocalKey<T> {
     pub(crate) fn with<R>(&'static self, with: impl FnOnce(&T) -> R) -> R {
         self.0.with(with)
     }
-
-    pub(crate) fn try_with<R>(
-        &'static self,
-        with: impl FnOnce(&T) -> R,
-    ) -> Result<R, loom::thread::AccessError> {
-        self.0.try_with(with)
-    }
 }
