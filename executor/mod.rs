@@ -93,7 +93,6 @@ pub use self::handle::Handle;
 pub use self::join::{JoinError, JoinHandle};
 pub(crate) use self::pool::{Work, on_thread};
 pub use self::remote::RemoteHandle;
-pub(crate) use self::runtime::turns;
 pub use self::runtime::{Runtime, run};
 #[cfg(feature = "signal")]
 pub(crate) use self::signal::Listener;

@@ -239,11 +239,6 @@ impl fmt::Debug for Runtime {
     }
 }
 
-/// How many turns the runtime of this thread has made. None outside of one.
-pub(crate) fn turns() -> u64 {
-    Executor::current().map_or(0, |executor| executor.turns.get())
-}
-
 #[track_caller]
 fn refuse_nesting(call: &str) {
     assert!(

@@ -5,8 +5,8 @@ use std::mem;
 use std::panic::Location;
 use std::task::{Context, Poll, Waker};
 
-use crate::executor::{tell_wait, turns};
-use crate::reactor::wake_all;
+use crate::executor::tell_wait;
+use crate::reactor::{looks, wake_all};
 
 /// How many strangers may gather at first before those who are gone are sorted out.
 const MANY: usize = 32;
@@ -18,7 +18,7 @@ pub(super) struct Bell {
     waiting: RefCell<Vec<(Who, Waker)>>,
     /// How many strangers may be among them.
     limit: Cell<usize>,
-    /// In which turn of the loop those were last sorted out.
+    /// At which look at the selector those were last sorted out.
     sorted_out: Cell<u64>,
 }
 
@@ -67,11 +67,11 @@ impl Bell {
         }
         let number = strangers().count();
         if number >= self.limit.get() {
-            let turn = turns();
-            if turn.wrapping_sub(self.sorted_out.get()) <= 2 {
+            let look = looks();
+            if look.wrapping_sub(self.sorted_out.get()) <= 2 {
                 self.limit.set(2 * number);
             } else {
-                self.sorted_out.set(turn);
+                self.sorted_out.set(look);
                 gone.extend(waiting.extract_if(.., |(who, _)| *who == Who::Stranger));
             }
         }

@@ -65,7 +65,7 @@ use self::watch::Watch;
 
 pub(crate) use self::caller::{caller, on_behalf_of};
 pub(crate) use self::clock::Monotonic;
-pub(crate) use self::current::Entered;
+pub(crate) use self::current::{Entered, looks};
 pub(crate) use self::loan::Loan;
 pub(crate) use self::observer::OneLine;
 pub use self::observer::{By, Event, Observer, TaskId};
