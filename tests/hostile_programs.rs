@@ -18,8 +18,8 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use futures::FutureExt;
 use futures::stream::{FuturesUnordered, StreamExt};
+use futures::{AsyncWriteExt, FutureExt};
 use selio::net::UnixStream;
 use selio::sync::{
     Barrier, Condvar, Event, LifoQueue, Mutex, PriorityQueue, Queue, Semaphore, oneshot,
@@ -640,8 +640,8 @@ fn run(runtime: &Runtime, seed: u64, is_wild: bool) {
             if stats().tasks == 0 {
                 break;
             }
-            while world.threads.get() > 0 {
-                selio::sleep(Duration::from_micros(100)).await;
+            if world.threads.get() > 0 {
+                selio::sleep(Duration::from_millis(1)).await;
             }
         }
         if is_wild {
@@ -659,9 +659,15 @@ fn run(runtime: &Runtime, seed: u64, is_wild: bool) {
     runtime.block_on(async {
         let mut guard = world.reader.lock().await;
         let (reader, next) = &mut *guard;
-        while !reader.at_eof() {
-            read(&world, reader, next).await;
-        }
+        let read_all = async {
+            while !reader.at_eof() {
+                read(&world, reader, next).await;
+            }
+        };
+        // The task that sends what is kept may have been cancelled: who flushes starts another one.
+        let mut writer = &world.writer;
+        let (sent, ()) = gather((writer.flush(), read_all)).await;
+        sent.unwrap();
         assert_eq!(*next, world.written.get(), "the last byte was lost");
     });
     let stats = runtime.stats();
