@@ -4,7 +4,7 @@
 //! outcome or is dropped. Then the slot is free.
 
 use std::mem;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use super::key::TaskKey;
 use super::slot::{Joiner, Slot};
@@ -48,14 +48,8 @@ impl Executor {
     /// combinator's, or another executor's.
     #[cold]
     fn join_with_waker(&self, key: TaskKey, cx: &Context<'_>) -> Poll<Option<BoxedTask>> {
-        let joiner = Joiner::Future(cx.waker().clone());
-        let former = self.slot(key, |slot| {
-            (mem::replace(&mut slot.joiner, joiner), slot.has_ended)
-        });
-        match former {
-            Some((_, false)) => Poll::Pending,
-            _ => self.poll_ended(key, cx), // Cloning a foreign waker has ended it.
-        }
+        ready!(self.poll_end(key, cx)); // Cloning a foreign waker may have ended it.
+        self.poll_ended(key, cx)
     }
 
     /// Waits until a task has ended, and leaves it where it is.

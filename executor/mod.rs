@@ -69,11 +69,12 @@ mod yield_now;
 
 use std::cell::{Cell, RefCell};
 use std::mem;
+use std::pin::Pin;
 use std::ptr::NonNull;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};
-use std::task::{Poll, Waker};
+use std::task::{Context, Poll, Waker};
 
 use slab::Slab;
 
@@ -213,6 +214,21 @@ impl Executor {
                 _ => self.run_task(key),
             }
         }
+    }
+
+    /// Polls the future of `block_on`, with a context that has its waker.
+    #[inline]
+    fn run_main<F: Future>(&self, main: Pin<&mut F>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        self.main.unqueue();
+        self.reactor.renew_budget();
+        self.set_polled(TaskKey::MAIN, cx.waker());
+        let poll = if self.is_observed {
+            self.run_main_observed(main, cx)
+        } else {
+            main.poll(cx)
+        };
+        self.polled.set(None);
+        poll
     }
 
     fn run_task(&self, key: TaskKey) {

@@ -122,16 +122,7 @@ impl Runtime {
         let mut batch = Vec::new();
         loop {
             if self.executor.is_main_ready.take() {
-                self.executor.main.unqueue();
-                self.executor.reactor.renew_budget();
-                self.executor.set_polled(TaskKey::MAIN, &waker);
-                let poll = if self.executor.is_observed {
-                    self.executor.run_main_observed(main.as_mut(), &mut cx)
-                } else {
-                    main.as_mut().poll(&mut cx)
-                };
-                self.executor.polled.set(None);
-                if let Poll::Ready(output) = poll {
+                if let Poll::Ready(output) = self.executor.run_main(main.as_mut(), &mut cx) {
                     self.end_on_panic(); // Its destructors may have left one behind.
                     return output;
                 }
