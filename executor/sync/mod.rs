@@ -1,4 +1,4 @@
-//! What tasks of one runtime wait for each other with: locks, events, queues.
+//! Locks, events and queues: how the tasks of one runtime wait for each other.
 //!
 //! ```text
 //!   Mutex  Semaphore  Event  Condvar  Barrier  Queue     oneshot
