@@ -99,7 +99,7 @@ pub use self::runtime::{Runtime, run};
 pub(crate) use self::signal::Listener;
 pub use self::signal::SignalKind;
 pub use self::spawn::{spawn, spawn_named};
-pub(crate) use self::spawn::{spawn_at, spawn_named_at};
+pub(crate) use self::spawn::{spawn_at, spawn_named_at, spawn_own};
 pub use self::stats::{Stats, stats};
 pub use self::structured::{
     AsCompleted, Deadline, Failure, Gather, GroupError, Race, TaskGroup, TryGather, Wait,

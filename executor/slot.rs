@@ -26,6 +26,8 @@ pub(super) struct Slot {
     pub(super) is_detached: bool,
     /// Its outcome waits for the handle.
     pub(super) has_ended: bool,
+    /// It is the library's own: nobody who ends all tasks means this one.
+    pub(super) is_own: bool,
 }
 
 impl Slot {

@@ -108,6 +108,14 @@ where
     Some(Executor::current()?.spawn(future, None, site))
 }
 
+/// Starts a task of the library's own on behalf of a call at `site`, and detaches it. Nothing
+/// outside of a runtime.
+pub(crate) fn spawn_own(site: &'static Location<'static>, future: impl Future + 'static) {
+    if let Some(task) = spawn_at(site, future) {
+        task.executor.slot(task.key, |slot| slot.is_own = true);
+    }
+}
+
 /// Up to which size, in bytes, a future is copied once more to save an allocation.
 const SMALL: usize = 256;
 
@@ -173,6 +181,7 @@ impl Executor {
             is_cancelled: false,
             is_detached: false,
             has_ended: false,
+            is_own: false,
         });
         self.alive.update(|alive| alive + 1);
         run_queue::push(key);

@@ -37,6 +37,9 @@ pub fn current() -> Option<TaskRef> {
 /// The tasks of the current runtime that have not ended, in the order in which they were spawned.
 /// Outside of a runtime there are none.
 ///
+/// What a [`StreamWriter`](crate::StreamWriter) keeps is sent by a task that is not among them, as it
+/// would be lost if that were cancelled: as in asyncio, where a transport sends it.
+///
 /// asyncio's counterpart is
 /// [`all_tasks`](https://docs.python.org/3/library/asyncio-task.html#asyncio.all_tasks).
 ///
@@ -133,9 +136,9 @@ impl PartialEq for TaskRef {
 impl Eq for TaskRef {}
 
 impl Executor {
-    /// Those that have not ended, in the order in which they were spawned.
+    /// Those of the program that have not ended, in the order in which they were spawned.
     pub(super) fn all_tasks(self: &Rc<Self>) -> Vec<TaskRef> {
-        let keys = self.keys(|slot| !slot.has_ended);
+        let keys = self.keys(|slot| !slot.has_ended && !slot.is_own);
         let tasks = keys.into_iter().filter_map(|key| self.task_ref(key));
         let mut tasks: Vec<_> = tasks.collect();
         tasks.sort_unstable_by_key(TaskRef::id);

@@ -131,3 +131,22 @@ fn who_writes_from_inside_of_an_output_ends_no_drain_too_early() {
         poll_fn(|cx| drained.as_mut().poll(cx)).await.unwrap();
     });
 }
+
+#[test]
+fn who_cancels_all_tasks_loses_nothing_that_was_written() {
+    on_each_backend(async || {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let (_reader, writer) = ours.into_streams();
+        let (mut reader, _writer) = theirs.into_streams();
+        let sent = vec![b'x'; 1 << 20];
+        writer.write(&sent);
+        writer.write_eof();
+        assert!(writer.pending() > 0, "the socket has room for all of it");
+
+        let all = selio::task::all_tasks();
+        all.iter().for_each(selio::task::TaskRef::cancel);
+        assert_eq!((all.len(), stats().tasks), (0, 1));
+        let read = reader.read_to_end(sent.len()).await.unwrap();
+        assert!(read == sent, "{} bytes came", read.len());
+    });
+}

@@ -19,7 +19,7 @@ use super::super::socket;
 use super::ending::Phase;
 use super::flushing::Flushing;
 use super::write_buffer::{Marks, WriteBuffer};
-use crate::executor::spawn_at;
+use crate::executor::spawn_own;
 use crate::reactor::{Direction, Source};
 
 /// A socket with its reader, its writer, and the task that sends what is kept; or an output of
@@ -142,7 +142,7 @@ impl Transport {
         let flushing = Flushing::new(Rc::clone(self));
         // Nobody awaits it: those who wait are told by the bell. It belongs to the line that has written
         // what does not fit.
-        drop(spawn_at(Location::caller(), flushing.run()));
+        spawn_own(Location::caller(), flushing.run());
     }
 
     /// How many bytes are kept.
