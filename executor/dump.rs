@@ -86,7 +86,7 @@ impl Executor {
         if self.is_main_ready.get() {
             ready.insert(TaskKey::MAIN);
         }
-        let alive = self.all_tasks();
+        let alive = self.task_refs(|slot| !slot.has_ended);
         let tasks = self.tasks.borrow();
         let mut entry = |key: TaskKey, label: Option<Label>| {
             let debug = self.debug.as_ref();

@@ -57,7 +57,8 @@ pub fn current() -> Option<TaskRef> {
 /// ```
 #[must_use]
 pub fn all_tasks() -> Vec<TaskRef> {
-    let all = Executor::current().map(|executor| executor.all_tasks());
+    let is_meant = |slot: &Slot| !slot.has_ended && !slot.is_own;
+    let all = Executor::current().map(|executor| executor.task_refs(is_meant));
     all.unwrap_or_default()
 }
 
@@ -136,9 +137,9 @@ impl PartialEq for TaskRef {
 impl Eq for TaskRef {}
 
 impl Executor {
-    /// Those of the program that have not ended, in the order in which they were spawned.
-    pub(super) fn all_tasks(self: &Rc<Self>) -> Vec<TaskRef> {
-        let keys = self.keys(|slot| !slot.has_ended && !slot.is_own);
+    /// The tasks that are meant, in the order in which they were spawned.
+    pub(super) fn task_refs(self: &Rc<Self>, are_meant: impl Fn(&Slot) -> bool) -> Vec<TaskRef> {
+        let keys = self.keys(are_meant);
         let tasks = keys.into_iter().filter_map(|key| self.task_ref(key));
         let mut tasks: Vec<_> = tasks.collect();
         tasks.sort_unstable_by_key(TaskRef::id);
