@@ -24,8 +24,8 @@ impl<M> Inbox<M> {
         }
     }
 
-    /// Leaves a message. Whether the caller has to wake the loop now: of all who push while it
-    /// sleeps, one has to. A closed inbox gives the message back.
+    /// Leaves a message. Returns whether the caller has to wake the loop now: of all who push while
+    /// it sleeps, one has to. A closed inbox gives the message back.
     pub(crate) fn push(&self, message: M) -> Result<bool, M> {
         self.messages
             .push(message)
@@ -43,7 +43,7 @@ impl<M> Inbox<M> {
         self.messages.pop().ok()
     }
 
-    /// Announces that the loop will sleep. Whether it may: there is no message.
+    /// Announces that the loop will sleep. Returns whether it may: there is no message.
     pub(crate) fn fall_asleep(&self) -> bool {
         if !self.messages.is_empty() {
             return false; // Not announced: so nobody wakes a loop that does not sleep.

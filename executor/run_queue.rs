@@ -34,7 +34,7 @@ struct RunQueue {
 }
 
 /// If the runtime of this mailbox runs on this thread, queues the key that `key` gives, if any.
-/// Whether it runs here.
+/// Returns whether it runs here.
 #[inline]
 pub(super) fn push_if_here(mailbox: &Arc<Mailbox>, key: impl FnOnce() -> Option<TaskKey>) -> bool {
     QUEUE.with(|queue| {

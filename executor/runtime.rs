@@ -54,6 +54,9 @@ pub fn run<F: Future>(main: F) -> F::Output {
 /// and closes none of the sockets that others hold: those give an error when they would have to
 /// wait.
 ///
+/// After fork(2) a child process may drop all that it has, or go on with the runtime by itself; parent
+/// and child must not both run it.
+///
 /// asyncio's counterpart is
 /// [`Runner`](https://docs.python.org/3/library/asyncio-runner.html#asyncio.Runner).
 ///

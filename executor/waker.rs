@@ -68,7 +68,7 @@ impl TaskWaker {
         self.posted.reset();
     }
 
-    /// Queues the task if its runtime runs on this thread. Whether it does.
+    /// Queues the task if its runtime runs on this thread. Returns whether it does.
     #[inline]
     fn wake_locally(&self) -> bool {
         run_queue::push_if_here(&self.mailbox, || self.queue().then(|| self.key()))

@@ -121,8 +121,8 @@ impl TimerQueue {
         TimerKey(timer)
     }
 
-    /// Whether it has expired; if not, it will wake this waker. Also returns the waker that has
-    /// become superfluous, to be dropped once all borrows have ended.
+    /// Returns whether it has expired; if not, it will wake this waker. Also returns the waker that
+    /// has become superfluous, to be dropped once all borrows have ended.
     pub(super) fn poll(&mut self, TimerKey(key): TimerKey, new: Waker) -> (bool, Waker) {
         match &mut self.timers[key as usize] {
             Timer::Expired => (true, new),

@@ -119,7 +119,8 @@ impl Waiters {
         self.iter_mut().any(|(other, _)| *other == ticket)
     }
 
-    /// Moves the wakers of all to `woken`, in the order in which they came. Whether there were any.
+    /// Moves the wakers of all to `woken`, in the order in which they came. Returns whether there
+    /// were any.
     #[inline]
     pub(super) fn take(&mut self, woken: &mut Vec<Waker>) -> bool {
         match self {

@@ -102,7 +102,7 @@ impl WaitList {
         }
     }
 
-    /// Gives the first who waits a claim. Whether somebody does.
+    /// Gives the first who waits a claim. Returns whether somebody does.
     #[inline]
     pub(super) fn notify(&self) -> bool {
         let is_anybody = self.waiting() > 0;
