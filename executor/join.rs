@@ -64,6 +64,7 @@ impl<T> JoinHandle<T> {
     ///
     /// The handle then gives a [`JoinError`] that [is cancelled](JoinError::is_cancelled). A task
     /// that has ended is left as it is.
+    #[doc(alias = "abort")]
     pub fn cancel(&self) {
         self.executor.cancel_from_anywhere(self.key);
     }

@@ -64,6 +64,7 @@ impl Direction {
 #[derive(Debug)]
 #[doc(alias = "add_reader")]
 #[doc(alias = "add_writer")]
+#[doc(alias = "AsyncFd")]
 pub struct Source<T> {
     // The order matters: fields are dropped from the first to the last.
     registered: Registered,
