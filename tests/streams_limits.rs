@@ -166,8 +166,8 @@ fn what_1_gib_offered_with_drain_needs_is_the_high_mark_and_one_write() {
             );
         });
         let peak = peak.await;
-        // What holds them doubles when it is full.
-        assert!(peak <= 2 * (64 * 1024 + BLOCK.len()), "{peak} bytes");
+        // What holds them may double when it is nearly full, and is there twice until then.
+        assert!(peak <= 3 * (64 * 1024 + BLOCK.len()), "{peak} bytes");
     });
 }
 
