@@ -147,7 +147,7 @@ impl<T: 'static> Future for JoinHandle<T> {
         self.is_taken = true;
         let outcome = task.and_then(|mut task| {
             let outcome = outcome_of(&mut task)?.take();
-            self.executor.spare_task.set(Some(task));
+            self.executor.keep(task);
             outcome
         });
         // Only a runtime that could not end has no outcome: it has forgotten its tasks.

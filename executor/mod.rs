@@ -130,7 +130,8 @@ pub(crate) struct Executor {
     mailbox: Arc<Mailbox>,
     /// The wakers of the task that ended last, for the next one that is polled for the first time.
     spare_wakers: Cell<Option<Wakers>>,
-    /// The task that was awaited last, with nothing in it: the next one takes its place in memory.
+    /// The small task that was awaited last, with nothing in it: the next one takes its place in
+    /// memory.
     spare_task: Cell<Option<BoxedTask>>,
     reactor: Rc<Reactor>,
     threads: Threads,

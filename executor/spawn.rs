@@ -116,7 +116,8 @@ pub(crate) fn spawn_own(site: &'static Location<'static>, future: impl Future + 
     }
 }
 
-/// Up to which size, in bytes, a future is copied once more to save an allocation.
+/// Up to which size, in bytes, a future is copied once more to save an allocation, and a task that has
+/// ended is kept for that.
 const SMALL: usize = 256;
 
 impl Executor {
@@ -144,6 +145,14 @@ impl Executor {
             key,
             is_taken: false,
             output: PhantomData,
+        }
+    }
+
+    /// Keeps a task whose outcome was taken: the next one may run in its place.
+    #[inline]
+    pub(super) fn keep(&self, ended: BoxedTask) {
+        if size_of_val(&*ended) <= SMALL {
+            self.spare_task.set(Some(ended));
         }
     }
 

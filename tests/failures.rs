@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, reason = "a test panics when it fails")]
 
 mod common;
+#[path = "common/folder.rs"]
+mod folder;
 #[path = "common/loopback.rs"]
 mod loopback;
 #[path = "common/tasks.rs"]
@@ -12,7 +14,6 @@ mod tasks;
 use std::fs;
 use std::io::{BufRead, BufReader, ErrorKind, IoSlice};
 use std::net::Shutdown;
-use std::path::PathBuf;
 use std::pin::pin;
 use std::process::Stdio;
 use std::sync::Arc;
@@ -28,25 +29,9 @@ use selio::{IntoStreams, interval, interval_at, spawn, timeout};
 use signal_hook::{consts::SIGPIPE, flag};
 
 use crate::common::{child, deadline, each_backend, is_child};
+use crate::folder::Folder;
 use crate::loopback::{block_until, on_each_backend, pair, reset, turns};
 use crate::tasks::{in_a_process_of_its_own, poll_once};
-
-/// A folder for sockets, which goes with the test.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("selio-{name}-{}", std::process::id()));
-        fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
 
 /// polling#265: an interruption that came together with a notification swallowed it.
 #[test]
@@ -96,7 +81,7 @@ fn no_wake_of_another_thread_is_lost_while_the_process_is_stopped_and_continued(
 fn a_connect_that_waits_for_room_is_refused_when_its_listener_ends() {
     on_each_backend(async || {
         let folder = Folder::new("room");
-        let path = folder.0.join("s");
+        let path = folder.file("s");
         let listener = UnixListener::builder().backlog(0).bind(&path).unwrap();
         let _first = UnixStream::connect(&path).await.unwrap();
         let waiting = spawn(UnixStream::connect(path.clone()));
@@ -232,9 +217,9 @@ fn an_interval_may_be_as_long_as_time_and_begin_at_its_end() {
 fn paths_and_abstract_names_of_every_length_come_back_as_they_are() {
     on_each_backend(async || {
         let folder = Folder::new("length");
-        let room = 107 - folder.0.as_os_str().len() - 1;
+        let room = 107 - folder.file("").as_os_str().len();
         for length in 1..=room {
-            let path = folder.0.join("p".repeat(length));
+            let path = folder.file("p".repeat(length));
             let listener = UnixListener::bind(&path).unwrap();
             let client = UnixStream::connect(&path).await.unwrap();
             let local = listener.local_addr().unwrap();

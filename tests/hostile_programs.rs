@@ -474,6 +474,13 @@ fn plain_op(world: &Rc<World>, depth: u32) -> Op {
     }
 }
 
+/// What was read before the end.
+fn partial(error: std::io::Error) -> Vec<u8> {
+    let error = error.into_inner().unwrap();
+    let incomplete = error.downcast::<IncompleteReadError>().unwrap();
+    incomplete.partial
+}
+
 /// Reads somehow: the next bytes are the next ones, whoever was dropped in the middle before.
 async fn read(world: &World, reader: &mut StreamReader, next: &mut u8) {
     let mut check = |bytes: &[u8]| {
@@ -494,28 +501,14 @@ async fn read(world: &World, reader: &mut StreamReader, next: &mut u8) {
             let mut buffer = vec![0; n];
             match reader.read_exact(&mut buffer).await {
                 Ok(()) => check(&buffer),
-                Err(error) => {
-                    let error = error
-                        .into_inner()
-                        .unwrap()
-                        .downcast::<IncompleteReadError>()
-                        .unwrap();
-                    check(&error.partial);
-                }
+                Err(error) => check(&partial(error)),
             }
         }
         2 => check(reader.read_line().await.unwrap()),
         3 => check(reader.read_chunk(n).await.unwrap()),
         _ => match reader.read_until(&[200, 201, 202]).await {
             Ok(bytes) => check(bytes),
-            Err(error) => {
-                let error = error
-                    .into_inner()
-                    .unwrap()
-                    .downcast::<IncompleteReadError>()
-                    .unwrap();
-                check(&error.partial);
-            }
+            Err(error) => check(&partial(error)),
         },
     }
 }

@@ -3,33 +3,18 @@
 #![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 
 mod common;
+#[path = "common/folder.rs"]
+mod folder;
 
 use std::fs;
-use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use common::{child, deadline, is_child};
+use folder::Folder;
 use selio::{run, spawn_named, trace, yield_now};
 
 const SOON: Duration = Duration::from_secs(20);
-
-/// A folder that is gone when the test is over.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("selio-{name}-{}", std::process::id()));
-        fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
 
 /// Runs a command in which no file can become longer than this many blocks of 512 bytes, and trying to
 /// is no reason to be killed.
@@ -66,7 +51,7 @@ fn a_file_is_complete_after_the_disk_was_full() {
         ("life.json", "}\n]\n"),
         ("life.html", "}\n]\n</script>\n</html>\n"),
     ] {
-        let path = folder.0.join(name);
+        let path = folder.file(name);
         drop(trace::to_file(&path).unwrap());
         let frame = fs::metadata(&path).unwrap().len() as usize;
         let blocks = frame / 512 + 20;
@@ -96,7 +81,7 @@ fn a_named_pipe_is_no_place_for_a_trace() {
         return;
     }
     let folder = Folder::new("named-pipe");
-    let path = folder.0.join("life.json");
+    let path = folder.file("life.json");
     succeeds(Command::new("mkfifo").arg(&path));
     let output = succeeds(child(NAME).env("SELIO_TRACE", &path));
     let text = String::from_utf8(output.stdout).unwrap();

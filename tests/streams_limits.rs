@@ -262,6 +262,22 @@ fn an_idle_connection_of_a_server_costs_at_most_700_bytes_with_its_place() {
     });
 }
 
+#[test]
+fn a_large_task_that_was_awaited_leaves_no_memory_behind() {
+    let _turn = common::turn();
+    selio::run(async {
+        let before = LIVE.load(Relaxed);
+        let large = spawn(async {
+            let buffer = [1_u8; 64 * 1024];
+            turns(1).await;
+            buffer.iter().map(|&byte| usize::from(byte)).sum::<usize>()
+        });
+        assert_eq!(large.await.unwrap(), 64 * 1024);
+        let left = LIVE.load(Relaxed) - before;
+        assert!(left < 32 * 1024, "{left} bytes");
+    });
+}
+
 /// Whether the echo of a greeting is there.
 fn has_answer(client: &net::TcpStream) -> bool {
     client.set_nonblocking(true).unwrap();

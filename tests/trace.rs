@@ -3,15 +3,18 @@
 #![allow(clippy::unwrap_used, reason = "a test panics when it fails")]
 
 mod common;
+#[path = "common/folder.rs"]
+mod folder;
 
 use std::collections::HashMap;
 use std::fs;
 use std::os::fd::AsRawFd;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use common::{child, deadline, each_backend, is_child};
+use folder::Folder;
 use selio::net::{TcpListener, TcpStream};
 use selio::selector::Backend;
 use selio::{Builder, Runtime, sleep, spawn, spawn_named, trace, yield_now};
@@ -41,27 +44,6 @@ fn session(runtime: &Runtime) -> i32 {
         assert_eq!(client.read(&mut [0; 16]).await.unwrap(), 4);
         fd
     })
-}
-
-/// A folder that is gone when the test is over.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("selio-{name}-{}", std::process::id()));
-        fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-
-    fn file(&self, name: &str) -> PathBuf {
-        self.0.join(name)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
 }
 
 /// Runs a test in a process of its own, with this trace.
