@@ -148,7 +148,7 @@ impl Executor {
         }
     }
 
-    /// Keeps a task whose outcome was taken: the next one may run in its place.
+    /// Keeps a task whose outcome was taken, if it is small: the next one may run in its place.
     #[inline]
     pub(super) fn keep(&self, ended: BoxedTask) {
         if size_of_val(&*ended) <= SMALL {
