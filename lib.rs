@@ -9,18 +9,22 @@
 //! | folder | what it answers | what to read first |
 //! |---|---|---|
 //! | [`net`] | what people call | [`net/tcp.rs`], `TcpStream::read` |
+//! | `structured` | how one waits for several at once | [`structured/group.rs`], `TaskGroup::scope` |
+//! | [`sync`] | how tasks wait for each other | [`sync/wait_list.rs`], `WaitList::wait` |
 //! | `executor` | which task runs next | [`executor/runtime.rs`], `turn`: the loop |
 //! | `reactor` | who waits for which handle, and for which instant | [`reactor/source.rs`], `Source::poll_io` |
 //! | [`selector`] | which handles are ready | [`reactor/selector/mod.rs`], `Selector::select` |
 //!
 //! [`net/tcp.rs`]: ../src/selio/net/tcp.rs.html
+//! [`structured/group.rs`]: ../src/selio/structured/group.rs.html
+//! [`sync/wait_list.rs`]: ../src/selio/sync/wait_list.rs.html
 //! [`executor/runtime.rs`]: ../src/selio/executor/runtime.rs.html
 //! [`reactor/source.rs`]: ../src/selio/reactor/source.rs.html
 //! [`reactor/selector/mod.rs`]: ../src/selio/reactor/selector/mod.rs.html
 //!
 //! The one rule: **calls go down, only wakers come up.** A part may use those below it, never one
-//! above. This file is the only one that names all of them.
-//! [`trace`] stands beside: it writes down what the reactor and the executor tell.
+//! above; `structured` and `sync` know nothing of each other. This file is the only one that names
+//! all of them. [`trace`] stands beside: it writes down what the reactor and the executor tell.
 //!
 //! How all this works, from a blocking read to `await`, is told in the [`guide`].
 //!
@@ -61,13 +65,13 @@ compile_error!("selio needs a Unix: Linux, macOS or a BSD; there is no selector 
 mod executor;
 pub mod net;
 mod reactor;
+mod structured;
+pub mod sync;
 pub mod trace;
 
 pub use executor::{
-    AsCompleted, Builder, Deadline, Elapsed, Failure, Gather, GroupError, Handle, JoinError,
-    JoinHandle, Race, RemoteHandle, Runtime, Stats, TaskGroup, TaskLocal, Timeout, TryGather, Wait,
-    YieldNow, as_completed, gather, race, run, spawn, spawn_named, stats, sync, timeout,
-    timeout_at, to_thread, try_gather, wait, yield_now,
+    Builder, Handle, JoinError, JoinHandle, RemoteHandle, Runtime, Stats, TaskLocal, YieldNow, run,
+    spawn, spawn_named, stats, to_thread, yield_now,
 };
 pub use net::stream::{
     IncompleteReadError, IntoStreams, LimitOverrunError, StreamReader, StreamWriter,
@@ -76,8 +80,12 @@ pub use net::stream::{
 #[doc(inline)]
 pub use net::{Server, process, signal, start_server};
 pub use reactor::{
-    Direction, Interval, MissedTicks, Sleep, Source, interval, interval_at, selector, sleep,
-    sleep_until,
+    Direction, Elapsed, Interval, MissedTicks, Sleep, Source, interval, interval_at, selector,
+    sleep, sleep_until,
+};
+pub use structured::{
+    AsCompleted, Deadline, Failure, Gather, GroupError, Race, TaskGroup, Timeout, TryGather, Wait,
+    as_completed, gather, race, timeout, timeout_at, try_gather, wait,
 };
 
 /// Tasks as others see them: who they are, what they wait for, and a way to end them.

@@ -6,10 +6,11 @@ use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::debug::Debug;
-use super::pool::Threads;
-use super::{Executor, Runtime, SignalKind, observers, signal};
+use super::inspect::{self, Debug};
+use super::threads::Threads;
+use super::{Executor, Runtime};
 use crate::reactor::selector::{Backend, Selector};
+use crate::reactor::signal::SignalKind;
 use crate::reactor::{Monotonic, Observer, Reactor};
 
 /// Makes a [`Runtime`] that differs from the default one.
@@ -134,7 +135,7 @@ impl Builder {
     /// written, or `SELIO_DUMP` for a signal that cannot be listened to.
     pub fn build(self) -> io::Result<Runtime> {
         let dump_signal = match self.dump_signal {
-            None => signal::from_environment()?,
+            None => inspect::signal_from_environment()?,
             asked => asked,
         };
         let selector = match self.backend {
@@ -147,7 +148,11 @@ impl Builder {
         let trace = crate::trace::from_environment()?;
         observers.extend(trace.map(|trace| Rc::new(trace) as Rc<dyn Observer>));
         observers.extend(debug.clone().map(|debug| debug as Rc<dyn Observer>));
-        let reactor = Reactor::new(selector, Box::new(Monotonic), observers::all(observers));
+        let reactor = Reactor::new(
+            selector,
+            Box::new(Monotonic),
+            inspect::telling_all(observers),
+        );
         let threads = Threads::new(self.max_threads);
         let executor = Executor::new(reactor, threads, self.ends_on_panic, debug);
         if let Some((kind, call)) = dump_signal {

@@ -49,7 +49,7 @@ impl Executor {
     /// The same, for a call that means nothing without one.
     #[inline]
     #[track_caller]
-    pub(super) fn expect_current(call: &str) -> Rc<Self> {
+    pub(crate) fn expect_current(call: &str) -> Rc<Self> {
         // No closure: it would have a place of its own, instead of the caller's.
         match Self::current() {
             Some(executor) => executor,

@@ -97,7 +97,7 @@ impl<T> JoinHandle<T> {
 
     /// Panics if a runtime runs here that is not the one of the task: nobody would end the wait.
     #[track_caller]
-    pub(super) fn refuse_elsewhere(&self) {
+    pub(crate) fn refuse_elsewhere(&self) {
         assert!(
             !self.executor.is_elsewhere(),
             "JoinHandle of {}: its task belongs to a runtime that does not run on this thread, and \
@@ -107,7 +107,7 @@ impl<T> JoinHandle<T> {
     }
 
     /// Looks at the outcome of a task that has ended, if it is still there.
-    pub(super) fn peek(&self, look: fn(&Outcome<T>) -> bool) -> Option<bool>
+    pub(crate) fn peek(&self, look: fn(&Outcome<T>) -> bool) -> Option<bool>
     where
         T: 'static,
     {
@@ -187,7 +187,7 @@ struct Failure {
 }
 
 impl JoinError {
-    pub(super) fn new(task: String, panic: Option<Payload>) -> Self {
+    pub(crate) fn new(task: String, panic: Option<Payload>) -> Self {
         Self(Box::new(Failure {
             task,
             panic: panic.map(Mutex::new),

@@ -13,9 +13,9 @@
 //! never while the executor is borrowed, so it may spawn, wake, cancel and drop whatever it likes.
 //!
 //! This file has the tasks, from their first poll to their end. `spawn.rs` starts them,
-//! `runtime.rs` has the loop, `joining.rs` the way to their outcomes, `mailbox.rs` what other
-//! threads tell, and `shut_down.rs` the end. What is built upon tasks has folders of its own:
-//! `structured/` (several at once) and `sync/` (locks and queues).
+//! `runtime.rs` has the loop, `joining.rs` the way to their outcomes, and `shut_down.rs` the end.
+//! Two folders stand beside: `threads/` has what other threads can do, and `inspect/` what can be
+//! seen of all this. What is built upon tasks is none of the executor: `structured` and `sync`.
 //!
 //! # The life of a task
 //!
@@ -35,34 +35,20 @@
 
 mod builder;
 mod current;
-mod debug;
-mod dump;
-mod elapsed;
-mod handle;
-mod inbox;
+mod end;
+mod inspect;
 mod join;
 mod joining;
 mod key;
-mod mailbox;
-mod observers;
-mod pool;
-mod remote;
 mod run_queue;
 mod runtime;
 mod shut_down;
-mod signal;
 mod slot;
 mod spawn;
-mod stats;
-mod structured;
-mod stuck;
-pub mod sync;
 mod task;
 mod task_local;
 mod task_ref;
-mod tell;
-mod timeout;
-mod to_thread;
+mod threads;
 mod wakee;
 mod waker;
 mod yield_now;
@@ -78,39 +64,29 @@ use std::task::{Context, Poll, Waker};
 
 use slab::Slab;
 
-use self::debug::Debug;
+use self::inspect::Debug;
 use self::key::TaskKey;
-use self::mailbox::Mailbox;
-use self::pool::Threads;
 use self::slot::{Joiner, Slot};
-use self::task::{BoxedTask, Wakers, contain};
+use self::task::{BoxedTask, Wakers};
+use self::threads::{Mailbox, Threads};
 use self::waker::TaskWaker;
 use crate::reactor::{Reactor, count};
 
 pub use self::builder::Builder;
-pub use self::dump::{Dump, dump};
-pub use self::elapsed::Elapsed;
-pub use self::handle::Handle;
+pub(crate) use self::end::End;
+pub(crate) use self::inspect::{ChildPoll, forget_child, tell_wait};
+pub use self::inspect::{Dump, Stats, dump, stats};
 pub use self::join::{JoinError, JoinHandle};
-pub(crate) use self::pool::{Work, on_thread};
-pub use self::remote::RemoteHandle;
+pub(crate) use self::run_queue::is_observed;
 pub use self::runtime::{Runtime, run};
-#[cfg(feature = "signal")]
-pub(crate) use self::signal::Listener;
-pub use self::signal::SignalKind;
 pub use self::spawn::{spawn, spawn_named};
 pub(crate) use self::spawn::{spawn_at, spawn_named_at, spawn_own};
-pub use self::stats::{Stats, stats};
-pub use self::structured::{
-    AsCompleted, Deadline, Failure, Gather, GroupError, Race, TaskGroup, TryGather, Wait,
-    as_completed, gather, race, try_gather, wait,
-};
-pub(crate) use self::task::swallow;
+pub(crate) use self::task::{Payload, contain, swallow};
 pub use self::task_local::TaskLocal;
 pub use self::task_ref::{TaskRef, all_tasks, current};
-pub(crate) use self::tell::tell_wait;
-pub use self::timeout::{Timeout, timeout, timeout_at};
-pub use self::to_thread::to_thread;
+pub use self::threads::{Handle, RemoteHandle, to_thread};
+pub(crate) use self::threads::{Work, on_thread};
+pub(crate) use self::wakee::{PolledTask, Wakee};
 pub use self::yield_now::{YieldNow, yield_now};
 pub use crate::reactor::TaskId;
 
@@ -140,7 +116,7 @@ pub(crate) struct Executor {
     panics: Cell<u64>,
     debug: Option<Rc<Debug>>,
     #[cfg(feature = "signal")]
-    dump_signal: RefCell<Option<Rc<signal::DumpSignal>>>,
+    dump_signal: RefCell<Option<Rc<inspect::DumpSignal>>>,
     turns: Cell<u64>,
     polls: Cell<u64>,
 }

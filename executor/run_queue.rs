@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::Executor;
 use super::key::TaskKey;
-use super::mailbox::Mailbox;
+use super::threads::Mailbox;
 
 thread_local! {
     static QUEUE: RunQueue = const {
@@ -83,7 +83,7 @@ pub(super) fn is_empty() -> bool {
 
 /// Whether the runtime of this thread has an observer.
 #[inline]
-pub(super) fn is_observed() -> bool {
+pub(crate) fn is_observed() -> bool {
     QUEUE.with(|queue| queue.observed.get() != 0)
 }
 

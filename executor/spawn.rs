@@ -121,7 +121,7 @@ pub(crate) fn spawn_own(site: &'static Location<'static>, future: impl Future + 
 const SMALL: usize = 256;
 
 impl Executor {
-    pub(super) fn spawn<F>(
+    pub(crate) fn spawn<F>(
         self: Rc<Self>,
         future: F,
         name: Option<Rc<String>>,

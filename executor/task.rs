@@ -14,10 +14,10 @@ use super::key::TaskKey;
 use super::waker::TaskWaker;
 
 /// What a panic leaves behind.
-pub(super) type Payload = Box<dyn Any + Send>;
+pub(crate) type Payload = Box<dyn Any + Send>;
 
 /// Runs code of the user so that its panic stops here.
-pub(super) fn contain<R>(code: impl FnOnce() -> R) -> Result<R, Payload> {
+pub(crate) fn contain<R>(code: impl FnOnce() -> R) -> Result<R, Payload> {
     catch_unwind(AssertUnwindSafe(code))
 }
 

@@ -11,7 +11,7 @@ use super::task::swallow;
 use super::{Executor, run_queue};
 
 /// To be made, woken and dropped while nothing is borrowed: a foreign waker may do anything.
-pub(super) enum Wakee {
+pub(crate) enum Wakee {
     Task(PolledTask),
     /// Any other future.
     Future(Waker),
@@ -19,13 +19,13 @@ pub(super) enum Wakee {
 
 impl Wakee {
     /// Who is polled with this waker.
-    pub(super) fn of(waker: &Waker) -> Self {
+    pub(crate) fn of(waker: &Waker) -> Self {
         PolledTask::with(waker).map_or_else(|| Self::Future(waker.clone()), Self::Task)
     }
 
     /// Wakes it. If a foreign waker panics, that stops here.
     #[inline]
-    pub(super) fn wake(self) {
+    pub(crate) fn wake(self) {
         match self {
             Self::Task(task) => task.wake(),
             Self::Future(waker) => swallow(|| waker.wake()),
@@ -34,7 +34,7 @@ impl Wakee {
 }
 
 /// A task, or the future of `block_on`, that was polled with its own waker.
-pub(super) struct PolledTask {
+pub(crate) struct PolledTask {
     executor: Rc<Executor>,
     key: TaskKey,
 }
@@ -42,7 +42,7 @@ pub(super) struct PolledTask {
 impl PolledTask {
     /// The one that is being polled, if this is its waker.
     #[inline]
-    pub(super) fn with(waker: &Waker) -> Option<Self> {
+    pub(crate) fn with(waker: &Waker) -> Option<Self> {
         let executor = Executor::current()?;
         let key = executor.polled_with(waker)?;
         Some(Self { executor, key })

@@ -2,7 +2,7 @@
 //!
 //! A wake on the thread of the runtime is the rule: unless the task is queued already, it pushes
 //! the key on the ready queue, with no atomic read-modify-write. A wake from any other thread goes
-//! through the [`Inbox`](super::inbox::Inbox), and interrupts the selector if the loop sleeps.
+//! through the [`Mailbox`], and interrupts the selector if the loop sleeps.
 //!
 //! It holds no future and nothing of the reactor, so any thread may keep, use and drop it, also
 //! when the runtime is gone.
@@ -11,10 +11,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::Wake;
 
-use super::inbox::Posted;
 use super::key::TaskKey;
-use super::mailbox::Mailbox;
 use super::run_queue;
+use super::threads::{Mailbox, Posted};
 
 pub(crate) struct TaskWaker {
     /// The key of the task. It changes only when the waker is given to another task, while nobody

@@ -145,7 +145,7 @@ impl Library {
             root: code.collect::<Vec<_>>().join("\n"),
             ..Self::default()
         };
-        for part in ["net", "executor", "reactor"] {
+        for part in ["net", "structured", "sync", "executor", "reactor"] {
             library.items.insert(part.to_owned());
             library.read_folder(&root.join(part));
         }

@@ -1140,7 +1140,7 @@ fn name_of(header: &str) -> &str {
 fn library() -> Vec<PathBuf> {
     let mut paths = Vec::new();
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut folders = ["net", "executor", "trace", "reactor"]
+    let mut folders = ["net", "structured", "sync", "executor", "trace", "reactor"]
         .map(|it| root.join(it))
         .to_vec();
     while let Some(folder) = folders.pop() {

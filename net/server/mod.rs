@@ -32,7 +32,8 @@ pub use self::error::{HandlerOutput, ServerError, ServerErrorKind};
 pub use self::listener::Listener;
 use self::state::{Phase, State};
 use super::TcpListener;
-use crate::executor::{timeout, yield_now};
+use crate::executor::yield_now;
+use crate::structured::timeout;
 
 /// A server that listens, and runs a handler for each of its connections.
 ///

@@ -12,7 +12,7 @@ use futures_core::Stream;
 use signal_hook::low_level::pipe;
 
 use super::SignalKind;
-use crate::executor::Listener;
+use crate::reactor::signal::Listener;
 use crate::reactor::{Direction, Reactor, Source};
 
 /// Listens to a signal, from now on.

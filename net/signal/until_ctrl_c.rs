@@ -11,8 +11,9 @@ use std::task::Poll;
 use signal_hook::{flag, low_level};
 
 use super::{SignalKind, signal};
-use crate::executor::{Listener, Runtime};
+use crate::executor::Runtime;
 use crate::reactor::on_behalf_of;
+use crate::reactor::signal::Listener;
 
 /// [`run`](crate::run), except that Ctrl-C ends `main` in good order.
 ///

@@ -17,30 +17,37 @@ use mutants::{Edit, MUTANTS, Mutant, VARIANTS};
 const CORE: &[&str] = &[
     "builder",
     "current",
-    "debug",
-    "elapsed",
-    "handle",
-    "inbox",
+    "inspect/debug",
+    "inspect/mod",
+    "inspect/stats",
+    "inspect/tell",
     "join",
     "joining",
     "key",
-    "mailbox",
     "mod",
-    "pool",
-    "remote",
     "run_queue",
     "runtime",
     "shut_down",
     "slot",
     "spawn",
-    "stats",
     "task",
     "task_local",
     "task_ref",
-    "tell",
-    "to_thread",
+    "threads/handle",
+    "threads/inbox",
+    "threads/mailbox",
+    "threads/mod",
+    "threads/pool",
+    "threads/remote",
+    "threads/to_thread",
     "waker",
     "yield_now",
+];
+
+/// Of these there are others here: they ask the reactor for what ours does not have.
+const OURS: &[(&str, &str)] = &[
+    ("builder.rs", "builder.rs"),
+    ("inspect/stats.rs", "stats.rs"),
 ];
 
 /// What the copies have instead of what is in `executor`. `self` may be an `Arc` of std only.
@@ -52,14 +59,12 @@ const IN_THE_HANDS_OF_LOOM: &[(&str, &str)] = &[
     ("self: Arc<Self>", "self"),
     ("self: &Arc<Self>", "&self"),
     ("thread_local! {", "crate::sync::local! {"),
-    // No model needs what is built upon tasks.
-    ("mod structured;", "#[cfg(any())] mod structured;"),
-    (
-        "pub use self::structured::",
-        "#[cfg(any())] pub use self::structured::",
-    ),
-    // And two models have a closer look at this one.
+    // Nobody draws the tasks.
+    ("{Dump, Stats, dump, stats}", "{Stats, stats}"),
+    // Two models and a mutant have a closer look at these.
+    ("mod threads;", "pub(crate) mod threads;"),
     ("mod inbox;", "pub(crate) mod inbox;"),
+    ("mod mailbox;", "pub(crate) mod mailbox;"),
 ];
 
 fn main() {
@@ -119,14 +124,12 @@ fn claims(models: &Path) -> Vec<String> {
 /// Writes one copy of the executor, and returns the module that joins it with the models.
 fn variant(name: &str, edits: &[Edit], here: &Path, out: &Path) -> String {
     let copy = out.join(name);
-    fs::create_dir_all(&copy).expect("OUT_DIR is ours");
     let mut edited = 0;
     for core in CORE {
         let file_name = format!("{core}.rs");
-        let path = here.join("../../executor").join(&file_name);
-        let path = match file_name.as_str() {
-            "builder.rs" | "stats.rs" => here.join(&file_name),
-            _ => path,
+        let path = match OURS.iter().find(|(theirs, _)| *theirs == file_name) {
+            Some((_, ours)) => here.join(ours),
+            None => here.join("../../executor").join(&file_name),
         };
         let mut text = fs::read_to_string(path).expect("it can be read");
         for edit in edits.iter().filter(|edit| edit.file == file_name) {
@@ -135,17 +138,20 @@ fn variant(name: &str, edits: &[Edit], here: &Path, out: &Path) -> String {
             text = text.replace(edit.find, edit.replace);
             edited += 1;
         }
-        if *core == "mod" {
-            text = without_the_rest(&text);
+        if let Some(folder) = core.strip_suffix("mod") {
+            text = without_the_rest(folder, &text);
         }
         for (std, ours) in IN_THE_HANDS_OF_LOOM {
             text = text.replace(std, ours);
         }
+        text = text.replace("crate::executor", &format!("crate::{name}::executor"));
         assert!(
             !text.contains("std::sync::"),
             "{file_name}: loom has no hand in all of it"
         );
-        fs::write(copy.join(file_name), text).expect("OUT_DIR is ours");
+        let path = copy.join(file_name);
+        fs::create_dir_all(path.parent().expect("it is in a folder")).expect("OUT_DIR is ours");
+        fs::write(path, text).expect("OUT_DIR is ours");
     }
     assert_eq!(
         edited,
@@ -163,26 +169,37 @@ fn variant(name: &str, edits: &[Edit], here: &Path, out: &Path) -> String {
     )
 }
 
-/// The text of `mod.rs` without the modules that are not copied, and what is exported of them.
-fn without_the_rest(text: &str) -> String {
+/// The text of a folder's `mod.rs` without the modules that are not copied, and what is exported of
+/// them.
+fn without_the_rest(folder: &str, text: &str) -> String {
+    let is_copied = |name: &str| {
+        let path = format!("{folder}{name}");
+        let below = format!("{path}/");
+        let mut core = CORE.iter();
+        core.any(|core| *core == path || core.starts_with(&below))
+    };
     let mut kept = String::new();
     let statements = text.split_inclusive(";\n");
     for statement in statements {
         let last = statement.rsplit("\n\n").next().unwrap_or(statement).trim();
+        let item = match last.split_once("]\n") {
+            Some((_attribute, item)) => item,
+            None => last,
+        };
         let name = [
             "mod ",
-            "pub mod ",
             "pub use self::",
             "pub(crate) use self::",
+            "pub(super) use self::",
         ]
         .iter()
-        .find_map(|start| last.strip_prefix(start))
+        .find_map(|start| item.strip_prefix(start))
         .and_then(|rest| {
             rest.split(|c: char| !c.is_alphanumeric() && c != '_')
                 .next()
         });
         match name {
-            Some(name) if !CORE.contains(&name) => {
+            Some(name) if !is_copied(name) => {
                 kept += &statement[..statement.len() - last.len() - 1];
             }
             _ => kept += statement,

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::pool::Threads;
+use super::threads::Threads;
 use super::{Executor, Runtime};
 use crate::reactor::Reactor;
 use crate::reactor::selector::Selector;

@@ -44,7 +44,7 @@ const M8_AWAIT: &str = "an_await_across_two_runtimes_ends";
 
 /// Time passes as soon as a thread waits, since in loom it does not pass at all.
 const IDLE_NO_LONGER: Edit = Edit {
-    file: "pool.rs",
+    file: "threads/pool.rs",
     find: "let waited = self.has_news.wait_timeout(state, IDLE);
                 let (guard, result) = waited.unwrap_or_else(PoisonError::into_inner);
                 // News may have come at the same time: the jobs are looked at once more.
@@ -59,7 +59,7 @@ pub(crate) const VARIANTS: &[(&str, &[Edit], &str)] = &[
     (
         "messages_that_are_left_for_the_next_turn_are_not_lost",
         &[Edit {
-            file: "mailbox.rs",
+            file: "threads/mailbox.rs",
             find: "const MESSAGES: usize = 1024;",
             replace: "const MESSAGES: usize = 1;",
         }],
@@ -76,7 +76,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "post_is_relaxed",
         edits: &[Edit {
-            file: "inbox.rs",
+            file: "threads/inbox.rs",
             find: "!self.0.swap(true, Ordering::AcqRel)",
             replace: "!self.0.swap(true, Ordering::Relaxed)",
         }],
@@ -88,7 +88,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "receive_is_relaxed",
         edits: &[Edit {
-            file: "inbox.rs",
+            file: "threads/inbox.rs",
             find: "self.0.swap(false, Ordering::AcqRel);",
             replace: "self.0.swap(false, Ordering::Relaxed);",
         }],
@@ -98,7 +98,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a_wake_is_received_when_its_task_is_not_queued_only",
         edits: &[Edit {
-            file: "mailbox.rs",
+            file: "threads/mailbox.rs",
             find: "waker.receive();
                     if waker.queue() {",
             replace: "if waker.queue() {
@@ -111,7 +111,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         name: "a_wake_is_received_after_the_poll",
         edits: &[
             Edit {
-                file: "mailbox.rs",
+                file: "threads/mailbox.rs",
                 find: "                    waker.receive();\n",
                 replace: "",
             },
@@ -127,7 +127,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "push_without_a_fence",
         edits: &[Edit {
-            file: "inbox.rs",
+            file: "threads/inbox.rs",
             find: "fence(Ordering::SeqCst);
         Ok(",
             replace: "Ok(",
@@ -138,7 +138,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "push_with_a_weak_fence",
         edits: &[Edit {
-            file: "inbox.rs",
+            file: "threads/inbox.rs",
             find: "fence(Ordering::SeqCst);
         Ok(",
             replace: "fence(Ordering::AcqRel);
@@ -150,7 +150,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "fall_asleep_without_a_fence",
         edits: &[Edit {
-            file: "inbox.rs",
+            file: "threads/inbox.rs",
             find: "fence(Ordering::SeqCst);
         self.messages.is_empty()",
             replace: "self.messages.is_empty()",
@@ -161,7 +161,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "fall_asleep_with_a_weak_fence",
         edits: &[Edit {
-            file: "inbox.rs",
+            file: "threads/inbox.rs",
             find: "fence(Ordering::SeqCst);
         self.messages.is_empty()",
             replace: "fence(Ordering::AcqRel);
@@ -173,7 +173,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "fall_asleep_looks_before_it_says_so",
         edits: &[Edit {
-            file: "inbox.rs",
+            file: "threads/inbox.rs",
             find: "fence(Ordering::SeqCst);
         self.messages.is_empty()",
             replace: "true",
@@ -184,7 +184,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "fall_asleep_says_so_though_there_are_messages",
         edits: &[Edit {
-            file: "inbox.rs",
+            file: "threads/inbox.rs",
             find: "if !self.messages.is_empty() {",
             replace: "if false {",
         }],
@@ -204,7 +204,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "everybody_notifies",
         edits: &[Edit {
-            file: "inbox.rs",
+            file: "threads/inbox.rs",
             find: "self.asleep.load(Ordering::Relaxed) && self.asleep.swap(false, Ordering::Relaxed)",
             replace: "self.asleep.load(Ordering::Relaxed)",
         }],
@@ -214,7 +214,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "the_loop_looks_asleep_while_it_runs",
         edits: &[Edit {
-            file: "inbox.rs",
+            file: "threads/inbox.rs",
             find: "self.asleep.store(false, Ordering::Relaxed);",
             replace: "",
         }],
@@ -293,7 +293,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         edits: &[Edit {
             file: "shut_down.rs",
             find: "while let Some(message) = self.mailbox.inbox.pop() {",
-            replace: "while let Some(message) = None::<super::mailbox::Message> {",
+            replace: "while let Some(message) = None::<super::threads::mailbox::Message> {",
         }],
         model: M5,
         panic: LEFT,
@@ -301,7 +301,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "the_end_is_not_told_to_who_joins",
         edits: &[Edit {
-            file: "remote.rs",
+            file: "threads/remote.rs",
             find: "self.0.is_done.notify_all();",
             replace: "",
         }],
@@ -311,7 +311,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a_cancel_during_the_poll_is_not_seen",
         edits: &[Edit {
-            file: "remote.rs",
+            file: "threads/remote.rs",
             find: "if state.is_cancelled {
                 drop(state);",
             replace: "if false {
@@ -323,7 +323,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "the_waker_of_who_awaits_is_left_without_a_look",
         edits: &[Edit {
-            file: "remote.rs",
+            file: "threads/remote.rs",
             find: "if let Some(result) = state.take() {
             return Poll::Ready(result);
         }
@@ -341,7 +341,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "an_outcome_is_overwritten",
         edits: &[Edit {
-            file: "remote.rs",
+            file: "threads/remote.rs",
             find: "return; // It is settled: this is the promise going away.",
             replace: "",
         }],
@@ -351,7 +351,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "the_threads_are_not_told_of_a_call",
         edits: &[Edit {
-            file: "pool.rs",
+            file: "threads/pool.rs",
             find: "pool.has_news.notify_one();",
             replace: "",
         }],
@@ -363,7 +363,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         edits: &[
             IDLE_NO_LONGER,
             Edit {
-                file: "pool.rs",
+                file: "threads/pool.rs",
                 find: "state = guard;",
                 replace: "state = guard; break;",
             },
@@ -374,7 +374,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a_thread_takes_one_call_only",
         edits: &[Edit {
-            file: "pool.rs",
+            file: "threads/pool.rs",
             find: "has_idled = false;
             }",
             replace: "break;
@@ -386,7 +386,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "the_end_is_not_told_to_the_threads",
         edits: &[Edit {
-            file: "pool.rs",
+            file: "threads/pool.rs",
             find: "self.has_news.notify_all();",
             replace: "",
         }],
@@ -396,7 +396,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "the_end_is_told_before_it_is_true",
         edits: &[Edit {
-            file: "pool.rs",
+            file: "threads/pool.rs",
             find: "self.lock().is_closed = true;
         self.has_news.notify_all();",
             replace: "self.has_news.notify_all();

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use self::selector::{Backend, Notifier, Selector};
 
 pub(crate) use self::caller::caller;
+pub(crate) use self::elapsed::Elapsed;
 pub(crate) use self::observer::OneLine;
 pub use self::observer::{By, Event, Observer, TaskId};
 
@@ -20,6 +21,10 @@ mod observer;
 #[allow(dead_code)]
 #[path = "../../reactor/caller.rs"]
 mod caller;
+
+#[allow(dead_code)]
+#[path = "../../reactor/elapsed.rs"]
+mod elapsed;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Direction {}

@@ -1,9 +1,9 @@
-//! The figures that the models ask for, in place of `executor/stats.rs`, which asks the reactor for
+//! The figures that the models ask for, in place of `executor/inspect/stats.rs`, which asks the reactor for
 //! more than ours has.
 
 use std::sync::atomic::Ordering;
 
-use super::Executor;
+use crate::executor::Executor;
 
 #[derive(Debug)]
 pub struct Stats {
@@ -16,7 +16,7 @@ pub fn stats() -> Stats {
 }
 
 impl Executor {
-    pub(super) fn stats(&self) -> Stats {
+    pub(in crate::executor) fn stats(&self) -> Stats {
         Stats {
             selects: self.reactor.selects.get(),
             notifies: self.mailbox.notifies.load(Ordering::Relaxed),

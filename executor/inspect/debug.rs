@@ -11,9 +11,9 @@ use std::rc::Rc;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use super::task::swallow;
-use super::task_ref::Label;
-use super::{Executor, run_queue};
+use crate::executor::task::swallow;
+use crate::executor::task_ref::Label;
+use crate::executor::{Executor, run_queue};
 use crate::reactor::{Event, Observer, TaskId, Wait};
 
 /// A line of the program.
@@ -23,7 +23,7 @@ type Site = &'static Location<'static>;
 const FEW: usize = 64;
 
 /// What is written down about each task; that of `None` is the future that `block_on` runs.
-pub(super) struct Debug {
+pub(in crate::executor) struct Debug {
     records: RefCell<HashMap<Option<TaskId>, Record>>,
     polled: Cell<Option<TaskId>>,
     /// Whether it still is. What a destructor does after a poll is of no task: of one that has ended,
@@ -95,7 +95,7 @@ pub(super) struct Thing {
 type Child = *const ();
 
 impl Debug {
-    pub(super) fn new(slow_poll: Duration) -> Self {
+    pub(in crate::executor) fn new(slow_poll: Duration) -> Self {
         Self {
             records: RefCell::default(),
             polled: Cell::new(None),
@@ -207,7 +207,7 @@ impl Debug {
 
 /// The poll of a child in the task that is being polled: what it waited for is over now, and not
 /// whenever the task is polled.
-pub(super) struct ChildPoll {
+pub(crate) struct ChildPoll {
     debug: Option<Rc<Debug>>,
     child: Child,
     /// Of which it is a child itself.
@@ -217,7 +217,7 @@ pub(super) struct ChildPoll {
 
 impl ChildPoll {
     #[inline]
-    pub(super) fn begin(waker: &Waker) -> Self {
+    pub(crate) fn begin(waker: &Waker) -> Self {
         let mut poll = Self {
             debug: current(),
             child: waker.data(),
@@ -233,7 +233,7 @@ impl ChildPoll {
     }
 
     #[inline]
-    pub(super) fn end(mut self, is_pending: bool) {
+    pub(crate) fn end(mut self, is_pending: bool) {
         self.is_pending = is_pending;
     }
 }
@@ -251,7 +251,7 @@ impl Drop for ChildPoll {
 }
 
 /// A child with this waker is about to be dropped.
-pub(super) fn forget_child(waker: &Waker) {
+pub(crate) fn forget_child(waker: &Waker) {
     if let Some(debug) = current() {
         debug.forget_child(waker.data());
     }

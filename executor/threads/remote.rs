@@ -12,8 +12,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use super::task::{Outcome, Payload, contain, swallow};
-use super::{Elapsed, Executor, JoinError, tell_wait};
+use crate::executor::task::{Outcome, Payload, contain, swallow};
+use crate::executor::{Executor, JoinError, tell_wait};
+use crate::reactor::Elapsed;
 
 /// A promise, and the handle that waits for it, on any two threads. `what` it is, is for those who
 /// watch.
@@ -84,7 +85,7 @@ impl<T> Shared<T> {
 }
 
 /// What has to be kept: dropped unkept, it tells the handle that the task was cancelled.
-pub(crate) struct Promise<T>(Arc<Shared<T>>);
+pub(super) struct Promise<T>(Arc<Shared<T>>);
 
 impl<T> Promise<T> {
     /// Keeps it.

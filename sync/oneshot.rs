@@ -27,8 +27,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use crate::executor::tell_wait;
-use crate::executor::wakee::Wakee;
+use crate::executor::{Wakee, tell_wait};
 
 /// The two ends of a channel for one value.
 #[track_caller]

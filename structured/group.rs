@@ -29,9 +29,7 @@ use slab::Slab;
 
 use super::group_error::{Failure, GroupError};
 use super::members::{Child, Scope};
-use crate::executor::task::Payload;
-use crate::executor::wakee::Wakee;
-use crate::executor::{Executor, JoinError, JoinHandle, TaskId, TaskRef};
+use crate::executor::{Executor, JoinError, JoinHandle, Payload, TaskId, TaskRef, Wakee};
 
 /// A way into a scope whose tasks end together: see [`scope`](Self::scope).
 ///

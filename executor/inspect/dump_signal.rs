@@ -21,8 +21,8 @@ use std::thread;
 
 use signal_hook::low_level::pipe;
 
-use super::{Listener, SignalKind};
 use crate::executor::{Builder, Executor};
+use crate::reactor::signal::{Listener, SignalKind};
 use crate::reactor::{Direction, Source};
 
 /// The signal that a runtime listens to.

@@ -4,8 +4,8 @@ use std::io::{self, Write};
 use std::os::fd::RawFd;
 use std::sync::Once;
 
-use super::SignalKind;
 use crate::executor::Executor;
+use crate::reactor::signal::SignalKind;
 
 impl Executor {
     /// Says so, once in the life of the process. It is no reason for a program to fail.

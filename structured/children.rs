@@ -18,7 +18,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
-use crate::executor::debug::{ChildPoll, forget_child};
+use crate::executor::{ChildPoll, forget_child};
 
 /// How many children are polled before the other tasks have their turn.
 const BATCH: usize = 128;

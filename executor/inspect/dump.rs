@@ -15,10 +15,10 @@ use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use super::debug::{Record, Thing};
-use super::key::TaskKey;
-use super::slot::Joiner;
-use super::task_ref::{Label, TaskRef};
-use super::{Executor, run_queue};
+use crate::executor::key::TaskKey;
+use crate::executor::slot::Joiner;
+use crate::executor::task_ref::{Label, TaskRef};
+use crate::executor::{Executor, run_queue};
 use crate::reactor::{Direction, OneLine, TaskId, Wait};
 
 /// How many of the things that one task waits for are told.
@@ -78,7 +78,7 @@ enum State {
 
 impl Executor {
     /// The picture of this moment.
-    pub(super) fn dump(self: &Rc<Self>) -> Dump {
+    pub(in crate::executor) fn dump(self: &Rc<Self>) -> Dump {
         let now = self.reactor.now();
         let mut waits = self.waits(now);
         let polled = self.polled.get().map(|(key, _)| key);

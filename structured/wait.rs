@@ -4,13 +4,11 @@ use std::fmt;
 use std::future::Future;
 use std::ops::ControlFlow;
 use std::pin::Pin;
-use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use super::children::Children;
-use crate::executor::key::TaskKey;
-use crate::executor::{Executor, JoinHandle};
+use crate::executor::{End, JoinHandle};
 use crate::reactor::{Sleep, sleep};
 
 /// Waits until all of these tasks have ended, and takes the handles of those that have out of the
@@ -62,12 +60,8 @@ use crate::reactor::{Sleep, sleep};
 pub fn wait<T: 'static>(tasks: &mut Vec<JoinHandle<T>>) -> Wait<'_, T> {
     let unended = tasks.iter().filter(|task| !task.is_finished());
     unended.for_each(JoinHandle::refuse_elsewhere);
-    let end = |task: &JoinHandle<T>| End {
-        executor: Rc::clone(&task.executor),
-        key: task.key,
-    };
     Wait {
-        ends: Children::new(tasks.iter().map(end)),
+        ends: Children::new(tasks.iter().map(JoinHandle::end)),
         tasks,
         is_enough: |_| false,
         sleep: None,
@@ -135,26 +129,5 @@ impl<T: 'static> Future for Wait<'_, T> {
 impl<T> fmt::Debug for Wait<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Wait").field("tasks", &self.tasks).finish()
-    }
-}
-
-/// The end of a task, whose outcome stays where it is.
-struct End {
-    executor: Rc<Executor>,
-    key: TaskKey,
-}
-
-impl Future for End {
-    type Output = ();
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let poll = self.executor.poll_end(self.key, cx);
-        // `wait` itself has looked already, but perhaps outside of any runtime.
-        assert!(
-            poll.is_ready() || !self.executor.is_elsewhere(),
-            "selio::wait: one of the tasks belongs to a runtime that does not run on this thread, \
-             and the wait would never end; await it in that runtime"
-        );
-        poll
     }
 }

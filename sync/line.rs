@@ -8,7 +8,7 @@ use std::mem;
 
 use slab::Slab;
 
-use crate::executor::wakee::Wakee;
+use crate::executor::Wakee;
 
 /// No method wakes or drops anybody.
 pub(super) struct Line {

@@ -13,9 +13,7 @@ use pin_project_lite::pin_project;
 
 use super::group::{Group, Phase};
 use super::group_error::{Failure, GroupError};
-use crate::executor::task::contain;
-use crate::executor::tell_wait;
-use crate::executor::wakee::Wakee;
+use crate::executor::{Wakee, contain, tell_wait};
 
 pin_project! {
     /// The future of a scope: runs the body, and then waits for the tasks.

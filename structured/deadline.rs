@@ -18,8 +18,7 @@ use std::time::{Duration, Instant};
 use pin_project_lite::pin_project;
 use slab::Slab;
 
-use crate::executor::Elapsed;
-use crate::reactor::{Sleep, now, sleep_until, wake_all};
+use crate::reactor::{Elapsed, Sleep, now, sleep_until, wake_all};
 
 /// A time limit that can be moved, for everything that runs under it by [`scope`](Self::scope).
 ///

@@ -8,12 +8,12 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::Executor;
-use super::task::swallow;
+use crate::executor::Executor;
+use crate::executor::task::swallow;
 
 impl Executor {
     /// Says so, and who waits for what, if nobody can ever wake a task again.
-    pub(super) fn tell_if_stuck(self: &Rc<Self>) {
+    pub(in crate::executor) fn tell_if_stuck(self: &Rc<Self>) {
         if self.debug.is_some() && self.is_stuck() {
             let dump = self.dump();
             swallow(|| {

@@ -19,6 +19,7 @@ mod group;
 mod group_error;
 mod members;
 mod race;
+mod timeout;
 mod tuple;
 mod wait;
 
@@ -28,4 +29,5 @@ pub use self::gather::{Gather, TryGather, gather, try_gather};
 pub use self::group::TaskGroup;
 pub use self::group_error::{Failure, GroupError};
 pub use self::race::{Race, race};
+pub use self::timeout::{Timeout, timeout, timeout_at};
 pub use self::wait::{Wait, wait};

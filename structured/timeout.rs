@@ -8,8 +8,7 @@ use std::time::{Duration, Instant};
 
 use pin_project_lite::pin_project;
 
-use super::Elapsed;
-use crate::reactor::{Sleep, sleep, sleep_until};
+use crate::reactor::{Elapsed, Sleep, sleep, sleep_until};
 
 /// Waits for `future`, but no longer than `duration` from this call.
 ///

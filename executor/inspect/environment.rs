@@ -3,12 +3,13 @@
 use std::env;
 use std::io;
 
-use super::SignalKind;
+use crate::reactor::signal::SignalKind;
 
 const VARIABLE: &str = "SELIO_DUMP";
 
 /// The signal that the environment asks for, and who asks.
-pub(in crate::executor) fn from_environment() -> io::Result<Option<(SignalKind, &'static str)>> {
+pub(in crate::executor) fn signal_from_environment()
+-> io::Result<Option<(SignalKind, &'static str)>> {
     let Some(value) = env::var_os(VARIABLE).filter(|value| !value.is_empty()) else {
         return Ok(None);
     };

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use super::Executor;
+use crate::executor::Executor;
 
 /// A snapshot of a runtime's figures: from [`stats`] inside of it, from
 /// [`Runtime::stats`](crate::Runtime::stats) otherwise.
@@ -62,7 +62,7 @@ pub fn stats() -> Stats {
 }
 
 impl Executor {
-    pub(super) fn stats(&self) -> Stats {
+    pub(in crate::executor) fn stats(&self) -> Stats {
         let reactor = &self.reactor;
         Stats {
             tasks: self.alive.get(),

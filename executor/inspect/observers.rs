@@ -7,11 +7,13 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use super::task::{contain, swallow};
+use crate::executor::task::{contain, swallow};
 use crate::reactor::{Event, Observer};
 
 /// One observer that tells all of these, if there are any.
-pub(super) fn all(observers: Vec<Rc<dyn Observer>>) -> Option<Rc<dyn Observer>> {
+pub(in crate::executor) fn telling_all(
+    observers: Vec<Rc<dyn Observer>>,
+) -> Option<Rc<dyn Observer>> {
     if observers.is_empty() {
         return None;
     }

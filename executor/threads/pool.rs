@@ -16,9 +16,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use super::Executor;
 use super::remote::remote;
-use super::task::{contain, swallow};
+use crate::executor::Executor;
+use crate::executor::task::{contain, swallow};
 
 /// How long a thread waits for another job.
 const IDLE: Duration = Duration::from_secs(5);
@@ -42,14 +42,14 @@ impl Work {
 }
 
 /// The threads of a runtime.
-pub(super) struct Threads {
+pub(in crate::executor) struct Threads {
     calls: Arc<Pool>,
     look_ups: Arc<Pool>,
 }
 
 impl Threads {
     /// `limit`: how many there may be for each kind of work.
-    pub(super) fn new(limit: Option<usize>) -> Self {
+    pub(in crate::executor) fn new(limit: Option<usize>) -> Self {
         Self {
             calls: Arc::new(Pool::new("selio-thread", limit)),
             look_ups: Arc::new(Pool::new("selio-lookup", limit)),
@@ -64,7 +64,7 @@ impl Threads {
     }
 
     /// How many threads there are.
-    pub(super) fn count(&self) -> usize {
+    pub(in crate::executor) fn count(&self) -> usize {
         self.calls.lock().threads + self.look_ups.lock().threads
     }
 }

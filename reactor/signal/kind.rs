@@ -39,7 +39,7 @@ macro_rules! kinds {
             }
 
             /// The one with this name, or this number.
-            pub(super) fn named(name: &str) -> Option<Self> {
+            pub(crate) fn named(name: &str) -> Option<Self> {
                 match name {
                     $(stringify!($name) => Some(Self::$name),)*
                     _ => name.parse::<u16>().ok().map(|number| Self(number.into())),

@@ -17,7 +17,7 @@ pub struct Elapsed {
 }
 
 impl Elapsed {
-    pub(super) fn new(site: &'static Location<'static>) -> Self {
+    pub(crate) fn new(site: &'static Location<'static>) -> Self {
         Self { site }
     }
 

@@ -5,9 +5,9 @@ use std::future::Future;
 use std::panic::Location;
 use std::sync::Arc;
 
-use super::Executor;
 use super::mailbox::{Mailbox, Message};
 use super::remote::{RemoteHandle, remote};
+use crate::executor::Executor;
 
 /// Spawns tasks on a runtime from any thread.
 ///
@@ -20,7 +20,7 @@ pub struct Handle {
 }
 
 impl Handle {
-    pub(super) fn new(executor: &Executor) -> Self {
+    pub(in crate::executor) fn new(executor: &Executor) -> Self {
         Self {
             mailbox: Arc::clone(&executor.mailbox),
         }

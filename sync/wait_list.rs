@@ -25,8 +25,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
 use super::line::{Line, Notified};
-use crate::executor::wakee::{PolledTask, Wakee};
-use crate::executor::{TaskId, run_queue, task_ref, tell_wait};
+use crate::executor::{PolledTask, TaskId, Wakee, current, is_observed, tell_wait};
 
 pub(super) struct WaitList {
     /// What they wait for, in words.
@@ -97,8 +96,8 @@ impl WaitList {
     /// The task that is being polled has what only one can have.
     #[inline]
     pub(super) fn set_holder(&self) {
-        if run_queue::is_observed() {
-            self.holder.set(task_ref::current().map(|task| task.id()));
+        if is_observed() {
+            self.holder.set(current().map(|task| task.id()));
         }
     }
 
