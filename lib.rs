@@ -30,7 +30,7 @@
 //!
 //! # From asyncio
 //!
-//! These are the first; [`guide::asyncio`] has every name.
+//! These are the first; [`guide::asyncio`] has every name, and [`guide::tokio`] is for those who come from there.
 //!
 //! | asyncio | selio |
 //! |---|---|

@@ -23,6 +23,7 @@ macro_rules! links {
             "[12]: crate::guide::chapter_12\n",
             "[comparison]: crate::guide::comparison\n",
             "[asyncio]: crate::guide::asyncio\n",
+            "[tokio]: crate::guide::tokio\n",
             "[glossary]: crate::guide::glossary\n",
             "[exercises]: crate::guide::exercises\n",
             include_str!("pictures/written_out.md"),
@@ -58,11 +59,21 @@ chapters! {
     exercises "exercises.md"
 }
 
-pub mod asyncio {
-    #![doc = include_str!("asyncio.md")]
-    // Some rows are about what comes with the feature.
-    #![cfg_attr(not(feature = "signal"), allow(rustdoc::broken_intra_doc_links))]
+/// A page of tables for each of these, whose links begin at the root of the crate.
+macro_rules! tables {
+    ($($name:ident $text:literal)*) => {$(
+        pub mod $name {
+            #![doc = include_str!($text)]
+            // Some rows are about what comes with the feature.
+            #![cfg_attr(not(feature = "signal"), allow(rustdoc::broken_intra_doc_links))]
 
-    #[allow(unused_imports, reason = "the links of the table begin here")]
-    use crate::*;
+            #[allow(unused_imports, reason = "the links of the tables begin here")]
+            use crate::*;
+        }
+    )*};
+}
+
+tables! {
+    asyncio "asyncio.md"
+    tokio "tokio.md"
 }

@@ -11,6 +11,8 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
+use futures_core::Stream;
+
 use super::timer::TimerKey;
 use super::{Event, Reactor};
 
@@ -257,7 +259,10 @@ pub enum MissedTicks {
 }
 
 /// Ticks in a fixed rhythm. See [`interval`].
+///
+/// It is a [`Stream`] too, which never ends.
 #[derive(Debug)]
+#[doc(alias = "IntervalStream")]
 pub struct Interval {
     sleep: Sleep,
     /// When the next tick is due; `None`: never, it is too far ahead.
@@ -343,5 +348,13 @@ impl Interval {
     pub fn reset(&mut self) {
         self.next = now().checked_add(self.period);
         self.sleep.state = self.next.map_or(State::Never, State::Until);
+    }
+}
+
+impl Stream for Interval {
+    type Item = Instant;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Instant>> {
+        self.poll_tick(cx).map(Some)
     }
 }

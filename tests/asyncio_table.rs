@@ -1,4 +1,5 @@
-//! Claims about `guide/asyncio.md`: every name of asyncio has its row, and every row leads somewhere.
+//! Claims about `guide/asyncio.md` and `guide/tokio.md`: every name of asyncio has its row, and every
+//! row of both leads somewhere.
 //!
 //! Whether a link leads to the very item that it names is for rustdoc to say, which knows paths and
 //! types; here it is enough that there is such a name, so that a row that has lost its counterpart
@@ -12,27 +13,31 @@ use std::path::Path;
 
 /// The public names of asyncio, page by page.
 const NAMES: &str = include_str!("asyncio_names.txt");
-const TABLE: &str = include_str!("../guide/asyncio.md");
+const ASYNCIO: &str = include_str!("../guide/asyncio.md");
+const PAGES: [(&str, &str); 2] = [
+    ("guide/asyncio.md", ASYNCIO),
+    ("guide/tokio.md", include_str!("../guide/tokio.md")),
+];
 
 struct Row {
     line: usize,
-    /// The names of asyncio.
-    asyncio: Vec<&'static str>,
+    /// The names of asyncio, or of another.
+    theirs: Vec<&'static str>,
     selio: &'static str,
 }
 
-/// The rows of all tables, without their heads.
-fn rows() -> Vec<Row> {
-    let lines = TABLE.lines().enumerate();
+/// The rows of all tables of a page, without their heads.
+fn rows(page: &'static str) -> Vec<Row> {
+    let lines = page.lines().enumerate();
     let rows = lines.filter(|(_, line)| line.starts_with("| `"));
     rows.map(|(at, line)| {
         let cells: Vec<_> = line.trim_matches('|').split(" | ").map(str::trim).collect();
-        let [asyncio, selio] = cells[..] else {
+        let [theirs, selio] = cells[..] else {
             panic!("line {}: {} cells: {line}", at + 1, cells.len());
         };
         Row {
             line: at + 1,
-            asyncio: asyncio
+            theirs: theirs
                 .split(", ")
                 .map(|name| name.trim_matches('`'))
                 .collect(),
@@ -65,8 +70,8 @@ fn every_public_name_of_asyncio_has_one_row() {
     assert!(names.len() > 200, "this is not all of asyncio");
 
     let mut seen = BTreeMap::new();
-    for row in rows() {
-        for name in row.asyncio {
+    for row in rows(ASYNCIO) {
+        for name in row.theirs {
             let former = seen.insert(name, row.line);
             assert_eq!(former, None, "{name} has a second row in line {}", row.line);
         }
@@ -80,12 +85,14 @@ fn every_public_name_of_asyncio_has_one_row() {
 
 #[test]
 fn every_row_names_a_counterpart_or_says_why_there_is_none() {
-    for Row { line, selio, .. } in rows() {
-        let is_reasoned = selio.starts_with("none") && selio.len() > "none: because".len();
-        assert!(
-            is_reasoned || !links(selio).is_empty(),
-            "guide/asyncio.md:{line}: {selio}"
-        );
+    for (name, page) in PAGES {
+        let rows = rows(page);
+        assert!(rows.len() > 50, "{name} has {} rows", rows.len());
+        for Row { line, selio, .. } in rows {
+            let is_reasoned = selio.starts_with("none") && selio.len() > "none: because".len();
+            let is_linked = !links(selio).is_empty();
+            assert!(is_reasoned || is_linked, "{name}:{line}: {selio}");
+        }
     }
 }
 
@@ -93,10 +100,12 @@ fn every_row_names_a_counterpart_or_says_why_there_is_none() {
 fn every_counterpart_is_there() {
     let library = Library::read();
     let mut missing = Vec::new();
-    for (at, line) in TABLE.lines().enumerate() {
-        for link in links(line) {
-            if !link.starts_with("std::") && !library.has(link) {
-                missing.push(format!("guide/asyncio.md:{}: {link}", at + 1));
+    for (name, page) in PAGES {
+        for (at, line) in page.lines().enumerate() {
+            for link in links(line) {
+                if !link.starts_with("std::") && !library.has(link) {
+                    missing.push(format!("{name}:{}: {link}", at + 1));
+                }
             }
         }
     }
@@ -145,7 +154,7 @@ impl Library {
             root: code.collect::<Vec<_>>().join("\n"),
             ..Self::default()
         };
-        for part in ["net", "structured", "sync", "executor", "reactor"] {
+        for part in ["net", "structured", "sync", "executor", "reactor", "trace"] {
             library.items.insert(part.to_owned());
             library.read_folder(&root.join(part));
         }

@@ -296,3 +296,20 @@ fn a_sink_of_bytes_writes_to_a_stream() {
         );
     });
 }
+
+#[test]
+fn an_interval_is_a_stream_of_its_ticks() {
+    use futures::StreamExt;
+    const PERIOD: Duration = Duration::from_millis(2);
+    on_each_backend(async || {
+        let mut ticks = selio::interval(PERIOD);
+        let first = ticks.tick().await;
+        let rest: Vec<_> = ticks.by_ref().take(3).collect().await;
+        assert!(rest.iter().is_sorted() && rest[0] >= first + PERIOD);
+
+        // Who gives up waiting leaves the tick for the next.
+        assert!(ticks.next().now_or_never().is_none());
+        assert!(ticks.next().await.unwrap() > rest[2]);
+        assert_eq!(stats().timers, 0);
+    });
+}

@@ -239,7 +239,8 @@ impl ServerBuilder {
 }
 
 /// Listens on all of these addresses, and runs `handle_client` with a reader and a writer for each
-/// connection: an `async fn`, or a closure like `async |reader: StreamReader, writer| ..`.
+/// connection: an `async fn`, or a closure like `async |mut reader, writer| ..`. (A closure that
+/// returns an `async` block has to say of which types its arguments are.)
 ///
 /// The addresses are bound as [`TcpListener::bind_all`] does. Small messages are sent at once
 /// (`TCP_NODELAY`), as asyncio has it. The server serves in the background; await

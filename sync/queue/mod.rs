@@ -359,6 +359,12 @@ impl<F: Fn()> Drop for OnDrop<F> {
     }
 }
 
+impl<T, B: Buffer<T>> Default for AnyQueue<T, B> {
+    fn default() -> Self {
+        Self::unbounded()
+    }
+}
+
 impl<T, B: Buffer<T>> fmt::Debug for AnyQueue<T, B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct(B::QUEUE)
