@@ -12,6 +12,15 @@ use super::{poll, polling, select};
 /// The environment variable that chooses the backend of programs that do not choose.
 const VARIABLE: &str = "SELIO_SELECTOR";
 
+/// Whether the `polling` crate is kqueue(2) here.
+pub(super) const HAS_KQUEUE: bool = cfg!(any(
+    target_vendor = "apple",
+    target_os = "freebsd",
+    target_os = "netbsd",
+    target_os = "openbsd",
+    target_os = "dragonfly"
+));
+
 /// A kernel interface that can tell which handles are ready.
 ///
 /// # Examples
@@ -49,13 +58,7 @@ impl Backend {
     pub const fn available() -> &'static [Backend] {
         if cfg!(target_os = "linux") {
             &[Self::Epoll, Self::Poll, Self::Select, Self::Polling]
-        } else if cfg!(any(
-            target_vendor = "apple",
-            target_os = "freebsd",
-            target_os = "netbsd",
-            target_os = "openbsd",
-            target_os = "dragonfly"
-        )) {
+        } else if HAS_KQUEUE {
             &[Self::Kqueue, Self::Poll, Self::Select, Self::Polling]
         } else {
             &[Self::Poll, Self::Select, Self::Polling]

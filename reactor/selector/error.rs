@@ -18,7 +18,11 @@ pub(super) fn registered_already(fd: BorrowedFd<'_>) -> io::Error {
 
 /// Whether the kernel says that it does not know this handle (any more).
 pub(super) fn is_stale(error: &io::Error) -> bool {
-    [Errno::BADF, Errno::NOENT]
+    is_one_of(error, &[Errno::BADF, Errno::NOENT])
+}
+
+pub(super) fn is_one_of(error: &io::Error, errnos: &[Errno]) -> bool {
+    errnos
         .iter()
         .any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
 }

@@ -118,7 +118,8 @@ pub struct Selector<K = usize> {
     is_notified_once: bool,
     /// A handle that nobody can deregister may be watched still: see `reopen.rs`.
     is_stale: bool,
-    /// The process that the mechanism is of. A child that was forked shares its epoll.
+    /// The process that the mechanism is of. A child that was forked shares its epoll, and has no
+    /// kqueue.
     owner: u32,
 }
 
@@ -173,6 +174,7 @@ impl<K: Clone> Selector<K> {
     /// registration stays), it is not open, `select` cannot hold its number, or the kernel has no
     /// memory for it.
     pub fn register(&mut self, fd: impl AsFd, key: K, interest: Interest) -> io::Result<()> {
+        self.reopen_if_orphaned();
         let fd = fd.as_fd();
         if self.table.get(fd.as_raw_fd()).is_some() {
             return Err(registered_already(fd));
@@ -194,6 +196,7 @@ impl<K: Clone> Selector<K> {
     ///
     /// It is not registered ([`NotFound`](io::ErrorKind::NotFound)), or it was closed meanwhile.
     pub fn modify(&mut self, fd: impl AsFd, key: K, interest: Interest) -> io::Result<()> {
+        self.reopen_if_orphaned();
         let fd = fd.as_fd();
         let Some(entry) = self.table.get(fd.as_raw_fd()) else {
             return Err(unknown("Selector::modify", fd));
@@ -271,6 +274,7 @@ impl<K: Clone> Selector<K> {
         timeout: Option<Duration>,
         mut found: impl FnMut(Event<&K>),
     ) -> io::Result<()> {
+        self.reopen_if_orphaned();
         if self.is_stale {
             self.reopen();
         }

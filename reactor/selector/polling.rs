@@ -4,25 +4,47 @@
 //! It is used level-triggered and woken by our own notifier, so that its one-shot re-arming and its
 //! `notify` play no part.
 //!
-//! One thing cannot be settled here: on Linux the crate asks for urgent data together with reading,
-//! so that a socket with an urgent byte and nothing else counts as readable.
+//! kqueue(2) differs from the others in five ways, which are settled here:
+//!
+//! - It reports reading and writing as two events.
+//! - A regular file at its end is not readable to it, so that `tail -f` can wait for more.
+//! - It refuses devices that have nothing to wait for, such as `/dev/null`.
+//! - It may refuse to watch a pipe that nobody reads any more, and the crate passes over that
+//!   ([mio#582](https://github.com/tokio-rs/mio/issues/582)): who waits for room would never be told.
+//! - A child that was forked has none
+//!   ([cpython#110395](https://github.com/python/cpython/issues/110395)).
+//!
+//! Two things cannot be settled here. On Linux the crate asks for urgent data together with reading,
+//! so that a socket with an urgent byte and nothing else counts as readable. With kqueue it takes the
+//! end of what the peer sends for a hang-up, so that the socket counts as writable, too.
 
-use std::io;
+use std::io::{self, IsTerminal};
+use std::mem;
 use std::num::NonZeroUsize;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::process;
+use std::rc::Rc;
 use std::time::Duration;
 
 use polling::{Event, Events, PollMode, Poller};
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::fs::{FileType, fstat};
+use rustix::io::{Errno, retry_on_intr};
 
 use super::Interest;
+use super::backend::HAS_KQUEUE;
+use super::error::{is_one_of, is_stale};
 use super::mechanism::{Mechanism, Ready};
 
 /// How many events one wait may report; see `epoll.rs`.
 const BATCH: NonZeroUsize = NonZeroUsize::new(1024).expect("is not zero");
 
 pub(super) struct Polling {
-    poller: Poller,
+    /// Shared with nobody: see `drop`.
+    poller: Rc<Poller>,
     events: Events,
+    /// The process that the poller is of.
+    owner: u32,
 }
 
 impl Polling {
@@ -36,8 +58,9 @@ impl Polling {
             ));
         }
         Ok(Self {
-            poller,
+            poller: Rc::new(poller),
             events: Events::with_capacity(BATCH),
+            owner: process::id(),
         })
     }
 }
@@ -48,13 +71,31 @@ impl Mechanism for Polling {
         reason = "`polling` marks it unsafe because it keeps the number of the handle"
     )]
     fn add(&mut self, fd: BorrowedFd<'_>, interest: Interest) -> io::Result<()> {
+        let kind = FileType::from_raw_mode(fstat(fd)?.st_mode);
         // SAFETY: the handle should be deleted before it is closed. A `Source` does that. Whoever
         // does not, with a bare `Selector`, gets no events or those of a file with the same number,
         // as with each of these interfaces; nothing is read or written through the number.
-        unsafe {
+        let added = unsafe {
             self.poller
                 .add_with_mode(&fd, event(fd, interest), PollMode::Level)
+        };
+        let is_always_ready = match (kind, &added) {
+            (_, Err(error)) if is_stale(error) => false,
+            (FileType::RegularFile | FileType::Directory | FileType::BlockDevice, _) => true,
+            (FileType::CharacterDevice, Err(error)) => {
+                is_one_of(error, &[Errno::INVAL, Errno::NODEV]) && !fd.is_terminal()
+            }
+            (FileType::Fifo, Ok(())) => interest.is_writable() && is_broken(fd),
+            _ => false,
+        };
+        if is_always_ready || added.is_err() {
+            // The crate keeps the number even of what it could not add.
+            let _ = self.poller.delete(fd);
         }
+        if is_always_ready {
+            return Err(Errno::PERM.into());
+        }
+        added
     }
 
     fn modify(&mut self, fd: BorrowedFd<'_>, interest: Interest) -> io::Result<()> {
@@ -75,7 +116,18 @@ impl Mechanism for Polling {
             readable: event.readable,
             writable: event.writable,
         }));
+        merge(ready);
         Ok(())
+    }
+}
+
+impl Drop for Polling {
+    /// In a child that was forked, the number of the kqueue is free, or another file's by now: that
+    /// one must not be closed.
+    fn drop(&mut self) {
+        if HAS_KQUEUE && self.owner != process::id() {
+            mem::forget(Rc::clone(&self.poller));
+        }
     }
 }
 
@@ -85,4 +137,52 @@ fn event(fd: BorrowedFd<'_>, interest: Interest) -> Event {
         interest.is_readable(),
         interest.is_writable(),
     )
+}
+
+/// Makes one of what was found of a handle.
+fn merge(ready: &mut Vec<Ready>) {
+    ready.sort_unstable_by_key(|found| found.fd);
+    ready.dedup_by(|found, kept| {
+        let is_the_same = found.fd == kept.fd;
+        if is_the_same {
+            kept.readable |= found.readable;
+            kept.writable |= found.writable;
+        }
+        is_the_same
+    });
+}
+
+/// Whether nobody reads this pipe any more.
+fn is_broken(pipe: BorrowedFd<'_>) -> bool {
+    let mut list = [PollFd::from_borrowed_fd(pipe, PollFlags::OUT)];
+    let _ = retry_on_intr(|| rustix::event::poll(&mut list, Some(&Timespec::default())));
+    let broken = PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL;
+    list[0].revents().intersects(broken)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_handle_that_is_reported_twice_gives_one_event() {
+        let found = |fd, readable, writable| Ready {
+            fd,
+            readable,
+            writable,
+        };
+        let mut ready = vec![
+            found(7, true, false),
+            found(5, false, true),
+            found(7, false, true),
+            found(6, true, false),
+        ];
+        merge(&mut ready);
+        let merged: Vec<_> = ready
+            .iter()
+            .map(|it| (it.fd, it.readable, it.writable))
+            .collect();
+        let expected = [(5, false, true), (6, true, false), (7, true, true)];
+        assert_eq!(merged, expected);
+    }
 }

@@ -6,14 +6,24 @@
 //! deregisters in time; but not everybody who has a handle of ours knows that.
 //!
 //! And after fork(2), parent and child share the epoll: what the child took out of it, when it drops what
-//! it has, its parent would never hear of again. For both, nothing helps but another epoll.
+//! it has, its parent would never hear of again. For both, nothing helps but another epoll. A kqueue stays
+//! with the parent altogether: the child begins with one of its own.
 
 use std::process;
 
+use super::backend::HAS_KQUEUE;
 use super::mechanism::lend;
 use super::{Registration, Selector};
 
 impl<K: Clone> Selector<K> {
+    /// Gets a child that was forked a kqueue, before it uses the parent's.
+    #[inline]
+    pub(super) fn reopen_if_orphaned(&mut self) {
+        if HAS_KQUEUE && self.owner != process::id() {
+            self.reopen();
+        }
+    }
+
     /// Moves all that is registered to another mechanism. Where there cannot be one, as no file
     /// descriptor is left, the next select tries again.
     #[cold]
