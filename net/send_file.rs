@@ -9,6 +9,7 @@ use super::{TcpStream, UnixStream, socket};
 use crate::reactor::{Direction, Waiter};
 
 /// How much one call may send, so that a fast peer does not keep the thread.
+#[cfg(any(target_os = "linux", target_os = "android"))]
 const CHUNK: usize = 1 << 20;
 
 /// How much is read at once where the system does not do it by itself.

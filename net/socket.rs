@@ -79,7 +79,10 @@ pub(super) fn accept(listener: impl AsFd) -> io::Result<(OwnedFd, SocketAddr)> {
     #[cfg(target_vendor = "apple")]
     let (stream, addr) = {
         let (stream, addr) = sys::acceptfrom(listener)?;
-        prepare(&stream)?;
+        prepare(&stream).map_err(|error| match error {
+            Errno::INVAL => Errno::CONNABORTED, // A connection that was reset takes no option.
+            error => error,
+        })?;
         (stream, addr)
     };
     // A peer that is gone already may have no address any more.
@@ -88,11 +91,10 @@ pub(super) fn accept(listener: impl AsFd) -> io::Result<(OwnedFd, SocketAddr)> {
 }
 
 #[cfg(target_vendor = "apple")]
-fn prepare(socket: &OwnedFd) -> io::Result<()> {
+fn prepare(socket: &OwnedFd) -> rustix::io::Result<()> {
     rustix::io::fcntl_setfd(socket, rustix::io::FdFlags::CLOEXEC)?;
     rustix::io::ioctl_fionbio(socket, true)?;
-    sys::sockopt::set_socket_nosigpipe(socket, true)?;
-    Ok(())
+    sys::sockopt::set_socket_nosigpipe(socket, true)
 }
 
 /// One recv(2) from a stream. If it takes less than there is room for, it has emptied the socket:

@@ -5,12 +5,23 @@ use std::io;
 use std::os::unix::net::SocketAddr;
 use std::panic::Location;
 
+use rustix::io::Errno;
+
 use super::UnixDatagram;
 use super::addr::{ToUnixAddr, from_wire, malformed};
 use crate::net::backoff::Backoff;
 use crate::net::bytes::retry;
 use crate::net::datagram::{Received, recv_msg};
 use crate::reactor::Direction;
+
+/// macOS and the BSDs say `ENOBUFS` where the receiver of a datagram has no room, and Linux `EAGAIN`.
+pub(super) fn no_room(error: io::Error) -> io::Error {
+    let is_linux = cfg!(any(target_os = "linux", target_os = "android"));
+    if !is_linux && error.raw_os_error() == Some(Errno::NOBUFS.raw_os_error()) {
+        return Errno::AGAIN.into();
+    }
+    error
+}
 
 impl UnixDatagram {
     /// Waits until the receiver has room, and sends a datagram to it.
@@ -31,13 +42,22 @@ impl UnixDatagram {
         bytes: &[u8],
         addr: impl ToUnixAddr,
     ) -> impl Future<Output = io::Result<usize>> {
+        self.send_by(move || self.try_send_to(bytes, &addr))
+    }
+
+    /// Tries to send until there is room, where no selector can tell.
+    #[track_caller]
+    pub(super) fn send_by(
+        &self,
+        mut try_send: impl FnMut() -> io::Result<usize>,
+    ) -> impl Future<Output = io::Result<usize>> {
         // What never has to wait lets the others run from time to time, here too.
         let turn = self.source.io(Direction::Write, |_| Ok(()));
         let mut backoff = Backoff::new(Location::caller());
         async move {
             turn.await?;
             loop {
-                match self.try_send_to(bytes, &addr) {
+                match try_send() {
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                         backoff.pause().await;
                     }
@@ -94,7 +114,7 @@ impl UnixDatagram {
     pub fn try_send_to(&self, bytes: &[u8], addr: impl ToUnixAddr) -> io::Result<usize> {
         const CALL: &str = "UnixDatagram::send_to";
         let addr = addr.to_address().map_err(|error| malformed(CALL, &error))?;
-        retry(|| self.source.get_ref().send_to_addr(bytes, &addr))
+        retry(|| self.source.get_ref().send_to_addr(bytes, &addr)).map_err(no_room)
     }
 
     /// [`recv_from`](Self::recv_from), without waiting.

@@ -20,6 +20,7 @@ impl UnixStream {
     ///
     /// If the listener has no room for one more connection, this waits until it has. No selector of
     /// Linux can tell when that is, so it asks again, after 1 ms at first and every 50 ms later on.
+    /// macOS and the BSDs say `ConnectionRefused` instead, as if nobody listened.
     ///
     /// # Errors
     ///

@@ -11,6 +11,7 @@ use std::rc::Rc;
 use rustix::net::{AddressFamily, SocketType};
 
 use super::addr::{ToUnixAddr, explain, malformed, wire};
+use super::addressed::no_room;
 use super::bound_path::BoundPath;
 use crate::net::bytes::retry;
 use crate::net::socket;
@@ -177,6 +178,10 @@ impl UnixDatagram {
     /// If it does not return, nothing was sent.
     #[track_caller]
     pub fn send(&self, bytes: &[u8]) -> impl Future<Output = io::Result<usize>> {
+        // Elsewhere, no selector can tell when the peer has room.
+        #[cfg(not(any(target_os = "linux", target_os = "android")))]
+        return self.send_by(move || self.try_send(bytes));
+        #[cfg(any(target_os = "linux", target_os = "android"))]
         self.source
             .io(Direction::Write, move |socket| socket::send(socket, bytes))
     }
@@ -246,7 +251,7 @@ impl UnixDatagram {
     ///
     /// `WouldBlock` if there is no room, and those of [`send`](Self::send).
     pub fn try_send(&self, bytes: &[u8]) -> io::Result<usize> {
-        retry(|| socket::send(self, bytes))
+        retry(|| socket::send(self, bytes)).map_err(no_room)
     }
 
     /// [`recv`](Self::recv), without waiting.

@@ -132,7 +132,8 @@ impl UnixStream {
         })
     }
 
-    /// Who the peer was when the connection was made (`SO_PEERCRED`): Linux and Android only.
+    /// Who the peer was when the connection was made (`SO_PEERCRED`): Linux and Android only. Others
+    /// have `getpeereid`, for which there is no safe way yet.
     ///
     /// # Errors
     ///
