@@ -24,10 +24,10 @@ use selio::process::{Command, Stdio};
 use selio::selector::Backend;
 use selio::{sleep, spawn, stats, timeout, yield_now};
 
-use crate::children::{cat, endless, endless_with_stdin, exists, no_children, pid, until_gone};
+use crate::children::{cat, exists, no_children, pid, until_gone};
 use crate::common::{child, deadline, is_child, open_fds};
 use crate::dropping::drop_at_each_pending;
-use crate::tasks::{a_look, in_a_process_of_its_own, on_a_runtime, on_each_runtime, poll_once};
+use crate::tasks::{in_a_process_of_its_own, on_a_runtime, on_each_runtime, poll_once};
 
 #[test]
 fn a_process_that_is_dropped_goes_on_and_is_reaped_when_it_ends() {
@@ -127,12 +127,12 @@ fn a_runtime_that_ends_kills_what_is_to_be_killed() {
 fn who_waits_is_told_by_the_selector_and_needs_no_timer() {
     on_each_runtime(|runtime| {
         runtime.block_on(async {
-            let child = Rc::new(endless());
+            let child = Rc::new(children::endless());
             let waiting = spawn({
                 let child = Rc::clone(&child);
                 async move { child.exited().await.unwrap() }
             });
-            a_look().await;
+            tasks::a_look().await;
             assert_eq!((stats().sources, stats().timers), (1, 0));
             child.kill().unwrap();
             assert_eq!(waiting.await.unwrap().signal(), Some(9));
@@ -184,7 +184,7 @@ fn children_get_the_three_streams_and_nothing_else() {
             let _client = TcpStream::connect(address).await.unwrap();
             let _served = listener.accept().await.unwrap();
             let _pipe = selio::net::pipe().unwrap();
-            let children = [cat(), cat(), endless_with_stdin()];
+            let children = [cat(), cat(), children::endless_with_stdin()];
             for child in &children {
                 assert!(poll_once(&mut pin!(child.exited())).await.is_pending());
             }

@@ -6,9 +6,8 @@ mod common;
 #[path = "common/example.rs"]
 mod example;
 
-use std::collections::HashSet;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -198,14 +197,14 @@ fn per_core_serves_on_several_runtimes_and_one_port() {
     deadline(PATIENCE, || {
         let mut server = Server::start(example("per_core").args(["127.0.0.1:0", "3"]));
         let address = server.address();
-        let mut runtimes = HashSet::new();
+        let mut runtimes = std::collections::HashSet::new();
         // The system chooses by the address of the client: it takes some of them to meet all.
         while runtimes.len() < 3 {
             let mut client = Client::connect(address);
             runtimes.insert(client.line());
             client.say("hello");
             assert_eq!(client.line(), "hello");
-            client.stream.shutdown(Shutdown::Write).unwrap();
+            client.stream.shutdown(std::net::Shutdown::Write).unwrap();
             assert_eq!(client.line(), "");
         }
         let wanted = (0..3).map(|n| format!("runtime {n}"));

@@ -14,7 +14,7 @@ use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{self, Shutdown};
 use std::os::unix::net::UnixStream;
 use std::pin::pin;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
@@ -22,14 +22,12 @@ use std::thread;
 use std::time::Duration;
 
 use common::{Random, child, each_backend, is_child, open_fds};
+use futures_lite::AsyncRead;
 use futures_lite::future::zip;
-use futures_lite::{AsyncRead, AsyncWriteExt};
 use loopback::{
-    Killed, alive, block_until, fill, half_std_pair, impatient, listen, on_all_backends,
-    on_each_backend, pair, poll_once, random_bytes, read_to_end, reset, runtime, thread_time,
-    turns,
+    Killed, alive, fill, half_std_pair, impatient, listen, on_all_backends, on_each_backend, pair,
+    poll_once, random_bytes, read_to_end, reset, runtime, thread_time, turns,
 };
-use rustix::event::PollFlags;
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 use selio::net::TcpStream;
 use selio::selector::Backend;
@@ -547,11 +545,14 @@ fn wakers_of_sockets_may_outlive_their_runtime_on_other_threads() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_broken_connection_raises_no_sigpipe() {
+    use futures_lite::AsyncWriteExt;
+    use rustix::event::PollFlags;
+
     const NAME: &str = "a_broken_connection_raises_no_sigpipe";
     if !is_child() {
         let _turn = common::turn();
         let plain = child(NAME);
-        let mut blocked = Command::new("env");
+        let mut blocked = std::process::Command::new("env");
         blocked.arg("--block-signal=PIPE").arg(plain.get_program());
         blocked.args(plain.get_args());
         for (key, value) in plain.get_envs() {
@@ -577,7 +578,7 @@ fn a_broken_connection_raises_no_sigpipe() {
             reset(peer);
         }
         for stream in [&client, &split_client, &owned_client] {
-            block_until(stream, PollFlags::HUP);
+            loopback::block_until(stream, PollFlags::HUP);
             stream.take_error().unwrap();
         }
         let slices = [io::IoSlice::new(b"x")];

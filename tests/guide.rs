@@ -8,14 +8,17 @@ mod common;
 mod example;
 
 use std::fs;
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::thread;
-use std::time::Duration;
 
-use example::{Server, example};
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))] // What strace sees there.
+use {
+    example::{Server, example},
+    std::io::{Read, Write},
+    std::net::TcpStream,
+    std::thread,
+    std::time::Duration,
+};
 
 /// The files of the guide, by name.
 fn guide() -> Vec<(String, String)> {

@@ -224,6 +224,7 @@ fn a_silent_client_and_a_stuck_one_hold_up_the_others_on_the_first_step_only() {
 }
 
 /// The states in which a careless loop spins.
+#[cfg(target_os = "linux")]
 fn set_traps(address: SocketAddr) -> Vec<TcpStream> {
     let mut clients = Vec::new();
     let random = &mut Random::new(2);

@@ -7,7 +7,7 @@
 
 mod common;
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write, pipe};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
@@ -919,7 +919,7 @@ fn a_new_program_inherits_nothing_of_a_selector() {
     const CLOEXEC: u32 = 0o2_000_000;
     each_backend(|backend| {
         let list = || {
-            let entries = fs::read_dir("/proc/self/fdinfo").unwrap();
+            let entries = std::fs::read_dir("/proc/self/fdinfo").unwrap();
             let paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
             // Without the handle that has read the list.
             let open = paths.into_iter().filter(|path| path.exists());
@@ -931,7 +931,7 @@ fn a_new_program_inherits_nothing_of_a_selector() {
         let of_selector: Vec<_> = of_selector.difference(&before).collect();
         assert!(!of_selector.is_empty());
         for path in of_selector {
-            let info = fs::read_to_string(path).unwrap();
+            let info = std::fs::read_to_string(path).unwrap();
             let flags = info.lines().find_map(|line| line.strip_prefix("flags:"));
             let flags = u32::from_str_radix(flags.unwrap().trim(), 8).unwrap();
             assert_ne!(flags & CLOEXEC, 0, "{}", path.display());

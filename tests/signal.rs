@@ -31,9 +31,7 @@ use selio::signal::{SignalKind, Signals, ctrl_c, run_until_ctrl_c, signal};
 use selio::{Builder, Runtime, Source, sleep, spawn, stats, timeout, yield_now};
 use signal_hook::low_level::raise;
 
-use crate::common::{
-    child, child_that_ignores_ctrl_c, deadline, each_backend, is_child, open_fds, turn,
-};
+use crate::common::{child, deadline, each_backend, is_child, open_fds, turn};
 use crate::dropping::drop_at_each_pending;
 use crate::example::{Server, example};
 use crate::tasks::{
@@ -562,7 +560,7 @@ fn run_leaves_ctrl_c_as_it_is() {
 fn who_is_started_with_ctrl_c_ignored_ignores_it_until_asking_for_it() {
     if !is_child() {
         let name = "who_is_started_with_ctrl_c_ignored_ignores_it_until_asking_for_it";
-        let said = ends(|| child_that_ignores_ctrl_c(name), None);
+        let said = ends(|| common::child_that_ignores_ctrl_c(name), None);
         assert_eq!(said, ["still here", "heard it"]);
         return;
     }

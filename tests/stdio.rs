@@ -20,6 +20,7 @@ use futures_lite::io::BufReader;
 use futures_lite::{AsyncBufReadExt, AsyncReadExt, StreamExt};
 use loopback::{Killed, assert_error, poll_once, turns};
 use rustix::fs::{Mode, OFlags, fcntl_getfl};
+use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use selio::net::{Stdin, stderr, stdin, stdout};
 use selio::selector::Backend;
@@ -75,7 +76,8 @@ impl Started {
 
 /// A terminal: its controlling end, and the end that is a process's standard input.
 fn terminal() -> (File, OwnedFd) {
-    let control = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
+    let control = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    fcntl_setfd(&control, FdFlags::CLOEXEC).unwrap();
     grantpt(&control).unwrap();
     unlockpt(&control).unwrap();
     let name = ptsname(&control, Vec::new()).unwrap();

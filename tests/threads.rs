@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use selio::net::lookup;
 use selio::{Builder, Runtime, sleep, spawn, stats, to_thread, yield_now};
 
-use crate::common::{deadline, open_fds};
+use crate::common::deadline;
 use crate::dropping::drop_at_each_pending;
 use crate::tasks::{
     OnDrop, Spy, in_a_process_of_its_own, on_a_runtime, on_each_runtime, panic_here, poll_once,
@@ -317,6 +317,7 @@ fn os_threads() -> usize {
 #[test]
 #[cfg(target_os = "linux")]
 fn ten_thousand_calls_leave_neither_threads_nor_handles() {
+    use crate::common::open_fds;
     const NAME: &str = "ten_thousand_calls_leave_neither_threads_nor_handles";
     in_a_process_of_its_own(NAME, || {
         let before = (os_threads(), open_fds());
