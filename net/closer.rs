@@ -48,7 +48,7 @@ impl Closer {
     /// Those of [shutdown(2)](https://man7.org/linux/man-pages/man2/shutdown.2.html), except
     /// `ENOTCONN`.
     pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
-        let result = self.0.with(|socket| socket::shutdown(socket, how));
+        let result = self.0.change(|socket| socket::shutdown(socket, how));
         result.unwrap_or(Ok(()))
     }
 }

@@ -164,7 +164,7 @@ macro_rules! impl_connection {
             /// Those of [shutdown(2)](https://man7.org/linux/man-pages/man2/shutdown.2.html),
             /// except `ENOTCONN`.
             pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
-                socket::shutdown(self, how)
+                self.source.change(|it| socket::shutdown(it, how))
             }
 
             /// A way to shut down the connection from elsewhere, which does not keep it open.

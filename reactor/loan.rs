@@ -6,7 +6,7 @@
 use std::os::fd::BorrowedFd;
 use std::rc::{Rc, Weak};
 
-use super::{Watch, selector};
+use super::{Watch, selector, wake_all};
 
 /// Ends when the source is dropped, or gives its handle away.
 #[derive(Clone)]
@@ -17,11 +17,15 @@ impl Loan {
         Self(Rc::downgrade(watch))
     }
 
-    /// Does something with the handle, unless its source is gone.
-    pub(crate) fn with<R>(&self, act: impl FnOnce(BorrowedFd<'_>) -> R) -> Option<R> {
+    /// [`Source::change`](super::Source::change), unless the source is gone.
+    pub(crate) fn change<R>(&self, act: impl FnOnce(BorrowedFd<'_>) -> R) -> Option<R> {
         // A source gives up its watch before its handle, and the selector has let go of it by then:
         // as long as there is a watch, the handle is open.
         let watch = self.0.upgrade()?;
-        Some(act(selector::lend(watch.fd)))
+        let result = act(selector::lend(watch.fd));
+        let mut waiters = watch.take_waiters();
+        drop(watch); // Who is woken may drop the source.
+        wake_all(&mut waiters);
+        Some(result)
     }
 }

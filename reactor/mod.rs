@@ -268,11 +268,7 @@ impl Reactor {
                 .borrow_mut()
                 .deregister(selector::lend(watch.fd));
         }
-        let mut woken = Vec::new();
-        for waiters in watch.waiters.borrow_mut().iter_mut() {
-            waiters.take(&mut woken);
-        }
-        wake_all(&mut woken);
+        wake_all(&mut watch.take_waiters());
     }
 
     /// Stores the waker until the handle is ready in this direction, and makes sure that the

@@ -11,7 +11,7 @@ use std::task::{Context, Poll, ready};
 
 use super::selector::Interest;
 use super::waiters::{Ticket, Waiters};
-use super::{Loan, Reactor, Watch};
+use super::{Loan, Reactor, Watch, wake_all};
 
 /// What a task waits for: to read, or to write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -286,6 +286,14 @@ impl<T> Source<T> {
     /// The reactor that watches it.
     pub(crate) fn reactor(&self) -> Rc<Reactor> {
         Rc::clone(self.watch().reactor())
+    }
+
+    /// Does something to the handle, and wakes those who wait for it: what was done may concern
+    /// them, and not every selector tells of it.
+    pub(crate) fn change<R>(&self, act: impl FnOnce(&T) -> R) -> R {
+        let result = act(&self.io);
+        wake_all(&mut self.watch().take_waiters());
+        result
     }
 
     /// A way to the handle that does not keep it open.

@@ -61,6 +61,15 @@ impl Watch {
         }
     }
 
+    /// The wakers of all who wait, in either direction.
+    pub(super) fn take_waiters(&self) -> Vec<Waker> {
+        let mut wakers = Vec::new();
+        for waiters in self.waiters.borrow_mut().iter_mut() {
+            waiters.take(&mut wakers);
+        }
+        wakers
+    }
+
     #[inline]
     pub(super) fn waiters(&self, direction: Direction) -> RefMut<'_, Waiters> {
         RefMut::map(self.waiters.borrow_mut(), |waiters| {

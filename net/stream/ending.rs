@@ -62,7 +62,7 @@ impl Transport {
             Some(socket) if self.pending() == 0 => self.end(socket),
             Some(socket) if phase == Phase::CloseAsked => {
                 // The reader need not wait for the peer.
-                let _ = socket::shutdown(socket, Shutdown::Read);
+                let _ = socket.change(|it| socket::shutdown(it, Shutdown::Read));
                 self.start_flushing();
             }
             _ => self.start_flushing(),
@@ -77,7 +77,7 @@ impl Transport {
             _ => return,
         };
         self.phase.set(next);
-        if let Err(error) = socket::shutdown(socket, how) {
+        if let Err(error) = socket.change(|it| socket::shutdown(it, how)) {
             return self.lose(error);
         }
         self.ring();

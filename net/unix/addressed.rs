@@ -82,8 +82,9 @@ impl UnixDatagram {
         &self,
         buffer: &mut [u8],
     ) -> impl Future<Output = io::Result<(usize, SocketAddr)>> {
-        self.source
-            .io(Direction::Read, move |socket| socket.recv_from(buffer))
+        self.source.io(Direction::Read, move |socket| {
+            self.or_end(socket.recv_from(buffer), || Ok((0, from_wire(None)?)))
+        })
     }
 
     /// Waits for the next datagram, and tells who has sent it, and whether it was longer than the
@@ -102,7 +103,13 @@ impl UnixDatagram {
         buffer: &mut [u8],
     ) -> impl Future<Output = io::Result<Received<SocketAddr>>> {
         self.source.io(Direction::Read, move |socket| {
-            recv_msg(socket, buffer, from_wire)
+            self.or_end(recv_msg(socket, buffer, from_wire), || {
+                Ok(Received {
+                    length: 0,
+                    from: from_wire(None)?,
+                    is_truncated: false,
+                })
+            })
         })
     }
 
@@ -123,6 +130,7 @@ impl UnixDatagram {
     ///
     /// `WouldBlock` if there is nothing, and those of [`recv`](Self::recv).
     pub fn try_recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        retry(|| self.source.get_ref().recv_from(buffer))
+        let socket = self.source.get_ref();
+        retry(|| self.or_end(socket.recv_from(buffer), || Ok((0, from_wire(None)?))))
     }
 }

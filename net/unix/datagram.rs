@@ -1,5 +1,6 @@
 //! Datagrams between the processes of one machine.
 
+use std::cell::Cell;
 use std::fmt;
 use std::future::Future;
 use std::io;
@@ -47,6 +48,9 @@ pub struct UnixDatagram {
     // The order matters: the path is removed while the socket is still open.
     path: Option<BoundPath>,
     pub(in crate::net) source: Source<net::UnixDatagram>,
+    /// Whether receiving was shut down. Linux reports such a socket as readable for ever, and answers
+    /// `EAGAIN` all the same.
+    is_shut_down: Cell<bool>,
 }
 
 impl UnixDatagram {
@@ -71,6 +75,7 @@ impl UnixDatagram {
         Ok(Self {
             path,
             source: Source::register(reactor, socket.into()),
+            is_shut_down: Cell::new(false),
         })
     }
 
@@ -149,6 +154,7 @@ impl UnixDatagram {
         Self {
             path: None,
             source: Source::register(reactor, socket),
+            is_shut_down: Cell::new(false),
         }
     }
 
@@ -198,8 +204,9 @@ impl UnixDatagram {
     /// Nothing is lost: a datagram that was not returned is there for the next call.
     #[track_caller]
     pub fn recv(&self, buffer: &mut [u8]) -> impl Future<Output = io::Result<usize>> {
-        self.source
-            .io(Direction::Read, move |socket| socket.recv(buffer))
+        self.source.io(Direction::Read, move |socket| {
+            self.or_end(socket.recv(buffer), || Ok(0))
+        })
     }
 
     /// Waits for the next datagram, and leaves it where it is for the next call.
@@ -213,8 +220,9 @@ impl UnixDatagram {
     /// Nothing is lost.
     #[track_caller]
     pub fn peek(&self, buffer: &mut [u8]) -> impl Future<Output = io::Result<usize>> {
-        self.source
-            .io(Direction::Read, move |socket| socket::peek(socket, buffer))
+        self.source.io(Direction::Read, move |socket| {
+            self.or_end(socket::peek(socket, buffer), || Ok(0))
+        })
     }
 
     /// Waits until receiving is worth a try. See [`Source::readable`].
@@ -260,18 +268,36 @@ impl UnixDatagram {
     ///
     /// `WouldBlock` if there is nothing, and those of [`recv`](Self::recv).
     pub fn try_recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        retry(|| self.source.get_ref().recv(buffer))
+        retry(|| self.or_end(self.source.get_ref().recv(buffer), || Ok(0)))
     }
 
-    /// Shuts down receiving, sending or both, at once: who receives gets 0 from then on, and who
-    /// sends `BrokenPipe`.
+    /// What was received; nothing, after receiving was shut down and what had come was received.
+    pub(super) fn or_end<R>(
+        &self,
+        received: io::Result<R>,
+        end: impl FnOnce() -> io::Result<R>,
+    ) -> io::Result<R> {
+        match received {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock && self.is_shut_down.get() => {
+                end()
+            }
+            received => received,
+        }
+    }
+
+    /// Shuts down receiving, sending or both, at once: who receives gets what has come, and 0 from
+    /// then on; who sends gets `BrokenPipe`.
     ///
     /// # Errors
     ///
     /// Those of [shutdown(2)](https://man7.org/linux/man-pages/man2/shutdown.2.html), except
     /// `ENOTCONN`.
     pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
-        socket::shutdown(self, how)
+        self.source.change(|socket| {
+            socket::shutdown(socket, how)?;
+            self.is_shut_down.update(|is| is || how != Shutdown::Write);
+            Ok(())
+        })
     }
 
     /// Our own address, without a name if it is not bound to one.
