@@ -7,6 +7,7 @@ use std::panic::Location;
 
 use super::explain::{explain, explain_by};
 use crate::executor::{Work, on_thread};
+use crate::reactor::turn;
 
 /// What can be connected to, or bound to: the counterpart of [`std::net::ToSocketAddrs`], which
 /// blocks while a name is looked up.
@@ -144,7 +145,11 @@ pub(super) async fn resolve(
 ) -> io::Result<Vec<SocketAddr>> {
     let invalid = |error: io::Error| io::Error::new(error.kind(), format!("{call}: {error}"));
     let (host, port) = match target.map_err(invalid)? {
-        Target::Addrs(addrs) => return Ok(addrs),
+        Target::Addrs(addrs) => {
+            // Who tries without a pause until it works must not starve whom it waits for.
+            turn().await;
+            return Ok(addrs);
+        }
         Target::Name(host, port) => (host, port),
     };
     let name = format!("{host}:{port}");

@@ -1,5 +1,6 @@
 //! How much a task may do before the others run.
 
+use std::future::{Future, poll_fn};
 use std::task::{Context, Poll, Waker};
 
 use super::Reactor;
@@ -41,4 +42,14 @@ impl Reactor {
     pub(crate) fn renew_budget(&self) {
         self.budget.set(FULL);
     }
+}
+
+/// One operation that never has to wait, and has no handle to spend it on.
+pub(crate) fn poll_turn(cx: &mut Context<'_>) -> Poll<()> {
+    Reactor::current().map_or(Poll::Ready(()), |reactor| reactor.spend(cx))
+}
+
+/// The same, awaited.
+pub(crate) fn turn() -> impl Future<Output = ()> {
+    poll_fn(poll_turn)
 }

@@ -65,6 +65,7 @@ use self::timer::TimerQueue;
 use self::waiters::{Enrolled, Ticket};
 use self::watch::Watch;
 
+pub(crate) use self::budget::{poll_turn, turn};
 pub(crate) use self::caller::{caller, on_behalf_of};
 pub(crate) use self::clock::Monotonic;
 pub(crate) use self::current::{Entered, looks};

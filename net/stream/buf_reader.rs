@@ -11,6 +11,7 @@ use std::task::{Context, Poll, ready};
 use super::buffer::{self, Buffer};
 use super::error::incomplete;
 use super::input::Input;
+use crate::reactor::poll_turn;
 
 /// How long a message may be at most by default, in bytes.
 const LIMIT: usize = 64 * 1024;
@@ -102,26 +103,29 @@ impl BufReader {
         most: usize,
     ) -> Poll<io::Result<usize>> {
         let site = self.site;
-        self.poll_input(|input, buffer| input.poll_fill(cx, site, buffer, most))
+        self.poll_input(cx, |cx, input, buffer| {
+            input.poll_fill(cx, site, buffer, most)
+        })
     }
 
     /// The same into memory that is larger than ours, which is empty.
     fn poll_past(&mut self, cx: &mut Context<'_>, memory: &mut [u8]) -> Poll<io::Result<usize>> {
         let site = self.site;
-        self.poll_input(|input, _| input.poll_read(cx, site, memory))
+        self.poll_input(cx, |cx, input, _| input.poll_read(cx, site, memory))
     }
 
     #[inline]
     fn poll_input(
         &mut self,
-        read: impl FnOnce(&mut Input, &mut Buffer) -> Poll<io::Result<usize>>,
+        cx: &mut Context<'_>,
+        read: impl FnOnce(&mut Context<'_>, &mut Input, &mut Buffer) -> Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
         // Nobody looks any more at what was lent last.
         self.buffer.release();
         if self.is_at_end {
-            return Poll::Ready(Ok(0));
+            return poll_turn(cx).map(|()| Ok(0)); // Who reads on and on must not starve the others.
         }
-        let n = ready!(read(&mut self.input, &mut self.buffer))?;
+        let n = ready!(read(cx, &mut self.input, &mut self.buffer))?;
         self.is_at_end = n == 0;
         Poll::Ready(Ok(n))
     }
