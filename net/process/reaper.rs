@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::fmt;
 use std::future::Future;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::panic::Location;
 use std::process::ExitStatus;
@@ -67,7 +67,7 @@ impl Reaper {
     /// The status, if the process has ended: then this reaps it.
     pub(super) fn try_wait(&self) -> io::Result<Option<ExitStatus>> {
         if let End::Unseen = self.end.get() {
-            let end = match self.reap() {
+            let end = match reap(self.pid, self.pidfd.as_ref()) {
                 Ok(None) => End::Unseen,
                 Ok(Some(status)) => End::Seen(status),
                 Err(Errno::CHILD) => End::Taken,
@@ -80,25 +80,6 @@ impl Reaper {
             End::Seen(status) => Ok(Some(status)),
             End::Taken => Err(self.taken()),
         }
-    }
-
-    /// waitpid(2), which does not wait here.
-    fn reap(&self) -> rustix::io::Result<Option<ExitStatus>> {
-        #[cfg(target_os = "linux")]
-        if let Some(pidfd) = &self.pidfd {
-            use rustix::process::{WaitId, WaitIdOptions, waitid};
-            use std::os::fd::AsFd;
-            // By its number alone we might reap another child: the next owner of the number, if other
-            // code has reaped ours. So this looks first, and leaves the status where it is.
-            let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-            match waitid(WaitId::PidFd(pidfd.as_fd()), look) {
-                Ok(None) => return Ok(None),
-                Err(Errno::CHILD) => return Err(Errno::CHILD),
-                Ok(Some(_)) | Err(_) => {} // Before Linux 5.4, no pidfd can be waited for.
-            }
-        }
-        let status = waitpid(Some(self.pid), WaitOptions::NOHANG)?;
-        Ok(status.map(|(_, status)| ExitStatus::from_raw(status.as_raw())))
     }
 
     /// Waits for the end, any number of tasks at once.
@@ -161,7 +142,7 @@ impl Reaper {
 impl Drop for Reaper {
     fn drop(&mut self) {
         if let End::Unseen = self.end.get() {
-            orphans::adopt(self.pid);
+            orphans::adopt(self.pid, self.pidfd.take().map(Source::into_inner));
         }
     }
 }
@@ -173,6 +154,28 @@ impl fmt::Debug for Reaper {
             .field("end", &self.end.get())
             .finish()
     }
+}
+
+/// waitpid(2), which does not wait here.
+#[cfg_attr(
+    not(target_os = "linux"),
+    allow(unused_variables, reason = "nobody has one")
+)]
+pub(super) fn reap(pid: Pid, pidfd: Option<impl AsFd>) -> rustix::io::Result<Option<ExitStatus>> {
+    #[cfg(target_os = "linux")]
+    if let Some(pidfd) = pidfd {
+        use rustix::process::{WaitId, WaitIdOptions, waitid};
+        // By its number alone we might reap another child: the next owner of the number, if other
+        // code has reaped ours. So this looks first, and leaves the status where it is.
+        let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        match waitid(WaitId::PidFd(pidfd.as_fd()), look) {
+            Ok(None) => return Ok(None),
+            Err(Errno::CHILD) => return Err(Errno::CHILD),
+            Ok(Some(_)) | Err(_) => {} // Before Linux 5.4, no pidfd can be waited for.
+        }
+    }
+    let status = waitpid(Some(pid), WaitOptions::NOHANG)?;
+    Ok(status.map(|(_, status)| ExitStatus::from_raw(status.as_raw())))
 }
 
 /// A handle to a child that was not reaped yet, see
