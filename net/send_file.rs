@@ -113,7 +113,8 @@ async fn send_in_the_kernel<T: AsFd>(
                     *offset += sent as u64;
                     Ok(Some(sent))
                 }
-                Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => Ok(None),
+                // EOVERFLOW: beyond the end of any file of this file system.
+                Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP | Errno::OVERFLOW) => Ok(None),
                 Err(error) => Err(error.into()),
             }
         };

@@ -59,11 +59,13 @@ pub(super) struct BufferSizes {
 
 impl BufferSizes {
     pub(super) fn apply(self, socket: &OwnedFd) -> io::Result<()> {
+        // The system calls take an `int`; the limit of the system is lower.
+        let most = i32::MAX as usize;
         if let Some(bytes) = self.recv {
-            sys::sockopt::set_socket_recv_buffer_size(socket, bytes)?;
+            sys::sockopt::set_socket_recv_buffer_size(socket, bytes.min(most))?;
         }
         if let Some(bytes) = self.send {
-            sys::sockopt::set_socket_send_buffer_size(socket, bytes)?;
+            sys::sockopt::set_socket_send_buffer_size(socket, bytes.min(most))?;
         }
         Ok(())
     }
