@@ -8,6 +8,7 @@ use std::panic::Location;
 
 use super::super::backlog::is_exhausted;
 use crate::executor::JoinError;
+use crate::reactor::OneLine;
 
 /// What a handler may return: nothing, or a `Result` whose error becomes text.
 #[diagnostic::on_unimplemented(
@@ -97,21 +98,22 @@ impl ServerError {
 impl fmt::Display for ServerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { server, site, kind } = self;
-        write!(f, "{server} (started at {site}): ")?;
-        match kind {
+        let problem = match kind {
             ServerErrorKind::Handler { peer, error } => {
-                write!(f, "the handler of {peer} failed: {error}")
+                format!("the handler of {peer} failed: {error}")
             }
-            ServerErrorKind::Panic { peer, error } => write!(f, "the handler of {peer}: {error}"),
-            ServerErrorKind::Accept { error } if is_exhausted(error) => write!(
-                f,
+            ServerErrorKind::Panic { peer, error } => format!("the handler of {peer}: {error}"),
+            ServerErrorKind::Accept { error } if is_exhausted(error) => format!(
                 "accept: {error}; clients wait until a connection is closed: raise the limit of \
                  file descriptors (`ulimit -n`), or set `ServerBuilder::max_connections` below it"
             ),
             ServerErrorKind::Accept { error } => {
-                write!(f, "accept: {error}; it is tried again from time to time")
+                format!("accept: {error}; it is tried again from time to time")
             }
-        }
+        };
+        // A peer may have a say in what the error of its handler tells.
+        let (server, problem) = (OneLine(server), OneLine(&problem));
+        write!(f, "{server} (started at {site}): {problem}")
     }
 }
 
