@@ -50,7 +50,7 @@ impl Reactor {
     }
 
     /// The reactor of the runtime that runs on this thread.
-    pub(super) fn current() -> Option<Rc<Self>> {
+    pub(crate) fn current() -> Option<Rc<Self>> {
         Self::with_current(Rc::clone)
     }
 

@@ -17,14 +17,14 @@ use super::super::socket;
 use super::ending::Phase;
 use super::transport::{Foreign, Io, Transport};
 use super::write_buffer::WriteBuffer;
-use crate::reactor::{Direction, Source};
+use crate::reactor::{Direction, Reactor, Source};
 
 /// Sends what is kept, and then ends what was asked to end.
 pub(super) struct Flushing(Rc<Transport>);
 
 impl Flushing {
-    pub(super) fn new(transport: Rc<Transport>) -> Self {
-        transport.buffer().is_flushing.set(true);
+    pub(super) fn new(transport: Rc<Transport>, runtime: Rc<Reactor>) -> Self {
+        transport.buffer().flushed_in.replace(Some(runtime));
         Self(transport)
     }
 
@@ -147,7 +147,7 @@ impl Drop for Flushing {
                 .lose(io::Error::other("what it writes to has panicked"));
         }
         // If somebody has cancelled it, who waits starts another one.
-        self.buffer().is_flushing.set(false);
+        drop(self.buffer().flushed_in.take());
         drop(self.buffer().sender.take());
         self.buffer().change.ring();
     }

@@ -20,7 +20,7 @@ use super::ending::Phase;
 use super::flushing::Flushing;
 use super::write_buffer::{Marks, WriteBuffer};
 use crate::executor::spawn_own;
-use crate::reactor::{Direction, Source};
+use crate::reactor::{Direction, Reactor, Source};
 
 /// A socket with its reader, its writer, and the task that sends what is kept; or an output of
 /// futures-io.
@@ -139,7 +139,10 @@ impl Transport {
         if self.is_flushing() || self.is_done() || self.socket().is_some_and(is_elsewhere) {
             return;
         }
-        let flushing = Flushing::new(Rc::clone(self));
+        let Some(runtime) = Reactor::current() else {
+            return;
+        };
+        let flushing = Flushing::new(Rc::clone(self), runtime);
         // Nobody awaits it: those who wait are told by the bell. It belongs to the line that has written
         // what does not fit.
         spawn_own(Location::caller(), flushing.run());
@@ -157,10 +160,18 @@ impl Transport {
         self.buffer.get().is_some_and(|buffer| buffer.is_paused())
     }
 
+    /// Whether a task sends what is kept, or will when its runtime runs.
     pub(super) fn is_flushing(&self) -> bool {
         self.buffer
             .get()
-            .is_some_and(|buffer| buffer.is_flushing.get())
+            .is_some_and(|buffer| buffer.flushed_in.borrow().is_some())
+    }
+
+    /// Whether it does so now.
+    pub(super) fn is_flushing_here(&self) -> bool {
+        let is_current = |runtime: &Rc<Reactor>| runtime.is_current();
+        (self.buffer.get())
+            .is_some_and(|buffer| buffer.flushed_in.borrow().as_ref().is_some_and(is_current))
     }
 
     pub(super) fn marks(&self) -> Marks {

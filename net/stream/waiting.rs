@@ -102,7 +102,7 @@ impl Transport {
     /// Sees to it that somebody sends what is kept, for those who wait for that.
     fn expect_flushing(self: &Rc<Self>, call: &str) -> io::Result<()> {
         self.start_flushing();
-        if self.is_flushing() || self.is_done() {
+        if self.is_flushing_here() || self.is_done() {
             return Ok(());
         }
         Err(io::Error::other(format!(

@@ -6,20 +6,21 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::mem;
+use std::rc::Rc;
 use std::task::Waker;
 
 use super::super::bell::Bell;
 use super::super::explain::explain_by;
+use crate::reactor::Reactor;
 
 pub(super) struct WriteBuffer {
     bytes: RefCell<VecDeque<u8>>,
     marks: Cell<Marks>,
     /// There were more bytes than the high mark, and since then never as few as the low one.
     is_paused: Cell<bool>,
-    /// A task sends them.
-    pub(super) is_flushing: Cell<bool>,
-    /// That task. Who discards them wakes it, as nobody else may: an output that was dropped does not,
-    /// nor does select(2) for a Unix socket that is full.
+    /// The runtime in which a task sends them, while there is one.
+    pub(super) flushed_in: RefCell<Option<Rc<Reactor>>>,
+    /// That task. Who discards them wakes it, as nobody else may: an output that was dropped does not.
     pub(super) sender: Cell<Option<Waker>>,
     /// Why bytes were lost.
     error: Cell<Option<io::Error>>,
@@ -49,7 +50,7 @@ impl WriteBuffer {
             bytes: RefCell::default(),
             marks: Cell::default(),
             is_paused: Cell::new(false),
-            is_flushing: Cell::new(false),
+            flushed_in: RefCell::default(),
             sender: Cell::default(),
             error: Cell::default(),
             change: Bell::default(),
