@@ -63,7 +63,7 @@ use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::process;
 use std::time::{Duration, Instant};
 
-use self::error::{explain, is_stale, registered_already, unknown};
+use self::error::{explain, is_another, is_stale, registered_already, unknown};
 use self::mechanism::{LONGEST_WAIT, Mechanism, Ready, is_watchable};
 use self::table::{Entry, Table};
 
@@ -233,7 +233,7 @@ impl<K: Clone> Selector<K> {
         match self.mechanism.remove(fd) {
             // Closed behind our back, and perhaps open again as another file: the kernel has
             // forgotten the old one, which is what was asked for, or watches a duplicate of it.
-            Err(error) if is_stale(&error) => {
+            Err(error) if is_stale(&error) || is_another(&error) => {
                 self.is_stale = true;
                 Ok(())
             }
@@ -275,9 +275,6 @@ impl<K: Clone> Selector<K> {
         mut found: impl FnMut(Event<&K>),
     ) -> io::Result<()> {
         self.reopen_if_orphaned();
-        if self.is_stale {
-            self.reopen();
-        }
         let timeout = if self.files.is_empty() {
             timeout
         } else {
@@ -289,6 +286,9 @@ impl<K: Clone> Selector<K> {
         };
         let mut wait = timeout.map(|timeout| timeout.min(LONGEST_WAIT));
         loop {
+            if self.is_stale {
+                self.reopen();
+            }
             self.ready.clear();
             match self.mechanism.wait(wait, &mut self.ready) {
                 Ok(()) => {}
