@@ -8,6 +8,13 @@ use rustix::net::{self as sys, sockopt};
 
 use super::{TcpStream, socket};
 
+/// `SO_LINGER` counts seconds, but hundredths of them on macOS.
+const PER_SECOND: u32 = if cfg!(target_vendor = "apple") {
+    100
+} else {
+    1
+};
+
 impl TcpStream {
     /// Our own address.
     ///
@@ -71,7 +78,7 @@ impl TcpStream {
     ///
     /// Those of getsockopt(2).
     pub fn linger(&self) -> io::Result<Option<Duration>> {
-        Ok(sockopt::socket_linger(self)?)
+        Ok(sockopt::socket_linger(self)?.map(|linger| linger / PER_SECOND))
     }
 
     /// Says how long the system goes on sending after the connection was closed (`SO_LINGER`, in
@@ -84,6 +91,7 @@ impl TcpStream {
     ///
     /// Those of setsockopt(2).
     pub fn set_linger(&self, linger: Option<Duration>) -> io::Result<()> {
+        let linger = linger.map(|linger| linger.saturating_mul(PER_SECOND));
         Ok(sockopt::set_socket_linger(self, linger)?)
     }
 

@@ -21,6 +21,13 @@ pub(super) const NO_SIGNAL: SendFlags = SendFlags::NOSIGNAL;
 #[cfg(target_vendor = "apple")]
 pub(super) const NO_SIGNAL: SendFlags = SendFlags::empty();
 
+/// Sockets share a port, and what comes to it. FreeBSD has another name for that: with the usual one,
+/// the last socket gets all.
+#[cfg(not(target_os = "freebsd"))]
+pub(super) use rustix::net::sockopt::set_socket_reuseport as set_reuse_port;
+#[cfg(target_os = "freebsd")]
+pub(super) use rustix::net::sockopt::set_socket_reuseport_lb as set_reuse_port;
+
 /// A TCP socket that does not block and is not handed on to child processes.
 pub(super) fn tcp(addr: SocketAddr) -> io::Result<OwnedFd> {
     open(family_of(addr), SocketType::STREAM)

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use rustix::io::Errno;
-use rustix::net::sockopt::{set_ipv6_v6only, set_socket_reuseaddr, set_socket_reuseport};
+use rustix::net::sockopt::{set_ipv6_v6only, set_socket_reuseaddr};
 
 use super::TcpListener;
 use crate::net::addr::{Target, ToAddrs, no_address, resolve, try_each};
@@ -61,7 +61,8 @@ impl TcpListenerBuilder {
     }
 
     /// Lets several listeners share a port, and the system its connections among them
-    /// (`SO_REUSEPORT`): one runtime for each core.
+    /// (`SO_REUSEPORT`): one runtime for each core. Linux and FreeBSD share them evenly; on macOS and
+    /// the other BSDs, one listener may get them all.
     #[must_use]
     pub fn reuse_port(mut self, reuse_port: bool) -> Self {
         self.reuse_port = reuse_port;
@@ -176,7 +177,7 @@ impl TcpListenerBuilder {
             set_ipv6_v6only(&socket, true)?;
         }
         if self.reuse_port {
-            set_socket_reuseport(&socket, true)?;
+            socket::set_reuse_port(&socket, true)?;
         }
         // Accepted connections inherit these.
         if self.keepalive.is_some() {

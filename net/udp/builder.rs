@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::panic::Location;
 
 use rustix::net::SocketType;
-use rustix::net::sockopt::{set_ipv6_v6only, set_socket_reuseaddr, set_socket_reuseport};
+use rustix::net::sockopt::{set_ipv6_v6only, set_socket_reuseaddr};
 
 use super::UdpSocket;
 use crate::net::addr::{ToAddrs, try_each};
@@ -49,7 +49,7 @@ impl UdpSocketBuilder {
 
     /// Lets several sockets have the same address, if all of them say so, and the system share the
     /// datagrams among them, each peer's to the same one (`SO_REUSEPORT`): one runtime for each
-    /// core.
+    /// core. On macOS and the BSDs but FreeBSD, one socket may get them all.
     #[must_use]
     pub fn reuse_port(mut self, reuse_port: bool) -> Self {
         self.reuse_port = reuse_port;
@@ -109,7 +109,7 @@ impl UdpSocketBuilder {
             set_socket_reuseaddr(&socket, true)?;
         }
         if self.reuse_port {
-            set_socket_reuseport(&socket, true)?;
+            socket::set_reuse_port(&socket, true)?;
         }
         if self.only_v6 && addr.is_ipv6() {
             set_ipv6_v6only(&socket, true)?;

@@ -184,12 +184,14 @@ impl UnixDatagram {
     /// If it does not return, nothing was sent.
     #[track_caller]
     pub fn send(&self, bytes: &[u8]) -> impl Future<Output = io::Result<usize>> {
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        {
+            let source = &self.source;
+            source.io(Direction::Write, move |socket| socket::send(socket, bytes))
+        }
         // Elsewhere, no selector can tell when the peer has room.
         #[cfg(not(any(target_os = "linux", target_os = "android")))]
-        return self.send_by(move || self.try_send(bytes));
-        #[cfg(any(target_os = "linux", target_os = "android"))]
-        self.source
-            .io(Direction::Write, move |socket| socket::send(socket, bytes))
+        self.send_by(move || self.try_send(bytes))
     }
 
     /// Waits for the next datagram. If it is longer than the buffer, the rest of it is lost:
