@@ -62,27 +62,38 @@
 #[cfg(not(unix))]
 compile_error!("selio needs a Unix: Linux, macOS or a BSD; there is no selector for Windows yet");
 
+#[cfg(unix)]
 mod executor;
+#[cfg(unix)]
 pub mod net;
+#[cfg(unix)]
 mod reactor;
+#[cfg(unix)]
 mod structured;
+#[cfg(unix)]
 pub mod sync;
+#[cfg(unix)]
 pub mod trace;
 
+#[cfg(unix)]
 pub use executor::{
     Builder, Handle, JoinError, JoinHandle, RemoteHandle, Runtime, Stats, TaskLocal, YieldNow, run,
     spawn, spawn_named, stats, to_thread, yield_now,
 };
+#[cfg(unix)]
 pub use net::stream::{
     IncompleteReadError, IntoStreams, LimitOverrunError, StreamReader, StreamWriter,
     open_connection,
 };
+#[cfg(unix)]
 #[doc(inline)]
 pub use net::{Server, process, signal, start_server};
+#[cfg(unix)]
 pub use reactor::{
     Direction, Elapsed, Interval, MissedTicks, Sleep, Source, interval, interval_at, selector,
     sleep, sleep_until,
 };
+#[cfg(unix)]
 pub use structured::{
     AsCompleted, Deadline, Failure, Gather, GroupError, Race, TaskGroup, Timeout, TryGather, Wait,
     as_completed, gather, race, timeout, timeout_at, try_gather, wait,
@@ -94,11 +105,12 @@ pub use structured::{
 /// |---|---|
 /// | `SELIO_DEBUG=1` | since when each task waits, and for which lock; slow polls; who is stuck for ever |
 /// | `SELIO_DUMP=SIGUSR1` | the tasks on stderr whenever that signal comes, with the cargo feature `signal` |
+#[cfg(unix)]
 pub mod task {
     pub use crate::executor::{Dump, TaskId, TaskRef, all_tasks, current, dump};
 }
 
-#[cfg(any(doc, doctest))]
+#[cfg(all(unix, any(doc, doctest)))]
 pub mod guide;
 
 /// The examples of README.md are tests too.
