@@ -240,9 +240,16 @@ pub(crate) fn random_bytes(random: &mut Random, length: usize) -> Vec<u8> {
 }
 
 /// How much processor time this thread has used.
+#[cfg(not(target_os = "netbsd"))]
 pub(crate) fn thread_time() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     time.try_into().expect("time is not negative")
+}
+
+/// As for [`cpu_time`](crate::common::cpu_time).
+#[cfg(target_os = "netbsd")]
+pub(crate) fn thread_time() -> Duration {
+    Duration::ZERO
 }
 
 /// What is alive in the runtime.
