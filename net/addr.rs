@@ -102,25 +102,23 @@ impl ToTarget for str {
         if let Ok(addr) = self.parse::<SocketAddr>() {
             return Ok(Target::Addrs(vec![addr]));
         }
-        let invalid = || {
-            io::Error::new(
-                io::ErrorKind::InvalidInput,
-                format!("invalid address `{self}`: it should be host:port, as in 127.0.0.1:5566"),
-            )
+        let invalid = |hint: &str| {
+            let problem = format!("invalid address `{self}`: it should be host:port, {hint}");
+            Err(io::Error::new(io::ErrorKind::InvalidInput, problem))
         };
-        let (host, port) = self.rsplit_once(':').ok_or_else(invalid)?;
-        if host.is_empty() {
-            return Err(invalid());
-        }
-        match port.parse::<u16>() {
-            Ok(port) => (host, port).to_target(),
-            Err(error) if *error.kind() == IntErrorKind::PosOverflow => {
-                let problem = format!(
-                    "invalid address `{self}`: it should be host:port, and a port is at most 65535"
-                );
-                Err(io::Error::new(io::ErrorKind::InvalidInput, problem))
+        let example = "as in 127.0.0.1:5566";
+        let Some((host, port)) = self.rsplit_once(':') else {
+            return invalid(example);
+        };
+        // What other languages take for every address of this machine, and what begins a URL, would
+        // only be asked of a name server.
+        match (host, port.parse::<u16>()) {
+            ("" | "*", _) => invalid("and to listen on all addresses, 0.0.0.0:port or [::]:port"),
+            (_, Ok(port)) if !host.contains('/') => (host, port).to_target(),
+            (_, Err(error)) if *error.kind() == IntErrorKind::PosOverflow => {
+                invalid("and a port is at most 65535")
             }
-            Err(_) => Err(invalid()),
+            _ => invalid(example),
         }
     }
 }

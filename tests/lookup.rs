@@ -108,6 +108,8 @@ fn what_is_no_address_is_an_error_that_says_what_one_is() {
             "localhost:",
             "localhost:http",
             "::",
+            "*:80",
+            "http://localhost:80",
         ] {
             let parts: [&dyn std::fmt::Display; 2] = [&"net::lookup: ", &"should be host:port"];
             assert_error(lookup(wrong).await, ErrorKind::InvalidInput, &parts);
@@ -117,6 +119,14 @@ fn what_is_no_address_is_an_error_that_says_what_one_is() {
             ErrorKind::InvalidInput,
             &[&"at most 65535"],
         );
+        for all in [":80", "*:80"] {
+            assert_error(
+                lookup(all).await,
+                ErrorKind::InvalidInput,
+                &[&"0.0.0.0:port"],
+            );
+        }
+        assert_eq!(stats().threads, 0);
     });
 }
 
