@@ -49,6 +49,7 @@ use super::{Executor, JoinHandle, TaskId, run_queue, task_local};
 #[doc(alias = "call_soon")]
 #[doc(alias = "add_done_callback")]
 #[doc(alias = "spawn_local")]
+#[doc(alias = "LocalSet")]
 pub fn spawn<F>(future: F) -> JoinHandle<F::Output>
 where
     F: Future + 'static,

@@ -66,6 +66,7 @@ pub fn all_tasks() -> Vec<TaskRef> {
 ///
 /// From [`current`], [`all_tasks`] or [`JoinHandle::task`](crate::JoinHandle::task).
 #[derive(Clone)]
+#[doc(alias = "AbortHandle")]
 pub struct TaskRef {
     executor: Weak<Executor>,
     pub(super) key: TaskKey,

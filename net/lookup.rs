@@ -48,6 +48,7 @@ use crate::reactor::Reactor;
 /// ```
 #[track_caller]
 #[doc(alias = "getaddrinfo")]
+#[doc(alias = "lookup_host")]
 #[doc(alias = "gethostbyname")]
 pub fn lookup(addr: impl ToAddrs) -> impl Future<Output = io::Result<Vec<SocketAddr>>> {
     const CALL: &str = "net::lookup";

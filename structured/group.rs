@@ -36,6 +36,7 @@ use crate::executor::{Executor, JoinError, JoinHandle, Payload, TaskId, TaskRef,
 /// Clones belong to the same group. A task that is given one may spawn siblings.
 #[doc(alias = "JoinSet")]
 #[doc(alias = "nursery")]
+#[doc(alias = "TaskTracker")]
 pub struct TaskGroup<E>(Rc<Group<E>>);
 
 pub(super) struct Group<E> {

@@ -29,6 +29,8 @@ use super::wait_list::WaitList;
 /// assert_eq!(waiter.await.unwrap(), "got it");
 /// # });
 /// ```
+#[doc(alias = "CancellationToken")]
+#[doc(alias = "Notify")]
 pub struct Event {
     is_set: Cell<bool>,
     waiters: WaitList,

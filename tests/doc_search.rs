@@ -1,5 +1,5 @@
-//! Who knows asyncio finds its names in the search of the documentation: they are names here too, or
-//! aliases of what does the same.
+//! Who knows asyncio, tokio or smol finds their names in the search of the documentation: they are
+//! names here too, or aliases of what does the same.
 
 #![allow(clippy::unwrap_used, reason = "a test panics when it fails")]
 
@@ -7,9 +7,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-const TABLE: &str = include_str!("../guide/asyncio.md");
-
-/// What does the same is no item of selio, but of the standard library or the language.
+/// What does the same is no item of selio, but of the standard library, the language or a crate.
 const ELSEWHERE: [&str; 11] = [
     "Task.exception",
     "Task.remove_done_callback",
@@ -22,6 +20,32 @@ const ELSEWHERE: [&str; 11] = [
     "loop.shutdown_default_executor",
     "loop.stop",
     "loop.time",
+];
+
+/// The same of tokio and smol.
+const ELSEWHERE_OF_TOKIO: [&str; 22] = [
+    "#[tokio::main]",
+    "#[tokio::test]",
+    "Async",
+    "AsyncBufReadExt::lines",
+    "AsyncReadExt",
+    "AsyncWriteExt",
+    "DelayQueue",
+    "LocalExecutor",
+    "RwLock",
+    "Task::fallible",
+    "TcpStream::ready",
+    "codec::Framed",
+    "io::copy",
+    "io::copy_bidirectional",
+    "mpsc::UnboundedSender",
+    "or",
+    "pin!",
+    "task::coop",
+    "time::Instant",
+    "tokio::fs",
+    "watch",
+    "zip",
 ];
 
 /// A name as the search compares it.
@@ -73,22 +97,36 @@ fn found() -> BTreeSet<String> {
     found
 }
 
-#[test]
-fn the_names_of_asyncio_are_found_by_the_search() {
+/// The names of a page that the search does not find, of those that have a counterpart.
+fn missing(page: &'static str) -> BTreeSet<&'static str> {
     let found = found();
     let mut missing = BTreeSet::new();
-    for line in TABLE.lines().filter(|line| line.starts_with("| `")) {
-        let (names, counterpart) = line[2..].split_once(" | ").unwrap();
+    for line in page.lines().filter(|line| line.starts_with("| `")) {
+        let (names, counterpart) = line.split_once(" | ").unwrap();
         if counterpart.starts_with("none") {
             continue;
         }
-        for name in names.split(", ").map(|name| name.trim_matches('`')) {
-            let last = name.rsplit('.').next().unwrap();
-            if !found.contains(&searched(last)) {
+        // What stands between two backticks.
+        for name in names.split('`').skip(1).step_by(2) {
+            let last = name.rsplit(['.', ':']).next().unwrap();
+            if !found.contains(&searched(last.trim_end_matches('!'))) {
                 missing.insert(name);
             }
         }
     }
-    // What is found after all leaves the list, which so remains one of names that nobody can find.
+    missing
+}
+
+// What is found after all leaves its list, which so remains one of names that nobody can find.
+
+#[test]
+fn the_names_of_asyncio_are_found_by_the_search() {
+    let missing = missing(include_str!("../guide/asyncio.md"));
     assert_eq!(missing, BTreeSet::from(ELSEWHERE));
+}
+
+#[test]
+fn the_names_of_tokio_and_smol_are_found_by_the_search() {
+    let missing = missing(include_str!("../guide/tokio.md"));
+    assert_eq!(missing, BTreeSet::from(ELSEWHERE_OF_TOKIO));
 }

@@ -9,6 +9,7 @@ use crate::executor::Executor;
 ///
 /// The first four tell what is alive now, and so what leaks; the others count what happened since
 /// the runtime was made, and so what spins.
+#[doc(alias = "RuntimeMetrics")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {

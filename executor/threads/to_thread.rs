@@ -44,6 +44,8 @@ use super::pool::{Work, on_thread};
 #[track_caller]
 #[doc(alias = "run_in_executor")]
 #[doc(alias = "spawn_blocking")]
+#[doc(alias = "block_in_place")]
+#[doc(alias = "unblock")]
 pub fn to_thread<F, T>(closure: F) -> impl Future<Output = T>
 where
     F: FnOnce() -> T + Send + 'static,

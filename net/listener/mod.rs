@@ -109,6 +109,7 @@ impl TcpListener {
 
     /// Sets options before listening.
     #[must_use]
+    #[doc(alias = "TcpSocket")]
     pub fn builder() -> TcpListenerBuilder {
         TcpListenerBuilder::new()
     }
@@ -233,6 +234,7 @@ impl Listen for net::TcpListener {
 /// # Ok::<(), std::io::Error>(())
 /// # });
 /// ```
+#[doc(alias = "TcpListenerStream")]
 pub struct Incoming<'a>(Accept<'a, net::TcpListener>);
 
 impl Stream for Incoming<'_> {

@@ -49,6 +49,7 @@ use super::transport::Transport;
 /// # std::io::Result::Ok(())
 /// # }).unwrap();
 /// ```
+#[doc(alias = "BufReader")]
 pub struct StreamReader {
     // Behind a pointer, because an `async fn` has room for each of its arguments twice.
     pub(super) reader: Box<BufReader>,

@@ -56,6 +56,7 @@ use super::write_buffer::Marks;
 /// # std::io::Result::Ok(())
 /// # }).unwrap();
 /// ```
+#[doc(alias = "BufWriter")]
 pub struct StreamWriter {
     pub(super) transport: Rc<Transport>,
 }

@@ -53,6 +53,7 @@ impl UnixStream {
     ///
     /// Outside of a runtime.
     #[track_caller]
+    #[doc(alias = "duplex")]
     pub fn pair() -> io::Result<(Self, Self)> {
         let reactor = Reactor::expect_current("UnixStream::pair");
         let (one, other) = net::UnixStream::pair()?;

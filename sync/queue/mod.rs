@@ -54,6 +54,7 @@ use super::wait_list::WaitList;
 /// assert_eq!(total, 190);
 /// # });
 /// ```
+#[doc(alias = "mpsc")]
 pub type Queue<T> = AnyQueue<T, VecDeque<T>>;
 
 /// A queue that gives the newest item first. See [`AnyQueue`] for what it can do.
