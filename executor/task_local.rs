@@ -19,7 +19,7 @@ use pin_project_lite::pin_project;
 
 use super::Executor;
 use super::key::TaskKey;
-use super::task::{BoxedTask, Payload, Run};
+use super::task::{BoxedTask, Payload, Run, swallow};
 
 thread_local! {
     /// Without a destructor, they are there to the very end of the thread. Nothing leaks: there are
@@ -238,6 +238,13 @@ impl Inheriting {
         let task = self.get_ref().task.as_ref();
         task.expect("it is there until the end").as_ref()
     }
+
+    /// The task has ended, and its outcome may wait for long. If it is the last that has a value whose
+    /// destructor panics, that is no panic of the task, and must not keep its end from being told.
+    fn let_go(&mut self) {
+        let bindings = self.bindings.take();
+        swallow(|| drop(bindings));
+    }
 }
 
 impl Run for Inheriting {
@@ -246,7 +253,7 @@ impl Run for Inheriting {
         let poll = self.as_mut().task().run(executor, key);
         drop(entered);
         if poll.is_ready() {
-            self.bindings = None; // Its outcome may wait for long.
+            self.let_go();
         }
         poll
     }
@@ -255,7 +262,7 @@ impl Run for Inheriting {
         let entered = enter(&self.bindings);
         self.as_mut().task().abandon(panic);
         drop(entered);
-        self.bindings = None;
+        self.let_go();
     }
 
     fn restart(self: Pin<&mut Self>, _: &mut dyn Any) -> bool {
