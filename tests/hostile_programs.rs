@@ -30,7 +30,7 @@ use selio::{
 };
 
 use crate::common::{Random, watched};
-use crate::tasks::{Spy, message_of, quietly};
+use crate::tasks::{OnDrop, Spy, message_of, quietly};
 
 /// How long one of them may take.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -64,20 +64,46 @@ struct World {
     handles: RefCell<Vec<JoinHandle<()>>>,
     wakers: RefCell<Vec<Waker>>,
     limits: RefCell<Vec<Rc<Deadline>>>,
+    jobs: RefCell<Rc<Queue<Item>>>,
+    old_jobs: RefCell<Vec<Rc<Queue<Item>>>>,
     writer: StreamWriter,
     written: Cell<u8>,
     reader: Mutex<(StreamReader, u8)>,
     threads: Cell<usize>,
 }
 
-#[derive(Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Default)]
 struct Items {
     made: Cell<u32>,
     dropped: Cell<u32>,
 }
 
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Item(u32, Rc<Items>);
+
+impl Ord for Item {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        let left = COMPARISONS.get();
+        if left == 0 {
+            COMPARISONS.set(u32::MAX);
+            panic!("a comparison");
+        }
+        if left < u32::MAX {
+            COMPARISONS.set(left - 1);
+        }
+        self.0.cmp(&other.0)
+    }
+}
+impl PartialOrd for Item {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl PartialEq for Item {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+impl Eq for Item {}
 
 impl Drop for Item {
     fn drop(&mut self) {
@@ -164,6 +190,8 @@ impl World {
             handles: RefCell::default(),
             wakers: RefCell::default(),
             limits: RefCell::default(),
+            jobs: RefCell::new(Rc::new(Queue::bounded(1))),
+            old_jobs: RefCell::default(),
         })
     }
 
@@ -204,7 +232,7 @@ fn plain_op(world: &Rc<World>, depth: u32) -> Op {
     let w = Rc::clone(world);
     let deeper = depth.saturating_sub(1);
     // Those from 22 on have others in them.
-    match world.below(if depth > 0 { 42 } else { 22 }) {
+    match world.below(if depth > 0 { 60 } else { 22 }) {
         0 | 1 => Box::pin(async move {
             let _permit = w.semaphore.acquire().await;
             let _held = Count::new(&w.permits_held);
@@ -455,6 +483,7 @@ fn plain_op(world: &Rc<World>, depth: u32) -> Op {
                 selio::to_thread(thread::yield_now).await;
             }
         }),
+        41..=53 => more_ops(world, depth),
         _ => {
             let inner = op(world, deeper);
             Box::pin(async move {
@@ -471,6 +500,263 @@ fn plain_op(world: &Rc<World>, depth: u32) -> Op {
                 }
             })
         }
+    }
+}
+
+thread_local! {
+    /// That of the program that runs: what comes from another thread has no other way to it.
+    static WORLD: RefCell<Option<Rc<World>>> = const { RefCell::new(None) };
+    /// After how many comparisons of items the next one panics.
+    static COMPARISONS: Cell<u32> = const { Cell::new(u32::MAX) };
+}
+
+/// Puts a permit back that was forgotten.
+struct PutsBack<'a>(&'a Semaphore);
+impl Drop for PutsBack<'_> {
+    fn drop(&mut self) {
+        self.0.release();
+    }
+}
+
+/// A value of a task-local: who has it last may be surprised.
+struct Value(Rc<World>);
+impl Drop for Value {
+    fn drop(&mut self) {
+        drop(Meddles(Rc::clone(&self.0)));
+        if self.0.below(3) == 0 && !thread::panicking() {
+            panic!("the end of a value");
+        }
+    }
+}
+
+static VALUE: TaskLocal<Value> = TaskLocal::new();
+
+/// Cancels its task.
+struct Cancels(JoinHandle<()>);
+impl Drop for Cancels {
+    fn drop(&mut self) {
+        self.0.cancel();
+    }
+}
+
+/// Spawns into its group.
+struct SpawnsSibling(Rc<World>, TaskGroup<&'static str>);
+impl Drop for SpawnsSibling {
+    fn drop(&mut self) {
+        if self.0.may_spawn() {
+            let world = Rc::clone(&self.0);
+            drop(self.1.spawn(async move {
+                world.event.wait().await;
+                Ok(())
+            }));
+        }
+    }
+}
+
+fn more_ops(world: &Rc<World>, depth: u32) -> Op {
+    let w = Rc::clone(world);
+    let deeper = depth.saturating_sub(1);
+    let inner = op(world, deeper);
+    match world.below(16) {
+        0 => Box::pin(async move {
+            if !w.may_spawn() {
+                return;
+            }
+            let mut remote = selio::Handle::current().spawn(move || {
+                let world = WORLD.with_borrow(|world| world.clone());
+                async move {
+                    if let Some(world) = world {
+                        let todo = op(&world, deeper);
+                        todo.await;
+                    }
+                }
+            });
+            w.turns().await;
+            match w.below(4) {
+                0 => drop(remote),
+                1 => {
+                    remote.cancel();
+                    let _ = remote.await;
+                }
+                2 => {
+                    let _ = race((async { drop((&mut remote).await) }, w.turns())).await;
+                }
+                _ => drop(remote.await),
+            }
+        }),
+        1 => Box::pin(async move {
+            if let Some(task) = task::current() {
+                task.cancel();
+            }
+            if w.below(2) == 0 {
+                inner.await;
+            }
+            if w.below(4) == 0 {
+                panic!("after it has cancelled itself");
+            }
+        }),
+        2 => Box::pin(async move {
+            match w.below(2) {
+                0 => w.barrier.reset(),
+                _ => {
+                    w.barrier.abort();
+                    w.barrier.reset();
+                }
+            }
+        }),
+        3 | 4 => Box::pin(async move {
+            let queue = w.jobs.borrow().clone();
+            match w.below(8) {
+                0 | 1 => drop(queue.put(w.item()).await),
+                2 | 3 => {
+                    if queue.get().await.is_ok() {
+                        w.turns().await;
+                        queue.task_done();
+                    }
+                }
+                4 => {
+                    if queue.put_nowait(w.item()).is_ok() && queue.get_nowait().is_ok() {
+                        queue.task_done();
+                    }
+                }
+                5 => {
+                    race((queue.join(), async { w.turns().await })).await;
+                }
+                n => {
+                    queue.shutdown(n == 6);
+                    w.jobs.replace(Rc::new(Queue::bounded(1 + w.below(2))));
+                    w.old_jobs.borrow_mut().push(queue);
+                }
+            }
+        }),
+        5 => Box::pin(async move {
+            let permit = w.semaphore.acquire().await;
+            let _held = Count::new(&w.permits_held);
+            permit.forget();
+            let _back = PutsBack(&w.semaphore);
+            w.turns().await;
+        }),
+        6 => Box::pin(async move {
+            match w.below(3) {
+                0 => w.has_tokens.notify(w.below(3)),
+                1 => w.has_tokens.notify_all(),
+                _ => {
+                    let guard = w.tokens.lock().await;
+                    let turns = w.turns();
+                    let wait = async { drop(w.has_tokens.wait(guard).await) };
+                    race((wait, turns)).await;
+                    // Whoever was told of a token and took none tells the next one.
+                    w.has_tokens.notify_all();
+                }
+            }
+        }),
+        7 => Box::pin(async move {
+            COMPARISONS.set(w.below(4) as u32);
+            let end = OnDrop::new(|| COMPARISONS.set(u32::MAX));
+            let item = w.item();
+            let result = match w.below(2) {
+                0 => w.priority.put_nowait(item).is_ok(),
+                _ => w.priority.get_nowait().is_ok(),
+            };
+            drop(end);
+            let _ = result;
+        }),
+        8 => Box::pin(async move {
+            let mut interval = selio::interval(Duration::from_nanos(1 + w.below(3) as u64));
+            for _ in 0..w.below(4) {
+                let tick = async {
+                    interval.tick().await;
+                };
+                race((tick, w.turns())).await;
+            }
+        }),
+        9 => {
+            let other = op(world, deeper);
+            Box::pin(async move {
+                let fails = async { Err::<(), _>(w.turns().await) };
+                let works = async { Ok(inner.await) };
+                let _ = selio::try_gather((works, fails, async { Ok(other.await) })).await;
+            })
+        }
+        10 => Box::pin(async move {
+            let _ = TaskGroup::scope(async |group: TaskGroup<&'static str>| {
+                let sibling = SpawnsSibling(Rc::clone(&w), group.clone());
+                if w.may_spawn() {
+                    let nested = group.clone();
+                    group.spawn(async move {
+                        let _sibling = sibling;
+                        drop(nested);
+                        inner.await;
+                        Err::<(), _>("ended")
+                    });
+                }
+                let _sibling = SpawnsSibling(Rc::clone(&w), group.clone());
+                w.turns().await;
+                if w.below(3) == 0 {
+                    panic!("in a body");
+                }
+                Ok(())
+            })
+            .await;
+        }),
+        11 => Box::pin(async move {
+            let value = Value(Rc::clone(&w));
+            let handle = VALUE.scope(value, async {
+                w.may_spawn().then(|| {
+                    spawn(async move {
+                        assert!(VALUE.get().is_some());
+                        inner.await;
+                        assert!(VALUE.get().is_some());
+                    })
+                })
+            });
+            if let Some(handle) = handle.await {
+                let handle = Cancels(handle);
+                w.turns().await;
+                drop(handle);
+            }
+        }),
+        12 => Box::pin(async move {
+            // Woken on another thread.
+            let waker = poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
+            let _running = Count::new(&w.threads);
+            if !w.is_closing.get() {
+                selio::to_thread(move || waker.wake()).await;
+            }
+            inner.await;
+        }),
+        13 => Box::pin(async move {
+            // Some of them wait for each other.
+            let handle = w.handles.borrow_mut().pop();
+            if let Some(handle) = handle.filter(|_| w.is_wild) {
+                let mut handle = Cancels(handle);
+                let _ = (&mut handle.0).await;
+            }
+        }),
+        14 => Box::pin(async move {
+            let limit = Rc::new(Deadline::after(Duration::from_secs(3600)));
+            w.limits.borrow_mut().push(Rc::clone(&limit));
+            let nested = limit.scope(limit.scope(async {
+                inner.await;
+                limit.reschedule(Instant::now());
+                w.event.wait().await;
+            }));
+            let _ = nested.await;
+        }),
+        _ => Box::pin(async move {
+            let mut handles: Vec<_> = w.handles.take().into_iter().take(3).collect();
+            let ended = race((
+                async { wait(&mut handles).first_completed().await },
+                async {
+                    w.turns().await;
+                    Vec::new()
+                },
+            ))
+            .await;
+            w.turns().await;
+            drop(handles);
+            drop(ended);
+        }),
     }
 }
 
@@ -598,6 +884,7 @@ fn run(runtime: &Runtime, seed: u64, is_wild: bool) {
     let tasks = 1 + random.below(6);
     let before = runtime.stats();
     let world = runtime.block_on(async { World::new(random, is_wild) });
+    WORLD.set(Some(Rc::clone(&world)));
     runtime.block_on(async {
         for _ in 0..tasks {
             let depth = world.below(4) as u32;
@@ -621,6 +908,8 @@ fn run(runtime: &Runtime, seed: u64, is_wild: bool) {
             world.barrier.abort();
             drop(world.senders.take());
             world.queue.shutdown(false);
+            let jobs = world.jobs.borrow().clone();
+            jobs.shutdown(false);
             world.writer.write_eof();
             world.lifo.shutdown(false);
             world.priority.shutdown(false);
@@ -646,6 +935,7 @@ fn run(runtime: &Runtime, seed: u64, is_wild: bool) {
         drop(world.handles.take());
         drop(world.wakers.take());
     });
+    WORLD.take();
     assert_eq!(world.semaphore.available(), PERMITS);
     assert!(!world.mutex.is_locked());
     assert!(!world.tokens.is_locked());
@@ -668,6 +958,19 @@ fn run(runtime: &Runtime, seed: u64, is_wild: bool) {
     let polls = stats.polls - before.polls;
     assert!(polls < 40_000, "{polls} polls: something spins");
     while world.queue.get_nowait().is_ok() {}
+    world
+        .old_jobs
+        .borrow_mut()
+        .push(world.jobs.borrow().clone());
+    for jobs in world.old_jobs.take() {
+        while jobs.get_nowait().is_ok() {}
+        let text = format!("{jobs:?}");
+        assert!(
+            text.ends_with("waiting_to_get: 0, waiting_to_put: 0 }"),
+            "{text}"
+        );
+    }
+    world.jobs.replace(Rc::new(Queue::bounded(1)));
     while world.lifo.get_nowait().is_ok() {}
     while world.priority.get_nowait().is_ok() {}
     assert_eq!(world.items.made.get(), world.items.dropped.get());
