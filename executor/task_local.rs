@@ -35,7 +35,7 @@ thread_local! {
 /// Declare it as a `static`. A task inherits the values that hold where it is
 /// [spawned](crate::spawn), shared and not copied; a scope in the task is not seen by its parent.
 /// Neither a [`Handle`](crate::Handle) nor [`to_thread`](crate::to_thread()) takes them to another
-/// thread. The destructors of a future see them too.
+/// thread. The destructors of a future that was polled see them too.
 ///
 /// asyncio's counterpart is
 /// [`contextvars.ContextVar`](https://docs.python.org/3/library/contextvars.html#contextvars.ContextVar),

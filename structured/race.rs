@@ -11,8 +11,9 @@ use super::tuple::{Each, Tuple, for_each_tuple};
 /// Waits for the first of these futures that ends, gives what it gives, and drops the others.
 ///
 /// It takes anything that iterates over futures, or a tuple of up to eight futures of different
-/// types, as long as all give the same. Of several that are ready at once, the first in the list
-/// wins: in a loop, put first what must not starve.
+/// types, as long as all give the same. Of several that are ready at once, the first in the tuple
+/// wins: in a loop, put first what must not starve. Of those that come from an iterator, it is the
+/// first when they are polled for the first time, and after that the one that was woken first.
 ///
 /// asyncio has no `race`, and spells it `wait(.., return_when=FIRST_COMPLETED)`, which leaves the
 /// others running: for that there is [`wait`](crate::wait()).

@@ -20,6 +20,7 @@ use std::thread;
 use std::time::Duration;
 
 use futures_lite::{FutureExt, Stream, StreamExt};
+use selio::sync::Event;
 use selio::{
     JoinHandle, Runtime, as_completed, gather, race, sleep, spawn, spawn_named, stats, timeout,
     try_gather, wait, yield_now,
@@ -515,6 +516,25 @@ fn of_several_that_are_ready_at_once_the_first_in_the_list_wins() {
     inside(async || {
         assert_eq!(race([ready(1), ready(2)]).await, 1);
         assert_eq!(race((ready(1), async { 2 })).await, 1);
+    });
+}
+
+#[test]
+fn of_several_from_an_iterator_the_one_that_was_woken_first_wins() {
+    inside(async || {
+        let (events, first) = (vec![Event::new(), Event::new()], Cell::new(None));
+        let waiting = events.iter().enumerate();
+        let race = race(waiting.map(async |(place, event)| {
+            event.wait().await;
+            place
+        }));
+        let wake = async {
+            yield_now().await;
+            events[1].set();
+            events[0].set();
+        };
+        gather((async { first.set(Some(race.await)) }, wake)).await;
+        assert_eq!(first.get(), Some(1));
     });
 }
 
