@@ -9,6 +9,7 @@ mod common;
 mod tasks;
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
 use std::env;
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -24,6 +25,8 @@ use selio::net::UnixStream;
 use selio::sync::{
     Barrier, Condvar, Event, LifoQueue, Mutex, PriorityQueue, Queue, Semaphore, oneshot,
 };
+use selio::task::TaskId;
+use selio::trace::Observer;
 use selio::{
     Builder, Deadline, IncompleteReadError, IntoStreams, JoinHandle, Runtime, StreamReader,
     StreamWriter, TaskGroup, TaskLocal, gather, race, spawn, stats, task, timeout, wait, yield_now,
@@ -673,9 +676,19 @@ fn more_ops(world: &Rc<World>, depth: u32) -> Op {
         9 => {
             let other = op(world, deeper);
             Box::pin(async move {
-                let fails = async { Err::<(), _>(w.turns().await) };
-                let works = async { Ok(inner.await) };
-                let _ = selio::try_gather((works, fails, async { Ok(other.await) })).await;
+                let works = async {
+                    inner.await;
+                    Ok(())
+                };
+                let fails = async {
+                    w.turns().await;
+                    Err::<(), _>("failed")
+                };
+                let works_too = async {
+                    other.await;
+                    Ok(())
+                };
+                let _ = selio::try_gather((works, fails, works_too)).await;
             })
         }
         10 => Box::pin(async move {
@@ -757,6 +770,62 @@ fn more_ops(world: &Rc<World>, depth: u32) -> Op {
             drop(handles);
             drop(ended);
         }),
+    }
+}
+
+/// Watches what happens, asks back in the middle of it, and looks whether each task is told of from
+/// its beginning to its one end.
+#[derive(Default)]
+struct Watches {
+    alive: RefCell<HashSet<TaskId>>,
+    polled: Cell<Option<Option<TaskId>>>,
+    events: Cell<u32>,
+    complaint: Rc<RefCell<Option<String>>>,
+}
+
+impl Observer for Watches {
+    fn event(&self, event: &selio::trace::Event<'_>) {
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.look(event))) {
+            let complaint = format!("{event:?}: {}", message_of(&*panic));
+            self.complaint.borrow_mut().get_or_insert(complaint);
+        }
+    }
+}
+
+impl Watches {
+    fn look(&self, event: &selio::trace::Event<'_>) {
+        use selio::trace::Event;
+
+        self.events.set(self.events.get() + 1);
+        match self.events.get() % 61 {
+            0 => drop(task::dump().to_string()),
+            20 => drop(task::all_tasks()),
+            40 => drop(task::current()),
+            50 => assert!(stats().tasks < 1_000),
+            _ => {}
+        }
+        match *event {
+            Event::Spawned { task, .. } => {
+                assert!(self.alive.borrow_mut().insert(task), "spawned twice");
+            }
+            Event::PollBegins { task } => {
+                assert_eq!(self.polled.replace(Some(task)), None);
+                assert!(task.is_none_or(|task| self.alive.borrow().contains(&task)));
+                assert_eq!(
+                    task::current().map(|task| task.id()),
+                    None,
+                    "it has not begun"
+                );
+            }
+            Event::PollEnds { task, .. } => {
+                assert_eq!(self.polled.take(), Some(task));
+            }
+            Event::Done { task, .. } | Event::Cancelled { task } => {
+                assert_ne!(self.polled.get(), Some(Some(task)), "it is being polled");
+                assert!(self.alive.borrow_mut().remove(&task), "ended twice");
+            }
+            _ => {}
+        }
     }
 }
 
@@ -1051,8 +1120,15 @@ fn look(world: &World) {
 fn programs_made_by_chance_keep_what_is_promised() {
     let seed = Random::from_environment().seed();
     let programs = env::var("SELIO_PROGRAMS").map_or(150, |it| it.parse().unwrap());
-    for is_debug in [true, false] {
-        let runtime = Builder::new().debug(is_debug).build().unwrap();
+    for (is_debug, is_watched) in [(true, false), (false, false), (true, true)] {
+        let builder = Builder::new().debug(is_debug);
+        let watches = Watches::default();
+        let complaint = Rc::clone(&watches.complaint);
+        let builder = match is_watched {
+            true => builder.observer(watches),
+            false => builder,
+        };
+        let runtime = builder.build().unwrap();
         for seed in (0..programs).map(|n| seed.wrapping_add(n)) {
             for is_wild in [false, true] {
                 let circumstances = || format!(", SELIO_SEED={seed} SELIO_PROGRAMS=1");
@@ -1060,6 +1136,9 @@ fn programs_made_by_chance_keep_what_is_promised() {
                     let program = || quietly(|| run(&runtime, seed, is_wild));
                     if let Err(panic) = catch_unwind(AssertUnwindSafe(program)) {
                         let told = message_of(&*panic);
+                        panic!("SELIO_SEED={seed} SELIO_PROGRAMS=1: {told}");
+                    }
+                    if let Some(told) = complaint.take() {
                         panic!("SELIO_SEED={seed} SELIO_PROGRAMS=1: {told}");
                     }
                 });
