@@ -1,6 +1,10 @@
 //! Faults that a hostile reader found in task-locals: their values have destructors too.
 
-#![allow(clippy::unwrap_used, reason = "a test panics when it fails")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::async_yields_async,
+    reason = "a test panics when it fails, and hands futures around"
+)]
 
 mod common;
 #[path = "common/tasks.rs"]
