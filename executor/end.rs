@@ -28,13 +28,6 @@ impl Future for End {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let poll = self.executor.poll_end(self.key, cx);
-        // `wait` itself has looked already, but perhaps outside of any runtime.
-        assert!(
-            poll.is_ready() || !self.executor.is_elsewhere(),
-            "selio::wait: one of the tasks belongs to a runtime that does not run on this thread, \
-             and the wait would never end; await it in that runtime"
-        );
-        poll
+        self.executor.poll_end(self.key, cx)
     }
 }

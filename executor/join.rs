@@ -8,7 +8,7 @@ use std::marker::PhantomData;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::{Mutex, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use super::key::TaskKey;
 use super::slot::Slot;
@@ -98,12 +98,7 @@ impl<T> JoinHandle<T> {
     /// Panics if a runtime runs here that is not the one of the task: nobody would end the wait.
     #[track_caller]
     pub(crate) fn refuse_elsewhere(&self) {
-        assert!(
-            !self.executor.is_elsewhere(),
-            "JoinHandle of {}: its task belongs to a runtime that does not run on this thread, and \
-             the wait would never end; await the handle in that runtime",
-            self.name()
-        );
+        self.executor.refuse_elsewhere(self.key);
     }
 
     /// Looks at the outcome of a task that has ended, if it is still there.
@@ -137,13 +132,7 @@ impl<T: 'static> Future for JoinHandle<T> {
             "JoinHandle of {} was awaited again after it had given its result",
             self.label
         );
-        let task = match self.executor.poll_ended(self.key, cx) {
-            Poll::Ready(task) => task,
-            Poll::Pending => {
-                self.refuse_elsewhere();
-                return Poll::Pending;
-            }
-        };
+        let task = ready!(self.executor.poll_ended(self.key, cx));
         self.is_taken = true;
         let outcome = task.and_then(|mut task| {
             let outcome = outcome_of(&mut task)?.take();

@@ -48,11 +48,16 @@ impl Executor {
     /// combinator's, or another executor's.
     #[cold]
     fn join_with_waker(&self, key: TaskKey, cx: &Context<'_>) -> Poll<Option<BoxedTask>> {
-        ready!(self.poll_end(key, cx)); // Cloning a foreign waker may have ended it.
+        // Cloning a foreign waker may have ended it.
+        ready!(self.poll_end(key, cx));
         self.poll_ended(key, cx)
     }
 
     /// Waits until a task has ended, and leaves it where it is.
+    ///
+    /// # Panics
+    ///
+    /// As [`refuse_elsewhere`](Self::refuse_elsewhere).
     pub(super) fn poll_end(&self, key: TaskKey, cx: &Context<'_>) -> Poll<()> {
         let joiner = Joiner::Future(cx.waker().clone());
         let former = self.slot(key, |slot| mem::replace(&mut slot.joiner, joiner));
@@ -60,13 +65,22 @@ impl Executor {
         if self.has_ended(key) {
             Poll::Ready(())
         } else {
+            self.refuse_elsewhere(key);
             Poll::Pending
         }
     }
 
-    /// Whether another runtime runs on this thread: nobody would end a wait for a task of this one.
-    pub(super) fn is_elsewhere(&self) -> bool {
-        !self.reactor.is_current() && Executor::current().is_some()
+    /// Panics if another runtime runs on this thread: nobody would end a wait for a task of this one.
+    #[track_caller]
+    pub(super) fn refuse_elsewhere(&self, key: TaskKey) {
+        let is_elsewhere = !self.reactor.is_current() && Executor::current().is_some();
+        let name = || self.slot(key, |slot| self.label(slot).name());
+        assert!(
+            !is_elsewhere,
+            "JoinHandle of {}: its task belongs to a runtime that does not run on this thread, and \
+             the wait would never end; await the handle in that runtime",
+            name().unwrap_or_default()
+        );
     }
 
     pub(super) fn has_ended(&self, key: TaskKey) -> bool {

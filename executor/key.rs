@@ -57,6 +57,7 @@ thread_local! {
 }
 
 /// A number that no other task of this thread has.
+#[inline]
 pub(super) fn next_id() -> TaskId {
     LAST.with(|last| {
         last.set(last.get() + 1);

@@ -337,6 +337,7 @@ impl Executor {
     }
 
     /// The panic that is to end `block_on`.
+    #[inline]
     fn unhandled(&self) -> Option<task::Payload> {
         self.unhandled.as_ref()?.take()
     }

@@ -137,6 +137,7 @@ impl Runtime {
     }
 
     /// Goes on with the panic of a task that nobody has awaited, if such a one is to end `block_on`.
+    #[inline]
     fn end_on_panic(&self) {
         if let Some(panic) = self.executor.unhandled() {
             resume_unwind(panic);

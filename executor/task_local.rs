@@ -140,6 +140,7 @@ fn current() -> Bindings {
 }
 
 /// Whether a task that is spawned here has something to inherit.
+#[inline]
 pub(super) fn is_bound() -> bool {
     IS_BOUND.with(Cell::get)
 }

@@ -61,6 +61,7 @@ impl TaskWaker {
     }
 
     /// Serves another task from now on. Nobody else holds it.
+    #[inline]
     pub(super) fn reuse(&self, key: TaskKey) {
         self.key.store(key.into_u64(), Ordering::Relaxed);
         self.queued.store(false, Ordering::Relaxed);

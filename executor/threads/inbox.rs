@@ -87,6 +87,7 @@ impl Posted {
     }
 
     /// The same when nobody else can post any more.
+    #[inline]
     pub(crate) fn reset(&self) {
         self.0.store(false, Ordering::Relaxed);
     }
