@@ -174,7 +174,7 @@ impl<K: Clone> Selector<K> {
     /// registration stays), it is not open, `select` cannot hold its number, or the kernel has no
     /// memory for it.
     pub fn register(&mut self, fd: impl AsFd, key: K, interest: Interest) -> io::Result<()> {
-        self.reopen_if_orphaned();
+        self.renew_kqueue();
         let fd = fd.as_fd();
         if self.table.get(fd.as_raw_fd()).is_some() {
             return Err(registered_already(fd));
@@ -196,7 +196,7 @@ impl<K: Clone> Selector<K> {
     ///
     /// It is not registered ([`NotFound`](io::ErrorKind::NotFound)), or it was closed meanwhile.
     pub fn modify(&mut self, fd: impl AsFd, key: K, interest: Interest) -> io::Result<()> {
-        self.reopen_if_orphaned();
+        self.renew_kqueue();
         let fd = fd.as_fd();
         let Some(entry) = self.table.get(fd.as_raw_fd()) else {
             return Err(unknown("Selector::modify", fd));
@@ -274,7 +274,7 @@ impl<K: Clone> Selector<K> {
         timeout: Option<Duration>,
         mut found: impl FnMut(Event<&K>),
     ) -> io::Result<()> {
-        self.reopen_if_orphaned();
+        self.renew_kqueue();
         let timeout = if self.files.is_empty() {
             timeout
         } else {

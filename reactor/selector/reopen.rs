@@ -16,10 +16,11 @@ use super::mechanism::lend;
 use super::{Registration, Selector};
 
 impl<K: Clone> Selector<K> {
-    /// Gets a child that was forked a kqueue, before it uses the parent's.
+    /// Gets another kqueue before it is used: for a child that was forked, and where the `polling`
+    /// crate keeps the number of a handle that it could not remove, and would refuse the next one.
     #[inline]
-    pub(super) fn reopen_if_orphaned(&mut self) {
-        if HAS_KQUEUE && self.owner != process::id() {
+    pub(super) fn renew_kqueue(&mut self) {
+        if HAS_KQUEUE && (self.is_stale || self.owner != process::id()) {
             self.reopen();
         }
     }
