@@ -64,8 +64,11 @@ macro_rules! tables {
     ($($name:ident $text:literal)*) => {$(
         pub mod $name {
             #![doc = include_str!($text)]
-            // Some rows are about what comes with the feature.
-            #![cfg_attr(not(feature = "signal"), allow(rustdoc::broken_intra_doc_links))]
+            // Some rows are about what comes with a feature.
+            #![cfg_attr(
+                not(all(feature = "signal", feature = "tracing")),
+                allow(rustdoc::broken_intra_doc_links)
+            )]
 
             #[allow(unused_imports, reason = "the links of the tables begin here")]
             use crate::*;
