@@ -135,7 +135,7 @@ impl Builder {
     /// written, or `SELIO_DUMP` for a signal that cannot be listened to.
     pub fn build(self) -> io::Result<Runtime> {
         let dump_signal = match self.dump_signal {
-            None => inspect::signal_from_environment()?,
+            None => dump_signal_by_default()?,
             asked => asked,
         };
         let selector = match self.backend {
@@ -173,6 +173,24 @@ impl fmt::Debug for Builder {
             .field("dump_signal", &self.dump_signal.map(|(kind, _)| kind))
             .field("observers", &self.observers.len())
             .finish()
+    }
+}
+
+/// The signal that the environment asks for, and who asks.
+fn dump_signal_by_default() -> io::Result<Option<(SignalKind, &'static str)>> {
+    const VARIABLE: &str = "SELIO_DUMP";
+    let Some(value) = env::var_os(VARIABLE).filter(|value| !value.is_empty()) else {
+        return Ok(None);
+    };
+    match value.to_str().and_then(SignalKind::named) {
+        Some(kind) => Ok(Some((kind, VARIABLE))),
+        None => Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            format!(
+                "{VARIABLE}: `{}` is no signal; name one, as in SIGUSR1, or write its number",
+                value.display()
+            ),
+        )),
     }
 }
 

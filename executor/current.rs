@@ -5,7 +5,7 @@ use std::mem::{self, ManuallyDrop};
 use std::rc::Rc;
 
 use super::{Executor, run_queue};
-use crate::reactor::Entered as ReactorEntered;
+use crate::reactor::{self, OUTSIDE};
 
 thread_local! {
     /// Without a destructor, it is there to the very end of the thread. Nothing leaks: it is empty
@@ -53,10 +53,7 @@ impl Executor {
         // No closure: it would have a place of its own, instead of the caller's.
         match Self::current() {
             Some(executor) => executor,
-            None => panic!(
-                "{call}: no runtime runs on this thread; call it inside of `selio::run` or \
-                 `Runtime::block_on`, or use a `Handle` from another thread"
-            ),
+            None => panic!("{call}: {OUTSIDE}, or use a `Handle` from another thread"),
         }
     }
 }
@@ -66,7 +63,7 @@ pub(super) struct Entered {
     ours: Rc<Executor>,
     former: Option<Rc<Executor>>,
     queue: run_queue::Displaced,
-    _reactor: ReactorEntered,
+    _reactor: reactor::Entered,
 }
 
 impl Drop for Entered {

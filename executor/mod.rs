@@ -14,8 +14,8 @@
 //!
 //! This file has the tasks, from their first poll to their end. `spawn.rs` starts them,
 //! `runtime.rs` has the loop, `joining.rs` the way to their outcomes, and `shut_down.rs` the end.
-//! Two folders stand beside: `threads/` has what other threads can do, and `inspect/` what can be
-//! seen of all this. What is built upon tasks is none of the executor: `structured` and `sync`.
+//! Two folders stand beside: `threads/` has the ways in and out for other threads, `inspect/` what
+//! can be seen of all this. What is built upon tasks, groups and locks, stands above the executor.
 //!
 //! # The life of a task
 //!
@@ -74,7 +74,7 @@ use crate::reactor::{Reactor, count};
 
 pub use self::builder::Builder;
 pub(crate) use self::end::End;
-pub(crate) use self::inspect::{ChildPoll, forget_child, tell_wait};
+pub(crate) use self::inspect::{ChildPoll, tell_wait};
 pub use self::inspect::{Dump, Stats, dump, stats};
 pub use self::join::{JoinError, JoinHandle};
 pub(crate) use self::run_queue::is_observed;

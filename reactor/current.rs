@@ -19,7 +19,8 @@ fn replace(current: Option<Rc<Reactor>>) -> Option<Rc<Reactor>> {
     ManuallyDrop::into_inner(former)
 }
 
-const OUTSIDE: &str =
+/// Why a call means nothing here, and what to do about it.
+pub(crate) const OUTSIDE: &str =
     "no runtime runs on this thread; call it inside of `selio::run` or `Runtime::block_on`";
 
 impl Reactor {

@@ -14,6 +14,7 @@
 //! It knows handles, deadlines and wakers, and nothing of tasks. This file has the way down, to the
 //! selector, and the way up, to the wakers. Its one rule: **every borrow ends before the first waker
 //! is called**, so that what it runs may come back in: to register, to wait, or to drop a source.
+//! Signals, which are those of the whole process and not of one reactor, stand beside: `signal/`.
 //!
 //! # The life of a registration
 //!
@@ -68,7 +69,7 @@ use self::watch::Watch;
 pub(crate) use self::budget::{poll_turn, turn};
 pub(crate) use self::caller::{caller, on_behalf_of};
 pub(crate) use self::clock::Monotonic;
-pub(crate) use self::current::{Entered, looks};
+pub(crate) use self::current::{Entered, OUTSIDE, looks};
 pub use self::elapsed::Elapsed;
 pub(crate) use self::loan::Loan;
 pub(crate) use self::observer::OneLine;

@@ -18,7 +18,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
-use crate::executor::{ChildPoll, forget_child};
+use crate::executor::ChildPoll;
 
 /// How many children are polled before the other tasks have their turn.
 const BATCH: usize = 128;
@@ -108,7 +108,7 @@ impl<F: Future> Children<F> {
 impl<F> Drop for Children<F> {
     fn drop(&mut self) {
         let alive = self.children.iter().flatten();
-        alive.for_each(|child| forget_child(&child.waker));
+        alive.for_each(|child| ChildPoll::forget(&child.waker));
     }
 }
 

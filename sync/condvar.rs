@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::{Future, poll_fn};
+use std::mem;
 use std::panic::Location;
 use std::pin::pin;
 
@@ -90,9 +91,9 @@ impl Condvar {
             poll
         })
         .await;
-        let claim = Claim(&self.waiters, how == Notified::Alone);
+        let claim = (how == Notified::Alone).then(|| Claim(&self.waiters));
         let guard = mutex.lock_at(site).await;
-        claim.use_up();
+        mem::forget(claim); // It was of use.
         guard
     }
 
@@ -134,19 +135,11 @@ impl Condvar {
 }
 
 /// A notification that goes to the next one if this is dropped.
-struct Claim<'a>(&'a WaitList, bool);
-
-impl Claim<'_> {
-    fn use_up(mut self) {
-        self.1 = false;
-    }
-}
+struct Claim<'a>(&'a WaitList);
 
 impl Drop for Claim<'_> {
     fn drop(&mut self) {
-        if self.1 {
-            self.0.notify();
-        }
+        self.0.notify();
     }
 }
 

@@ -22,7 +22,6 @@ pub(super) struct Line {
 
 /// Where somebody waits, and stays from when it is notified until it is polled. Two cells: who asks
 /// how it was notified need not move who is to be woken.
-#[derive(Default)]
 pub(super) struct Place {
     /// Who waits.
     wakee: Cell<Option<Wakee>>,

@@ -195,8 +195,8 @@ fn rounded(number: usize) -> String {
     }
 }
 
-/// What the guide says about lines to read, with each number as it really is: those of the rows, and
-/// then three sums.
+/// What the guide says about lines to read, with each number as it really is: those of the rows, then
+/// three sums, and then those of the folders in the list, without what stands in a row.
 fn recounted(text: &str) -> String {
     let rows = text.lines().filter(|it| it.starts_with("| `"));
     let heart: Vec<_> = rows.filter_map(|row| row.split('`').nth(1)).collect();
@@ -206,7 +206,14 @@ fn recounted(text: &str) -> String {
 
     let each = heart.iter().map(|file| count([file]).0);
     let (lines, code) = count(&heart);
-    let mut counts = each.chain([lines, code, count(&all).0]);
+    let rooms = text.lines().filter_map(|it| it.strip_prefix("- `"));
+    let rooms = rooms.filter_map(|it| Some(it.split_once("/`")?.0));
+    let besides = |room| {
+        let files = sources(room).into_iter();
+        count(files.filter(|it| !heart.contains(&it.as_str()))).0
+    };
+    let sums = [lines, code, count(&all).0];
+    let mut counts = each.chain(sums).chain(rooms.map(besides));
     let words = text.split_inclusive([' ', '\n']).map(|word| {
         let count = number(word.trim()).and_then(|_| counts.next());
         count.map_or(word.to_owned(), |it| rounded(it) + " ")

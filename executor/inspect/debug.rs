@@ -236,6 +236,13 @@ impl ChildPoll {
     pub(crate) fn end(mut self, is_pending: bool) {
         self.is_pending = is_pending;
     }
+
+    /// A child with this waker is about to be dropped.
+    pub(crate) fn forget(waker: &Waker) {
+        if let Some(debug) = current() {
+            debug.forget_child(waker.data());
+        }
+    }
 }
 
 impl Drop for ChildPoll {
@@ -247,13 +254,6 @@ impl Drop for ChildPoll {
                 debug.forget_child(self.child); // It has ended, or panicked.
             }
         }
-    }
-}
-
-/// A child with this waker is about to be dropped.
-pub(crate) fn forget_child(waker: &Waker) {
-    if let Some(debug) = current() {
-        debug.forget_child(waker.data());
     }
 }
 

@@ -19,6 +19,7 @@ use std::time::Duration;
 use super::remote::remote;
 use crate::executor::Executor;
 use crate::executor::task::{contain, swallow};
+use crate::reactor::OUTSIDE;
 
 /// How long a thread waits for another job.
 const IDLE: Duration = Duration::from_secs(5);
@@ -92,12 +93,7 @@ pub(crate) async fn on_thread<T: Send + 'static>(
     closure: impl FnOnce() -> T + Send + 'static,
 ) -> io::Result<T> {
     let pool = Executor::current().map(|executor| Arc::clone(executor.threads.pool(work)));
-    let pool = pool.unwrap_or_else(|| {
-        panic!(
-            "{call} at {site}: no runtime runs on this thread; call it inside of `selio::run` or \
-             `Runtime::block_on`"
-        )
-    });
+    let pool = pool.unwrap_or_else(|| panic!("{call} at {site}: {OUTSIDE}"));
     let (promise, handle) = remote(work.what(), site);
     let job = move |pool: &Pool| {
         let result = contain(closure);

@@ -152,3 +152,5 @@ impl Reactor {
 }
 
 pub(crate) struct Entered;
+
+pub(crate) const OUTSIDE: &str = "no runtime runs on this thread";
