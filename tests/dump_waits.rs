@@ -1166,6 +1166,7 @@ const EXCEPTIONS: &[(&str, &str)] = &[
     ),
     ("YieldNow", "it does not wait: its task is ready"),
     ("AsCompleted", "a stream; see `AsCompleted::next`"),
+    ("Interval", "a stream; see `Interval::tick`"),
     ("AnyQueue::put", "see `Queue::put`"),
     ("AnyQueue::get", "see `Queue::get`"),
     ("AnyQueue::join", "see `Queue::join`"),
