@@ -162,11 +162,12 @@ fn a_bounded_queue_is_full_at_maxsize_and_put_waits_for_a_get() {
 }
 
 #[test]
-fn an_unbounded_queue_is_never_full() {
-    let queue = Queue::unbounded();
-    (0..10_000).for_each(|n| queue.put_nowait(n).unwrap());
-    assert!(!queue.is_full());
-    assert_eq!((queue.len(), queue.maxsize()), (10_000, None));
+fn an_unbounded_queue_is_never_full_and_is_the_default() {
+    for queue in [Queue::unbounded(), Queue::default()] {
+        (0..10_000).for_each(|n| queue.put_nowait(n).unwrap());
+        assert!(!queue.is_full());
+        assert_eq!((queue.len(), queue.maxsize()), (10_000, None));
+    }
 }
 
 #[test]
