@@ -32,7 +32,6 @@ use rustix::fs::{FileType, fstat};
 use rustix::io::{Errno, retry_on_intr};
 
 use super::Interest;
-use super::backend::HAS_KQUEUE;
 use super::error::{is_one_of, is_stale};
 use super::mechanism::{Mechanism, Ready};
 
@@ -123,9 +122,10 @@ impl Mechanism for Polling {
 
 impl Drop for Polling {
     /// In a child that was forked, the number of the kqueue is free, or another file's by now: that
-    /// one must not be closed.
+    /// one must not be closed. And an epoll is the parent's still, which the crate would take its own
+    /// handles out of ([polling#37](https://github.com/smol-rs/polling/issues/37)).
     fn drop(&mut self) {
-        if HAS_KQUEUE && self.owner != process::id() {
+        if self.owner != process::id() {
             mem::forget(Rc::clone(&self.poller));
         }
     }
