@@ -54,8 +54,8 @@ pub fn run<F: Future>(main: F) -> F::Output {
 /// and closes none of the sockets that others hold: those give an error when they would have to
 /// wait.
 ///
-/// After fork(2) a child process may drop all that it has, or go on with the runtime by itself; parent
-/// and child must not both run it.
+/// After fork(2) a child process may drop all that it has, which ends none of the parent's connections,
+/// or go on with the runtime by itself, by another `block_on`; parent and child must not both run it.
 ///
 /// asyncio's counterpart is
 /// [`Runner`](https://docs.python.org/3/library/asyncio-runner.html#asyncio.Runner).
@@ -117,6 +117,7 @@ impl Runtime {
     pub fn block_on<F: Future>(&self, main: F) -> F::Output {
         refuse_nesting("Runtime::block_on");
         let _entered = self.executor.enter();
+        self.executor.reactor.claim();
         let mut main = pin!(main);
         let waker = Waker::from(Arc::clone(&self.executor.main));
         let mut cx = Context::from_waker(&waker);

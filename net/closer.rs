@@ -40,6 +40,11 @@ impl Closer {
         Self(loan)
     }
 
+    /// Whether a destructor may shut it down, see [`Loan::is_ours`].
+    pub(super) fn is_ours(&self) -> bool {
+        self.0.is_ours()
+    }
+
     /// Shuts down reading, writing or both, at once. After `Read`, who reads gets what has come so
     /// far and then the end of the stream. A connection that is gone counts as shut down.
     ///

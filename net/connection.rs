@@ -212,7 +212,8 @@ macro_rules! impl_connection {
             /// # }).unwrap();
             /// ```
             pub fn into_split(self) -> (OwnedReadHalf<Self>, OwnedWriteHalf<Self>) {
-                split::split_owned(self)
+                let closer = self.closer();
+                split::split_owned(self, closer)
             }
         }
     )*};

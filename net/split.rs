@@ -9,13 +9,16 @@ use std::os::fd::AsFd;
 use std::os::unix;
 use std::rc::Rc;
 
-use super::{TcpStream, UnixStream, socket};
+use super::{Closer, TcpStream, UnixStream};
 
 pub(super) fn split<S: AsFd>(stream: &S) -> (ReadHalf<'_, S>, WriteHalf<'_, S>) {
     (ReadHalf { stream }, WriteHalf { stream })
 }
 
-pub(super) fn split_owned<S: AsFd>(stream: S) -> (OwnedReadHalf<S>, OwnedWriteHalf<S>) {
+pub(super) fn split_owned<S: AsFd>(
+    stream: S,
+    closer: Closer,
+) -> (OwnedReadHalf<S>, OwnedWriteHalf<S>) {
     let stream = Rc::new(stream);
     (
         OwnedReadHalf {
@@ -23,6 +26,7 @@ pub(super) fn split_owned<S: AsFd>(stream: S) -> (OwnedReadHalf<S>, OwnedWriteHa
         },
         OwnedWriteHalf {
             stream: Some(stream),
+            closer,
         },
     )
 }
@@ -51,6 +55,8 @@ pub struct OwnedReadHalf<S: AsFd = TcpStream> {
 pub struct OwnedWriteHalf<S: AsFd = TcpStream> {
     /// Taken when the halves are reunited.
     stream: Option<Rc<S>>,
+    /// For the end, whatever kind of stream it is.
+    closer: Closer,
 }
 
 /// What a reading half can do.
@@ -247,9 +253,9 @@ impl_as_ref!(
 
 impl<S: AsFd> Drop for OwnedWriteHalf<S> {
     fn drop(&mut self) {
-        if let Some(stream) = &self.stream {
-            // There is nobody left to hear of an error.
-            let _ = socket::shutdown(&**stream, Shutdown::Write);
+        // A child that was forked drops but its handle: the connection is its parent's.
+        if self.stream.is_some() && self.closer.is_ours() {
+            let _ = self.closer.shutdown(Shutdown::Write); // There is nobody left to hear of an error.
         }
     }
 }

@@ -17,6 +17,12 @@ impl Loan {
         Self(Rc::downgrade(watch))
     }
 
+    /// Whether there is a source, and its runtime is [ours](super::Reactor::is_ours).
+    pub(crate) fn is_ours(&self) -> bool {
+        let watch = self.0.upgrade();
+        watch.is_some_and(|watch| watch.reactor().is_ours())
+    }
+
     /// [`Source::change`](super::Source::change), unless the source is gone.
     pub(crate) fn change<R>(&self, act: impl FnOnce(BorrowedFd<'_>) -> R) -> Option<R> {
         // A source gives up its watch before its handle, and the selector has let go of it by then:

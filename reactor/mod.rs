@@ -55,6 +55,7 @@ use std::cell::{Cell, RefCell};
 use std::io;
 use std::os::fd::RawFd;
 use std::panic::Location;
+use std::process;
 use std::rc::Rc;
 use std::task::Waker;
 use std::time::{Duration, Instant};
@@ -87,6 +88,8 @@ pub(crate) struct Reactor {
     clock: Box<dyn Clock>,
     observer: Option<Rc<dyn Observer>>,
     standing: Cell<Standing>,
+    /// The process that runs it.
+    owner: Cell<u32>,
     budget: Cell<u32>,
     /// A task has used up its budget: others may be ready that only the selector knows of.
     is_overdue: Cell<bool>,
@@ -134,6 +137,7 @@ impl Reactor {
             clock,
             observer,
             standing: Cell::new(Standing::Elsewhere),
+            owner: Cell::new(process::id()),
             budget: Cell::new(FULL),
             is_overdue: Cell::new(false),
             last_ticket: Cell::new(Ticket::NONE),
@@ -311,6 +315,17 @@ impl Reactor {
             Enrolled::Again(superfluous) => drop(superfluous),
             Enrolled::InsteadOf(mut displaced) => wake_all(&mut displaced),
         }
+    }
+
+    /// This process is the one that runs it from now on.
+    pub(crate) fn claim(&self) {
+        self.owner.set(process::id());
+    }
+
+    /// Whether this process runs it, and not one that has forked this one, and goes on with its
+    /// connections.
+    pub(crate) fn is_ours(&self) -> bool {
+        self.owner.get() == process::id()
     }
 
     /// A ticket that no other waiter has.

@@ -92,6 +92,11 @@ impl Transport {
         }
     }
 
+    /// Whether it is for this process to end it: a child that was forked drops but its handle.
+    pub(super) fn is_ours(&self) -> bool {
+        (self.socket()).is_none_or(|socket| socket.reactor().is_ours())
+    }
+
     /// Closes without sending what is kept.
     pub(super) fn abort(&self) {
         if self.phase.get() == Phase::Closed {
@@ -116,6 +121,7 @@ impl Transport {
         match self.socket() {
             // If the reader is gone too, the end of the socket says it all.
             Some(_) if Rc::strong_count(self) == 1 && self.is_done() => {}
+            Some(_) if !self.is_ours() => {}
             Some(_) => self.write_eof(),
             None => self.close(),
         }

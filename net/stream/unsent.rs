@@ -34,7 +34,7 @@ impl Unsent {
 impl Drop for Unsent {
     fn drop(&mut self) {
         // After a panic, what was written is still sent, as after an error.
-        if !self.is_over && !thread::panicking() {
+        if !self.is_over && !thread::panicking() && self.transport.is_ours() {
             self.transport.abort();
         }
     }
