@@ -58,7 +58,11 @@ impl Bell {
     /// them wait, and twice as many may gather until the next ring.
     pub(super) fn wake_later(&self, waker: &Waker) {
         // A foreign waker is neither cloned, called nor dropped while anything is borrowed.
+        let rings = self.rings.get();
         let waker = waker.clone();
+        if self.rings.get() != rings {
+            return waker.wake(); // Its own clone has rung.
+        }
         let mut gone = Vec::new();
         let mut waiting = self.waiting.borrow_mut();
         let strangers = || waiting.iter().filter(|(who, _)| *who == Who::Stranger);
@@ -128,12 +132,13 @@ impl Listening<'_> {
 
     /// Waits for a ring since this was made, or since the last one that was told.
     pub(super) fn poll_ring(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        // First of all: a foreign waker that is cloned may ring.
+        let waker = cx.waker().clone();
         let rings = self.bell.rings.get();
         if mem::replace(&mut self.heard, rings) != rings {
             return Poll::Ready(());
         }
         tell_wait(self.what, None, Some(self.site));
-        let waker = cx.waker().clone();
         let mut waiting = self.bell.waiting.borrow_mut();
         let here = waiting.iter_mut().find(|(it, _)| *it == self.who());
         let former = match here {

@@ -7,7 +7,7 @@ mod common;
 #[path = "common/tasks.rs"]
 mod tasks;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::io;
 use std::pin::{Pin, pin};
@@ -110,6 +110,7 @@ type Act = Box<dyn FnOnce()>;
 
 thread_local! {
     static WHEN_CLONED: RefCell<Option<Act>> = const { RefCell::new(None) };
+    static WAKES: Cell<u32> = const { Cell::new(0) };
 }
 
 static HOSTILE: RawWakerVTable = RawWakerVTable::new(
@@ -119,8 +120,8 @@ static HOSTILE: RawWakerVTable = RawWakerVTable::new(
         }
         RawWaker::new(number, &HOSTILE)
     },
-    |_| (),
-    |_| (),
+    |_| WAKES.set(WAKES.get() + 1),
+    |_| WAKES.set(WAKES.get() + 1),
     |_| (),
 );
 
@@ -147,6 +148,32 @@ fn a_writer_may_be_aborted_while_a_waker_is_cloned() {
                 yield_now().await;
             }
             WHEN_CLONED.take();
+        });
+    });
+}
+
+#[test]
+fn who_waits_hears_a_ring_of_its_own_waker() {
+    on_a_runtime(|runtime| {
+        runtime.block_on(async {
+            let abort = |writer: &Rc<StreamWriter>| -> Act {
+                let writer = Rc::clone(writer);
+                Box::new(move || writer.abort())
+            };
+            let (writer, _peer) = stalled();
+            let before = WAKES.get();
+            WHEN_CLONED.set(Some(abort(&writer)));
+            if poll_flush(&writer, &hostile(1)).is_pending() {
+                assert!(WAKES.get() > before, "the flush waits for ever");
+            }
+
+            let (writer, _peer) = stalled();
+            let before = WAKES.get();
+            let mut flush = pin!(writer.wait_closed());
+            WHEN_CLONED.set(Some(abort(&writer)));
+            if poll_with(&mut flush, &hostile(2)).is_pending() {
+                assert!(WAKES.get() > before, "the end is waited for for ever");
+            }
         });
     });
 }
