@@ -12,10 +12,11 @@ use std::fs;
 use std::io::{self, BufRead, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::unix::process::ExitStatusExt;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::Path;
 use std::process::Command;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -89,22 +90,42 @@ fn steps() -> impl Iterator<Item = Step> {
     })
 }
 
-/// Runs a test with each of these steps, against a deadline, and names the step that fails.
-fn each(steps: impl Iterator<Item = Step>, test: impl Fn(SocketAddr, &mut Server)) {
+/// How many servers are tried at once. They mostly wait, and all their clients together stay below
+/// the usual limit of 1,024 files.
+const SIDE_BY_SIDE: usize = 4;
+
+/// Tries each of these steps, against a deadline, and names the one that fails.
+fn each_step(steps: impl Iterator<Item = Step> + Send, test: impl Fn(Step) + Sync) {
     let _turn = common::turn();
-    for step in steps {
-        let circumstances = || format!(" with {step:?}");
-        watched(circumstances, PATIENCE, || {
-            let (mut server, address) = step.start();
-            let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-                test(address, &mut server);
-            }));
-            if let Err(panic) = outcome {
-                eprintln!("that was with {step:?}");
-                std::panic::resume_unwind(panic);
-            }
-        });
-    }
+    let name = thread::current().name().unwrap_or("a test").to_owned();
+    let steps = Mutex::new(steps);
+    let next = || steps.lock().unwrap().next();
+    let attempt = || {
+        while let Some(step) = next() {
+            let circumstances = || format!(" with {step:?}");
+            watched(circumstances, PATIENCE, || {
+                let outcome = catch_unwind(AssertUnwindSafe(|| test(step)));
+                if let Err(panic) = outcome {
+                    eprintln!("that was with {step:?}");
+                    resume_unwind(panic);
+                }
+            });
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 0..SIDE_BY_SIDE {
+            let thread = thread::Builder::new().name(name.clone());
+            thread.spawn_scoped(scope, attempt).unwrap();
+        }
+    });
+}
+
+/// The same, with a server that has started and that is killed in the end.
+fn each(steps: impl Iterator<Item = Step> + Send, test: impl Fn(SocketAddr, &mut Server) + Sync) {
+    each_step(steps, |step| {
+        let (mut server, address) = step.start();
+        test(address, &mut server);
+    });
 }
 
 fn connect(address: SocketAddr) -> TcpStream {
@@ -326,56 +347,50 @@ fn no_step_minds_ctrl_z_and_ctrl_c_ends_them_all() {
 #[test]
 fn no_step_spins_when_no_descriptor_is_left_and_those_who_leave_make_room() {
     const FILES: usize = 32;
-    let _turn = common::turn();
     // The first step has one client at a time.
-    for step in steps().filter(|step| step.name != "01_blocking") {
-        watched(
-            || format!(" with {step:?}"),
-            PATIENCE,
-            || {
-                let (mut limited, program) = (Command::new("sh"), step.command());
-                let script = format!("ulimit -n {FILES}; exec \"$0\" 127.0.0.1:0");
-                limited.args(["-c", &script]).arg(program.get_program());
-                limited.env_remove("SELIO_SELECTOR").env("SELIO_DEBUG", "0"); // Slow polls are not counted.
-                limited.envs(
-                    program
-                        .get_envs()
-                        .filter_map(|(key, value)| Some((key, value?))),
-                );
-                let (mut server, errors) = Server::start_and_listen(&mut limited);
-                let complaints = Arc::new(AtomicU32::new(0));
-                let counter = Arc::clone(&complaints);
-                let count = move || {
-                    for line in errors.lines() {
-                        assert!(line.unwrap().contains("Too many open files"));
-                        counter.fetch_add(1, Ordering::Relaxed);
-                    }
-                };
-                let counting = thread::spawn(count);
-
-                let start = Instant::now();
-                let address = server.address();
-                let mut clients: Vec<_> = (0..FILES + 8).map(|_| connect(address)).collect();
-                while complaints.load(Ordering::Relaxed) < 2 {
-                    thread::sleep(Duration::from_millis(1));
-                }
-                for _ in 0..10 {
-                    ping(&clients[0], b"those who are here go on").unwrap();
-                }
-                thread::sleep(Duration::from_millis(200));
-                let (count, time) = (complaints.load(Ordering::Relaxed), start.elapsed());
-                // A pause of 10 ms lies between two of them, and none of them is told twice.
-                let most = time.as_millis() / 10 + 2;
-                assert!(u128::from(count) <= most, "{step:?}: {count} in {time:?}");
-
-                let last = clients.pop().unwrap();
-                clients.truncate(FILES / 2);
-                ping(&last, b"and those who come find room").unwrap();
-                drop(server);
-                counting.join().unwrap();
-            },
+    let steps = steps().filter(|step| step.name != "01_blocking");
+    each_step(steps, |step| {
+        let (mut limited, program) = (Command::new("sh"), step.command());
+        let script = format!("ulimit -n {FILES}; exec \"$0\" 127.0.0.1:0");
+        limited.args(["-c", &script]).arg(program.get_program());
+        limited.env_remove("SELIO_SELECTOR").env("SELIO_DEBUG", "0"); // Slow polls are not counted.
+        limited.envs(
+            program
+                .get_envs()
+                .filter_map(|(key, value)| Some((key, value?))),
         );
-    }
+        let (mut server, errors) = Server::start_and_listen(&mut limited);
+        let complaints = Arc::new(AtomicU32::new(0));
+        let counter = Arc::clone(&complaints);
+        let count = move || {
+            for line in errors.lines() {
+                assert!(line.unwrap().contains("Too many open files"));
+                counter.fetch_add(1, Ordering::Relaxed);
+            }
+        };
+        let counting = thread::spawn(count);
+
+        let start = Instant::now();
+        let address = server.address();
+        let mut clients: Vec<_> = (0..FILES + 8).map(|_| connect(address)).collect();
+        while complaints.load(Ordering::Relaxed) < 2 {
+            thread::sleep(Duration::from_millis(1));
+        }
+        for _ in 0..10 {
+            ping(&clients[0], b"those who are here go on").unwrap();
+        }
+        thread::sleep(Duration::from_millis(200));
+        let (count, time) = (complaints.load(Ordering::Relaxed), start.elapsed());
+        // A pause of 10 ms lies between two of them, and none of them is told twice.
+        let most = time.as_millis() / 10 + 2;
+        assert!(u128::from(count) <= most, "{step:?}: {count} in {time:?}");
+
+        let last = clients.pop().unwrap();
+        clients.truncate(FILES / 2);
+        ping(&last, b"and those who come find room").unwrap();
+        drop(server);
+        counting.join().unwrap();
+    });
 }
 
 /// How many files a server has open.
