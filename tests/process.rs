@@ -32,6 +32,13 @@ use crate::tasks::{a_look, on_a_runtime, on_each_runtime, panic_here, poll_once}
 /// More than any pipe holds.
 const MUCH: usize = 10 << 20;
 
+fn much() -> Vec<u8> {
+    let piece: Vec<u8> = (0..251).collect();
+    let mut bytes = piece.repeat(MUCH.div_ceil(piece.len()));
+    bytes.truncate(MUCH);
+    bytes
+}
+
 fn text(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).unwrap()
 }
@@ -199,7 +206,7 @@ fn a_command_of_std_is_taken_over() {
 fn much_goes_through_a_process_both_ways_at_once() {
     on_each_runtime(|runtime| {
         runtime.block_on(async {
-            let input: Vec<u8> = (0..MUCH).map(|i| (i % 251) as u8).collect();
+            let input = much();
             let mut command = Command::shell("tee /dev/stderr");
             command.stdin(Stdio::piped());
             command.stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -483,7 +490,7 @@ fn a_timeout_around_communicate_loses_nothing() {
                 .stdin(Stdio::piped())
                 .stdout(Stdio::piped());
             let mut child = command.spawn().unwrap();
-            let input: Vec<u8> = (0..MUCH).map(|i| (i % 251) as u8).collect();
+            let input = much();
             let first = child.communicate(input.clone());
             assert!(timeout(Duration::from_millis(50), first).await.is_err());
             let again = child.communicate("more");
