@@ -20,9 +20,8 @@ use selio::{stats, timeout};
 
 use crate::common::open_fds;
 use crate::dropping::drop_at_each_pending;
-use crate::loopback::{
-    alive, listen, on_all_backends, on_each_backend, poll_once, refusing, turns,
-};
+use crate::loopback::beside_others::on_each_backend;
+use crate::loopback::{alive, listen, on_all_backends, poll_once, refusing, turns};
 
 /// The head start of each attempt.
 const HEAD_START: Duration = Duration::from_millis(250);
@@ -196,7 +195,7 @@ fn one_that_is_given_up_at_any_time_leaves_nothing() {
 
 #[test]
 fn ten_thousand_that_are_given_up_leave_no_handle() {
-    on_each_backend(async || {
+    loopback::on_each_backend(async || {
         let silent = [Silent::new(), Silent::new()];
         let addrs = silent.each_ref().map(|silent| silent.addr);
         let before = (open_fds(), alive(&stats()));
@@ -223,7 +222,7 @@ fn a_single_address_sets_no_timer() {
 
 #[test]
 fn dropped_at_any_time_it_leaves_no_handle() {
-    on_each_backend(async || {
+    loopback::on_each_backend(async || {
         let pendings = drop_at_each_pending(
             async || {
                 let before = open_fds();

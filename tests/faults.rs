@@ -21,12 +21,14 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::Duration;
 
-use common::{Random, child, each_backend, is_child, open_fds};
+use common::beside_others::each_backend;
+use common::{Random, child, is_child, open_fds};
 use futures_lite::AsyncRead;
 use futures_lite::future::zip;
+use loopback::beside_others::on_each_backend;
 use loopback::{
-    Killed, alive, fill, half_std_pair, impatient, listen, on_all_backends, on_each_backend, pair,
-    poll_once, random_bytes, read_to_end, reset, runtime, thread_time, turns,
+    Killed, alive, fill, half_std_pair, impatient, listen, on_all_backends, pair, poll_once,
+    random_bytes, read_to_end, reset, runtime, thread_time, turns,
 };
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 use selio::net::TcpStream;
@@ -314,7 +316,7 @@ fn a_task_may_drop_the_sockets_of_others_that_are_ready_too() {
 /// golang/go#59545, libuv#826: the number comes back as another file, before its old event does.
 #[test]
 fn no_event_reaches_the_next_owner_of_a_number() {
-    on_each_backend(async || {
+    loopback::on_each_backend(async || {
         let mut random = Random::from_environment();
         let served = Rc::new(Cell::new(0));
         let mut owners = Vec::new();
@@ -452,7 +454,7 @@ fn resets_at_any_point_end_one_connection_only() {
 /// Half of them end by the client, a quarter by the server, a quarter by a reset.
 #[test]
 fn connections_that_come_and_go_leave_nothing() {
-    on_each_backend(async || {
+    loopback::on_each_backend(async || {
         let (listener, addr) = listen().await;
         let before = open_fds();
         for round in 0..2000 {

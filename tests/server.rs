@@ -18,7 +18,8 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
-use loopback::{alive, ask, assert_error, echo, impatient, on_each_backend, poll_once, turns};
+use loopback::beside_others::on_each_backend;
+use loopback::{alive, ask, assert_error, echo, impatient, poll_once, turns};
 use selio::net::{
     HandlerOutput, Server, ServerBuilder, TcpListener, TcpStream, UnixListener, UnixStream,
 };
@@ -76,7 +77,7 @@ async fn rest_of(mut client: &net::TcpStream) -> io::Result<Vec<u8>> {
 /// The same as [`on_each_backend`] for a test whose handlers panic.
 #[track_caller]
 fn quietly_on_each_backend(test: impl AsyncFn()) {
-    common::each_backend(|backend| {
+    common::beside_others::each_backend(|backend| {
         quietly(|| loopback::runtime(backend).block_on(test()));
     });
 }
@@ -805,7 +806,7 @@ fn clients_that_connect_during_a_shutdown_do_not_hang() {
 
 #[test]
 fn a_server_outlives_its_runtime_quietly() {
-    common::each_backend(|backend| {
+    common::beside_others::each_backend(|backend| {
         let runtime: Runtime = loopback::runtime(backend);
         let ledger = Ledger::new();
         let (server, addr, client) = runtime.block_on(async {

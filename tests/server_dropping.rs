@@ -18,7 +18,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dropping::drop_at_each_pending;
-use loopback::{ask, echo, impatient, listen, on_each_backend, turns};
+use loopback::beside_others::on_each_backend;
+use loopback::{ask, echo, impatient, listen, turns};
 use selio::{JoinHandle, Server, spawn};
 use tasks::{Spy, poll_with};
 

@@ -14,7 +14,8 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
-use loopback::{alive, assert_error, impatient, on_each_backend, poll_once, turns};
+use loopback::beside_others::on_each_backend;
+use loopback::{alive, assert_error, impatient, poll_once, turns};
 use selio::net::UnixListener;
 use selio::{Server, StreamReader, StreamWriter, open_connection, spawn, start_server, stats};
 

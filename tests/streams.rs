@@ -10,13 +10,15 @@ mod loopback;
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
+use std::sync::LazyLock;
 use std::task::{Context, Poll};
 
 use futures::{AsyncRead, AsyncWrite};
 use futures_lite::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, StreamExt};
+use loopback::beside_others::on_each_backend;
 use loopback::{
-    alive, assert_error, block_until, half_std_pair, impatient, listen, on_each_backend, pair,
-    poll_once, refusing, reset, turns,
+    alive, assert_error, block_until, half_std_pair, impatient, listen, pair, poll_once, refusing,
+    reset, turns,
 };
 use rustix::event::PollFlags;
 use selio::net::UnixStream;
@@ -41,9 +43,11 @@ async fn reader() -> (std::net::TcpStream, StreamReader, StreamWriter) {
     (client, reader, writer)
 }
 
-/// Bytes of which no two thousand in a row are alike.
+/// Bytes of which no two thousand in a row are alike: made once, since unoptimised code is slow at it.
 fn pattern(length: usize) -> Vec<u8> {
-    (0..length).map(|at| (at / 7 + at / 1000) as u8).collect()
+    static PATTERN: LazyLock<Vec<u8>> =
+        LazyLock::new(|| (0..MUCH).map(|at| (at / 7 + at / 1000) as u8).collect());
+    PATTERN[..length].to_vec()
 }
 
 fn limit_of(error: io::Error) -> LimitOverrunError {

@@ -10,9 +10,11 @@ mod dropping;
 mod loopback;
 
 use std::io::{self, Write};
+use std::sync::LazyLock;
 
 use dropping::drop_at_each_pending;
-use loopback::{half_std_pair, on_each_backend, turns};
+use loopback::beside_others::on_each_backend;
+use loopback::{half_std_pair, turns};
 use selio::net::UnixStream;
 use selio::{IntoStreams, StreamReader, StreamWriter, spawn};
 
@@ -128,15 +130,18 @@ fn read_to_end_loses_nothing() {
 /// More than a Unix socket holds.
 const MUCH: usize = 1 << 20;
 
-fn pattern() -> Vec<u8> {
-    (0..MUCH).map(|at| (at / 7 + at / 1000) as u8).collect()
+/// It is made once, since unoptimised code is slow at it.
+fn pattern() -> &'static [u8] {
+    static PATTERN: LazyLock<Vec<u8>> =
+        LazyLock::new(|| (0..MUCH).map(|at| (at / 7 + at / 1000) as u8).collect());
+    &PATTERN
 }
 
 /// A writer with much to send, and a peer who begins to read after a while.
 async fn sending() -> (StreamWriter, selio::JoinHandle<io::Result<Vec<u8>>>) {
     let (one, other) = UnixStream::pair().unwrap();
     let (_reader, writer) = one.into_streams();
-    writer.write(&pattern());
+    writer.write(pattern());
     let (mut peer, _peer_writer) = other.into_streams();
     let reading = spawn(async move {
         turns(3).await;
@@ -157,7 +162,7 @@ fn drain_loses_nothing() {
                 writer.write(b"more");
                 drop(writer);
                 let all = reading.await.unwrap().unwrap();
-                assert!(all == [&pattern()[..], b"more"].concat());
+                assert!(all == [pattern(), b"more"].concat());
             },
         );
         assert_eq!(pendings.await, 1);

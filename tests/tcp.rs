@@ -14,9 +14,10 @@ use std::pin::pin;
 use std::time::Duration;
 
 use futures_lite::future::zip;
+use loopback::beside_others::on_each_backend;
 use loopback::{
-    assert_error, block_until, half_std_pair, listen, on_each_backend, pair, poll_once,
-    read_to_end, refusing, reset, stuff,
+    assert_error, block_until, half_std_pair, listen, pair, poll_once, read_to_end, refusing,
+    reset, stuff,
 };
 use rustix::event::PollFlags;
 use rustix::fs::{OFlags, fcntl_getfl};

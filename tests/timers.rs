@@ -23,9 +23,10 @@ use selio::{
 };
 
 use crate::common::Random;
+use crate::tasks::beside_others::on_each_runtime;
 use crate::tasks::{
-    Ledger, Log, Spy, a_look, in_a_process_of_its_own, memory, on_a_runtime, on_each_runtime,
-    panic_here, poll_once, poll_with,
+    Ledger, Log, Spy, a_look, in_a_process_of_its_own, memory, on_a_runtime, panic_here, poll_once,
+    poll_with,
 };
 
 const HOUR: Duration = Duration::from_secs(3600);

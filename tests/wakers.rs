@@ -28,9 +28,8 @@ use selio::{
 };
 
 use crate::common::{Random, deadline};
-use crate::tasks::{
-    Ledger, OnDrop, Spy, a_look, on_a_runtime, on_each_runtime, poll_with, quietly,
-};
+use crate::tasks::beside_others::on_each_runtime;
+use crate::tasks::{Ledger, OnDrop, Spy, a_look, on_a_runtime, poll_with, quietly};
 
 /// A task that only counts how often it is polled, and shows its waker.
 fn counter(polls: &Rc<Cell<usize>>, place: &Rc<RefCell<Option<Waker>>>) -> JoinHandle<()> {

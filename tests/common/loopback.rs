@@ -31,11 +31,22 @@ pub(crate) fn on_each_backend(test: impl AsyncFn()) {
     common::each_backend(|backend| runtime(backend).block_on(test()));
 }
 
-/// Runs a future on every backend at once, each on a thread of its own: for a test that mostly
-/// waits, and measures its thread only.
+/// The same for tests that may run beside each other; see [`common::beside_others`].
+pub(crate) mod beside_others {
+    use super::runtime;
+    use crate::common;
+
+    #[track_caller]
+    pub(crate) fn on_each_backend(test: impl AsyncFn()) {
+        common::beside_others::each_backend(|backend| runtime(backend).block_on(test()));
+    }
+}
+
+/// Runs a future on every backend at once, each on a thread of its own, beside other tests: for one
+/// that mostly waits, and measures its thread only.
 #[track_caller]
 pub(crate) fn on_all_backends(test: impl AsyncFn() + Copy + Send) {
-    let _turn = common::turn();
+    let _company = common::company();
     common::deadline(Duration::from_secs(60), || {
         thread::scope(|scope| {
             let threads: Vec<_> = (Backend::available().iter())
@@ -233,10 +244,12 @@ pub(crate) fn impatient(stream: net::TcpStream) -> net::TcpStream {
 
 /// So many random bytes.
 pub(crate) fn random_bytes(random: &mut Random, length: usize) -> Vec<u8> {
-    (0..length.div_ceil(8))
-        .flat_map(|_| random.next().to_ne_bytes())
-        .take(length)
-        .collect()
+    let mut bytes = Vec::with_capacity(length.next_multiple_of(8));
+    while bytes.len() < length {
+        bytes.extend_from_slice(&random.next().to_ne_bytes());
+    }
+    bytes.truncate(length);
+    bytes
 }
 
 /// How much processor time this thread has used.

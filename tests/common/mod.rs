@@ -13,7 +13,7 @@ use std::io::{self, Write};
 use std::panic::Location;
 use std::process::{self, Command};
 use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
+use std::sync::{Arc, Once, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -26,7 +26,26 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Runs a test on every backend of this platform, alone in the process and against a deadline, and
 /// names the backend on which it panics.
 #[track_caller]
-pub fn each_backend(mut test: impl FnMut(Backend)) {
+pub fn each_backend(test: impl FnMut(Backend)) {
+    let _turn = turn();
+    try_each_backend(test);
+}
+
+/// [`each_backend`], but for tests that may run beside each other, since they count nothing that
+/// belongs to the whole process. Most of them wait for most of their time.
+pub mod beside_others {
+    use super::{Backend, company};
+
+    /// See [`super::each_backend`].
+    #[track_caller]
+    pub fn each_backend(test: impl FnMut(Backend)) {
+        let _company = company();
+        super::try_each_backend(test);
+    }
+}
+
+#[track_caller]
+fn try_each_backend(mut test: impl FnMut(Backend)) {
     struct Named(Backend);
 
     impl Drop for Named {
@@ -37,7 +56,6 @@ pub fn each_backend(mut test: impl FnMut(Backend)) {
         }
     }
 
-    let _turn = turn();
     for &backend in Backend::available() {
         let _named = Named(backend);
         let circumstances = || format!(" with {backend}");
@@ -45,10 +63,17 @@ pub fn each_backend(mut test: impl FnMut(Backend)) {
     }
 }
 
-/// Waits until no other test of this process counts handles or chooses their numbers.
-pub fn turn() -> MutexGuard<'static, ()> {
-    static TURN: Mutex<()> = Mutex::new(());
-    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+static TURN: RwLock<()> = RwLock::new(());
+
+/// Waits until no other test of this process runs: for one that counts handles, chooses their numbers
+/// or measures what the process uses.
+pub fn turn() -> RwLockWriteGuard<'static, ()> {
+    TURN.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Waits until no other test of this process has its [`turn`]: for one that minds no others.
+pub fn company() -> RwLockReadGuard<'static, ()> {
+    TURN.read().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Runs a test and aborts the process, and its children, if it takes longer than this: a lost wake is

@@ -41,6 +41,17 @@ pub(crate) fn on_each_runtime(mut test: impl FnMut(&Runtime)) {
     each_backend(|backend| test(&runtime(backend)));
 }
 
+/// The same for tests that may run beside each other; see [`crate::common::beside_others`].
+pub(crate) mod beside_others {
+    use super::{Runtime, runtime};
+    use crate::common;
+
+    #[track_caller]
+    pub(crate) fn on_each_runtime(mut test: impl FnMut(&Runtime)) {
+        common::beside_others::each_backend(|backend| test(&runtime(backend)));
+    }
+}
+
 pub(crate) fn runtime(backend: Backend) -> Runtime {
     let builder = Builder::new().backend(backend);
     builder.build().expect("what is available can be made")
