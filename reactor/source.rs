@@ -1,6 +1,5 @@
 //! A handle that the reactor watches: where `await` meets the selector.
 
-use std::cell::RefMut;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::io;
@@ -10,8 +9,8 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use super::selector::Interest;
-use super::waiters::{Ticket, Waiters};
-use super::{Loan, Reactor, Watch, wake_all};
+use super::waiters::Ticket;
+use super::{Loan, Reactor, Waiter, Watch, wake_all};
 
 /// What a task waits for: to read, or to write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -162,13 +161,55 @@ impl<T> Source<T> {
         self.ready(Direction::Write, Location::caller())
     }
 
-    /// Tries `op`, and if it would block, arranges that the task is woken when it is worth another
-    /// try.
+    /// Tries `op`, again and again until it would no longer block, and waits in between.
     ///
-    /// Every socket operation of selio is made of this. `op` must be an operation on the handle, in
-    /// this direction, and must answer `WouldBlock` when it cannot go on. After `Interrupted` it is
-    /// tried again at once. Where `op` never blocks, this is `Pending` from time to time all the
-    /// same, so that the other tasks run.
+    /// `op` must be an operation on the handle, in this direction, and must answer `WouldBlock` when
+    /// it cannot go on. After `Interrupted` it is tried again at once.
+    ///
+    /// # Errors
+    ///
+    /// Those of `op`; and as for [`readable`](Self::readable).
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost: this ends with the `op` that goes through.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use selio::{Direction, Source};
+    /// use std::io::{self, Read, Write};
+    ///
+    /// selio::run(async {
+    ///     let (reader, mut writer) = io::pipe()?;
+    ///     let reader = Source::new(reader)?;
+    ///     selio::spawn(async move { writer.write_all(b"ping") });
+    ///
+    ///     let mut buffer = [0; 16];
+    ///     let n = reader.io(Direction::Read, |mut pipe| pipe.read(&mut buffer)).await?;
+    ///     assert_eq!(&buffer[..n], b"ping");
+    ///     Ok::<(), io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
+    #[track_caller]
+    #[doc(alias = "async_io")]
+    #[doc(alias = "read_with")]
+    #[doc(alias = "write_with")]
+    pub fn io<R>(
+        &self,
+        direction: Direction,
+        mut op: impl FnMut(&T) -> io::Result<R>,
+    ) -> impl Future<Output = io::Result<R>> {
+        let mut waiter = self.waiter(direction);
+        poll_fn(move |cx| waiter.poll_io(cx, &mut op))
+    }
+
+    /// [`io`](Self::io) for a `poll` of your own: tries `op`, and if it would block, arranges that the
+    /// task is woken when it is worth another try.
+    ///
+    /// Every socket operation of selio is made of this. Where `op` never blocks, this is `Pending`
+    /// from time to time all the same, so that the other tasks run.
     ///
     /// # Errors
     ///
@@ -196,7 +237,7 @@ impl<T> Source<T> {
     }
 
     /// The same for a waiter that may have a ticket. It draws one only when it has to wait.
-    fn poll_ticketed<R>(
+    pub(super) fn poll_ticketed<R>(
         &self,
         cx: &mut Context<'_>,
         direction: Direction,
@@ -228,7 +269,7 @@ impl<T> Source<T> {
     /// Waits for the selector. A waiter that has no ticket yet gets one.
     // Always: else a message would cost 30 instructions more.
     #[inline(always)]
-    fn wait<R>(
+    pub(super) fn wait<R>(
         &self,
         cx: &Context<'_>,
         direction: Direction,
@@ -254,23 +295,7 @@ impl<T> Source<T> {
         site: Option<&'static Location<'static>>,
         direction: Direction,
     ) -> Waiter<'_, T> {
-        Waiter {
-            source: self,
-            direction,
-            ticket: None,
-            site,
-        }
-    }
-
-    /// A future of [`poll_io`](Self::poll_io) that leaves no waker behind when it is dropped.
-    #[track_caller]
-    pub(crate) fn io<R>(
-        &self,
-        direction: Direction,
-        mut op: impl FnMut(&T) -> io::Result<R>,
-    ) -> impl Future<Output = io::Result<R>> {
-        let mut waiter = self.waiter(direction);
-        poll_fn(move |cx| waiter.poll_io(cx, &mut op))
+        Waiter::new(self, direction, site)
     }
 
     /// [`readable`](Self::readable) or [`writable`](Self::writable), on behalf of a call at `site`.
@@ -306,7 +331,7 @@ impl<T> Source<T> {
         self.watch().is_drained.set(true);
     }
 
-    fn watch(&self) -> &Rc<Watch> {
+    pub(super) fn watch(&self) -> &Rc<Watch> {
         &self.registered.0
     }
 }
@@ -326,69 +351,5 @@ impl Drop for Registered {
 impl fmt::Debug for Registered {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "fd {}", self.0.fd)
-    }
-}
-
-/// Does one operation after the other on a source, and waits between them when it has to. When it
-/// is dropped, it takes its waker with it.
-pub(crate) struct Waiter<'a, T> {
-    source: &'a Source<T>,
-    direction: Direction,
-    /// Drawn when it first has to wait.
-    ticket: Option<Ticket>,
-    /// The line that waits, for an observer.
-    site: Option<&'static Location<'static>>,
-}
-
-impl<'a, T> Waiter<'a, T> {
-    pub(crate) fn source(&self) -> &'a Source<T> {
-        self.source
-    }
-
-    pub(crate) fn site(&self) -> Option<&'static Location<'static>> {
-        self.site
-    }
-
-    /// [`Source::poll_io`].
-    pub(crate) fn poll_io<R>(
-        &mut self,
-        cx: &mut Context<'_>,
-        op: impl FnMut(&T) -> io::Result<R>,
-    ) -> Poll<io::Result<R>> {
-        self.source
-            .poll_ticketed(cx, self.direction, &mut self.ticket, self.site, op)
-    }
-
-    /// Waits for an event, without trying anything.
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.is_through() {
-            self.ticket = None;
-            if self.direction == Direction::Read {
-                self.source.watch().is_drained.set(false); // Reading is worth a try.
-            }
-            return Poll::Ready(Ok(()));
-        }
-        self.source
-            .wait(cx, self.direction, &mut self.ticket, self.site)
-    }
-
-    /// Whether it has waited, and an event has come: that took its waker away.
-    fn is_through(&self) -> bool {
-        self.ticket
-            .is_some_and(|ticket| !self.waiters().contains(ticket))
-    }
-
-    fn waiters(&self) -> RefMut<'_, Waiters> {
-        self.source.watch().waiters(self.direction)
-    }
-}
-
-impl<T> Drop for Waiter<'_, T> {
-    #[inline]
-    fn drop(&mut self) {
-        if let Some(ticket) = self.ticket {
-            let superfluous = self.waiters().dismiss(ticket);
-            drop(superfluous);
-        }
     }
 }

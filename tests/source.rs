@@ -53,7 +53,7 @@ fn nonblocking_pipe() -> (Source<PipeReader>, Source<io::PipeWriter>) {
     (Source::new(reader).unwrap(), Source::new(writer).unwrap())
 }
 
-/// One read, as a socket type of one's own would do it.
+/// One read, as a socket type of one's own would do it that writes its own `poll`.
 async fn read(source: &Source<impl AsFd>, buffer: &mut [u8]) -> io::Result<usize> {
     poll_fn(|cx| {
         source.poll_io(cx, Direction::Read, |io| {
@@ -64,7 +64,8 @@ async fn read(source: &Source<impl AsFd>, buffer: &mut [u8]) -> io::Result<usize
 }
 
 async fn write(source: &Source<impl AsFd>, bytes: &[u8]) -> io::Result<usize> {
-    poll_fn(|cx| source.poll_io(cx, Direction::Write, |io| Ok(rustix::io::write(io, bytes)?))).await
+    let write = |io: &_| Ok(rustix::io::write(io, bytes)?);
+    source.io(Direction::Write, write).await
 }
 
 #[test]
@@ -222,6 +223,8 @@ fn a_cancelled_waiter_leaves_no_waker() {
         let witness = &Arc::new(Witness::default());
         let (reader, _writer) = nonblocking_pipe();
         leaves_no_waker!(witness, reader.readable());
+        let would_block = |_: &_| io::Result::<()>::Err(ErrorKind::WouldBlock.into());
+        leaves_no_waker!(witness, reader.io(Direction::Read, would_block));
 
         let (client, server) = pair().await;
         let buffer = &mut [0; 9];
