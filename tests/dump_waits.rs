@@ -30,10 +30,10 @@ use selio::process::Command;
 use selio::selector::Backend;
 use selio::sync::{Barrier, Condvar, Event, Mutex, Queue, Semaphore, oneshot};
 use selio::{
-    Builder, Deadline, Handle, Interval, IntoStreams, JoinHandle, Server, Source, StreamReader,
-    StreamWriter, TaskGroup, TaskLocal, as_completed, gather, interval, open_connection, race, run,
-    sleep, sleep_until, spawn, spawn_named, start_server, task, timeout, timeout_at, to_thread,
-    try_gather, wait, yield_now,
+    Builder, Deadline, Direction, Handle, Interval, IntoStreams, JoinHandle, Server, Source,
+    StreamReader, StreamWriter, TaskGroup, TaskLocal, as_completed, gather, interval,
+    open_connection, race, run, sleep, sleep_until, spawn, spawn_named, start_server, task,
+    timeout, timeout_at, to_thread, try_gather, wait, yield_now,
 };
 
 const SOON: Duration = Duration::from_secs(20);
@@ -643,6 +643,11 @@ fn pipes_and_processes() -> Vec<Row> {
         row("Source::readable", READ, async {
             let (one, _other) = std::os::unix::net::UnixStream::pair().unwrap();
             Source::new(one).unwrap().readable().await
+        }),
+        row("Source::io", READ, async {
+            let (one, _other) = std::os::unix::net::UnixStream::pair().unwrap();
+            let one = Source::new(one).unwrap();
+            one.io(Direction::Read, |mut one| one.read(&mut [0])).await
         }),
         row("Source::writable", WRITE, async {
             let (one, _other) = full_unix();
