@@ -177,14 +177,13 @@ impl Executor {
             let more = tasks.len() / 8 + 64;
             tasks.reserve_exact(more);
         }
-        let entry = tasks.vacant_entry();
-        let key = TaskKey::new(entry.key() as u32, id.0 as u32);
-        entry.insert(Slot {
+        let generation = id.0 as u32;
+        let slot = tasks.insert(Slot {
             task: Some(task),
             joiner: Joiner::NOBODY,
             site,
             name,
-            generation: key.generation(),
+            generation,
             parent: parent.generation(),
             polls: 0,
             turn: 0,
@@ -193,6 +192,7 @@ impl Executor {
             has_ended: false,
             is_own: false,
         });
+        let key = TaskKey::new(slot as u32, generation);
         self.alive.update(|alive| alive + 1);
         run_queue::push(key);
         key
