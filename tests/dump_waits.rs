@@ -177,6 +177,14 @@ fn endless() -> Command {
     command
 }
 
+/// It outlives the test, and must not keep open what the test writes to.
+fn unkilled() -> Command {
+    let mut command = endless();
+    command.kill_on_drop(false);
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    command
+}
+
 /// Waits for a name, in line behind many others that the only thread has to look up before.
 async fn in_line<T>(future: impl Future<Output = T>) -> T {
     struct Others(JoinHandle<()>);
@@ -1044,7 +1052,7 @@ fn the_tasks_of_selio_itself_name_the_line_that_has_caused_them() {
                 .serve([listener], async |_| {})
                 .unwrap();
             let child = line!() + 1;
-            drop(endless().kill_on_drop(false).spawn().unwrap());
+            drop(unkilled().spawn().unwrap());
 
             let spawned = |line: u32| format!(" (spawned at {}:{line}:", file!());
             let at = |line: u32| format!(" at {}:{line}:", file!());

@@ -331,11 +331,11 @@ fn ten_thousand_calls_leave_neither_threads_nor_handles() {
             assert!(stats().threads <= 32);
             assert!(os_threads() <= before.0 + 32);
         });
-        // They have been told, and have nothing left to do.
-        while os_threads() > before.0 {
+        // They have been told, and have nothing left to do. Linux may skip a thread in the list while
+        // another one leaves it: one look does not count, and the deadline decides.
+        while (os_threads(), open_fds()) != before {
             thread::yield_now();
         }
-        assert_eq!((os_threads(), open_fds()), before);
     });
 }
 
