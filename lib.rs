@@ -76,27 +76,25 @@ pub mod sync;
 pub mod trace;
 
 #[cfg(unix)]
-pub use executor::{
-    Builder, Handle, JoinError, JoinHandle, RemoteHandle, Runtime, Stats, TaskLocal, YieldNow, run,
-    spawn, spawn_named, stats, to_thread, yield_now,
-};
-#[cfg(unix)]
-pub use net::stream::{
-    IncompleteReadError, IntoStreams, LimitOverrunError, StreamReader, StreamWriter,
-    open_connection,
-};
-#[cfg(unix)]
 #[doc(inline)]
-pub use net::{Server, process, signal, start_server};
-#[cfg(unix)]
-pub use reactor::{
-    Direction, Elapsed, Interval, MissedTicks, Sleep, Source, interval, interval_at, selector,
-    sleep, sleep_until,
-};
-#[cfg(unix)]
-pub use structured::{
-    AsCompleted, Deadline, Failure, Gather, GroupError, Race, TaskGroup, Timeout, TryGather, Wait,
-    as_completed, gather, race, timeout, timeout_at, try_gather, wait,
+pub use self::{
+    executor::{
+        Builder, Handle, JoinError, JoinHandle, RemoteHandle, Runtime, Stats, TaskLocal, YieldNow,
+        run, spawn, spawn_named, stats, to_thread, yield_now,
+    },
+    net::stream::{
+        IncompleteReadError, IntoStreams, LimitOverrunError, StreamReader, StreamWriter,
+        open_connection,
+    },
+    net::{Server, process, signal, start_server},
+    reactor::{
+        Direction, Elapsed, Interval, MissedTicks, Sleep, Source, interval, interval_at, selector,
+        sleep, sleep_until,
+    },
+    structured::{
+        AsCompleted, Deadline, Failure, Gather, GroupError, Race, TaskGroup, Timeout, TryGather,
+        Wait, as_completed, gather, race, timeout, timeout_at, try_gather, wait,
+    },
 };
 
 /// Tasks as others see them: who they are, what they wait for, and a way to end them.
