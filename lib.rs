@@ -24,7 +24,7 @@
 //!
 //! The one rule: **calls go down, only wakers come up.** A part may use those below it, never one
 //! above; `structured` and `sync` know nothing of each other. This file is the only one that names
-//! all of them. [`trace`] stands beside: it writes down what the reactor and the executor tell.
+//! all of them. [`trace`], between executor and reactor, writes down what all of them tell.
 //!
 //! How all this works, from a blocking read to `await`, is told in the [`guide`].
 //!

@@ -14,14 +14,12 @@ use crate::reactor::count;
 
 impl Executor {
     /// Waits until a task has ended, and then takes it. `None`: the runtime has ended, and given it
-    /// up. Generations need not be compared: a slot is not free as long as there is a handle.
+    /// up. Nothing need be compared: a slot is not free as long as there is a handle.
     // Always: the call alone would be 50 of the 1,000 instructions of a spawn and its await.
     #[inline(always)]
     pub(super) fn poll_ended(&self, key: TaskKey, cx: &Context<'_>) -> Poll<Option<BoxedTask>> {
         let mut tasks = self.tasks.borrow_mut();
-        let Some(slot) = tasks.get_mut(key.slot()) else {
-            return Poll::Ready(None);
-        };
+        let slot = &mut tasks[key.slot()];
         if slot.has_ended {
             let Slot { task, joiner, .. } = tasks.remove(key.slot());
             drop(tasks);

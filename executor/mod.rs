@@ -107,7 +107,7 @@ pub(crate) struct Executor {
     /// The wakers of the task that ended last, for the next one that is polled for the first time.
     spare_wakers: Cell<Option<Wakers>>,
     /// The small task that was awaited last, with nothing in it: the next one takes its place in
-    /// memory.
+    /// memory, if its future is of the same type.
     spare_task: Cell<Option<BoxedTask>>,
     reactor: Rc<Reactor>,
     threads: Threads,

@@ -157,7 +157,8 @@ impl Runtime {
     /// level-triggered selector would report again each socket whose task was woken and has not run
     /// yet.
     ///
-    /// `polls`, like the result, counts the polls since the last look. `batch` gets the keys of
+    /// `polls`, like the result, counts what came out of the ready queue since the last look, and the
+    /// polls of `main`. `batch` gets the keys of
     /// those that run in this turn; it is kept for its memory.
     #[inline]
     fn turn(&self, mut polls: usize, batch: &mut Vec<TaskKey>) -> usize {

@@ -117,8 +117,8 @@ pub(crate) fn spawn_own(site: &'static Location<'static>, future: impl Future + 
     }
 }
 
-/// Up to which size, in bytes, a future is copied once more to save an allocation, and a task that has
-/// ended is kept for that.
+/// Up to which size, in bytes, a future is copied once more to save an allocation. A task that has
+/// ended, and is no larger with all that is around it, is kept for that.
 const SMALL: usize = 256;
 
 impl Executor {

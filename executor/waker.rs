@@ -1,8 +1,9 @@
 //! The waker of a task: what comes up through all the layers.
 //!
 //! A wake on the thread of the runtime is the rule: unless the task is queued already, it pushes
-//! the key on the ready queue, with no atomic read-modify-write. A wake from any other thread goes
-//! through the [`Mailbox`], and interrupts the selector if the loop sleeps.
+//! the key on the ready queue, with no atomic read-modify-write. A wake from elsewhere, another
+//! thread or one whose runtime does not run now, goes through the [`Mailbox`], and interrupts the
+//! selector if the loop sleeps.
 //!
 //! It holds no future and nothing of the reactor, so any thread may keep, use and drop it, also
 //! when the runtime is gone.

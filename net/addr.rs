@@ -7,7 +7,7 @@ use std::panic::Location;
 
 use super::explain::{explain, explain_by};
 use crate::executor::{Work, on_thread};
-use crate::reactor::turn;
+use crate::reactor::spend;
 
 /// What can be connected to, or bound to: the counterpart of [`std::net::ToSocketAddrs`], which
 /// blocks while a name is looked up.
@@ -145,7 +145,7 @@ pub(super) async fn resolve(
     let (host, port) = match target.map_err(invalid)? {
         Target::Addrs(addrs) => {
             // Who tries without a pause until it works must not starve whom it waits for.
-            turn().await;
+            spend().await;
             return Ok(addrs);
         }
         Target::Name(host, port) => (host, port),

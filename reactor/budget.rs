@@ -45,11 +45,11 @@ impl Reactor {
 }
 
 /// One operation that never has to wait, and has no handle to spend it on.
-pub(crate) fn poll_turn(cx: &mut Context<'_>) -> Poll<()> {
+pub(crate) fn poll_spend(cx: &mut Context<'_>) -> Poll<()> {
     Reactor::current().map_or(Poll::Ready(()), |reactor| reactor.spend(cx))
 }
 
 /// The same, awaited.
-pub(crate) fn turn() -> impl Future<Output = ()> {
-    poll_fn(poll_turn)
+pub(crate) fn spend() -> impl Future<Output = ()> {
+    poll_fn(poll_spend)
 }

@@ -11,9 +11,10 @@
 //!     Selector
 //! ```
 //!
-//! It knows handles, deadlines and wakers, and nothing of tasks. This file has the way down, to the
-//! selector, and the way up, to the wakers. Its one rule: **every borrow ends before the first waker
-//! is called**, so that what it runs may come back in: to register, to wait, or to drop a source.
+//! It knows handles, deadlines and wakers, and nothing of tasks but the words in which `observer.rs`
+//! tells of them. This file has the way down, to the selector, and the way up, to the wakers. Its one
+//! rule: **every borrow ends before the first waker is cloned, called or dropped**, so that what it
+//! runs may come back in: to register, to wait, or to drop a source.
 //! Signals, which are those of the whole process and not of one reactor, stand beside: `signal/`.
 //!
 //! # The life of a registration
@@ -68,7 +69,7 @@ use self::timer::TimerQueue;
 use self::waiters::{Enrolled, Ticket};
 use self::watch::Watch;
 
-pub(crate) use self::budget::{poll_turn, turn};
+pub(crate) use self::budget::{poll_spend, spend};
 pub(crate) use self::caller::{caller, on_behalf_of};
 pub(crate) use self::clock::Monotonic;
 pub(crate) use self::current::{Entered, OUTSIDE, looks};
@@ -141,7 +142,7 @@ impl Reactor {
             owner: Cell::new(process::id()),
             budget: Cell::new(FULL),
             is_overdue: Cell::new(false),
-            last_ticket: Cell::new(Ticket::NONE),
+            last_ticket: Cell::new(Ticket::STRANGER),
             woken: Cell::default(),
             counters: Counters::default(),
         })

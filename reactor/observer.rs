@@ -1,7 +1,7 @@
 //! What happens in a runtime, told to whoever wants to watch: the events, and the trait that takes
 //! them.
 //!
-//! Both layers below `net` tell through it. A runtime without an observer pays one comparison for
+//! All layers below `net` tell through it. A runtime without an observer pays one comparison for
 //! each event that it does not tell.
 
 use std::fmt::{self, Write as _};

@@ -233,7 +233,7 @@ impl<T> Source<T> {
         direction: Direction,
         op: impl FnMut(&T) -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
-        self.poll_ticketed(cx, direction, &mut Some(Ticket::NONE), site, op)
+        self.poll_ticketed(cx, direction, &mut Some(Ticket::STRANGER), site, op)
     }
 
     /// The same for a waiter that may have a ticket. It draws one only when it has to wait.

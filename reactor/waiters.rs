@@ -12,7 +12,7 @@ pub(super) struct Ticket(NonZeroU32);
 impl Ticket {
     /// The ticket of strangers: they come through [`Source::poll_io`](super::Source::poll_io), and
     /// have no place to keep a ticket. They are told apart by their wakers.
-    pub(super) const NONE: Self = Self(NonZeroU32::MIN);
+    pub(super) const STRANGER: Self = Self(NonZeroU32::MIN);
 
     /// The next one. They start again after four billion, more than anybody waits through.
     pub(super) fn next(self) -> Self {
@@ -66,7 +66,7 @@ impl Waiters {
     /// the selector was asked.
     pub(super) fn enrol(&mut self, ticket: Ticket, waker: Waker, look: u64) -> Enrolled {
         let here = self.iter_mut().find(|(other, old)| {
-            **other == ticket && (ticket != Ticket::NONE || old.will_wake(&waker))
+            **other == ticket && (ticket != Ticket::STRANGER || old.will_wake(&waker))
         });
         if let Some((_, old)) = here {
             return Enrolled::Again(mem::replace(old, waker));
@@ -177,7 +177,7 @@ impl Crowd {
     /// many have gathered, all are taken out, to be woken, and those that still wait come back at
     /// once. If they are too many again by then, all of them wait, and the limit grows.
     fn sort_out(&mut self, look: u64) -> Vec<Waker> {
-        let is_stranger = |(ticket, _): &(Ticket, Waker)| *ticket == Ticket::NONE;
+        let is_stranger = |(ticket, _): &(Ticket, Waker)| *ticket == Ticket::STRANGER;
         let strangers = self.all.iter().filter(|it| is_stranger(it)).count();
         if strangers < self.limit {
             return Vec::new();

@@ -1,4 +1,4 @@
-//! `wake_all`: the way up, which no waker can block.
+//! `wake_all`: the way up, which no waker's panic can stop.
 //!
 //! Wakers come from anywhere: a combinator, or another executor, may poll a future of ours with a
 //! waker of its own. If that panics, the panic hook has said so, and the panic stops here: it must

@@ -23,8 +23,8 @@ pub struct Stats {
     pub threads: usize,
     /// Turns of the loop.
     pub turns: u64,
-    /// Questions to the selector: system calls, except that a wait of more than 24 days takes
-    /// several.
+    /// Questions to the selector: system calls, except that a wait that a signal interrupts, or of
+    /// more than 24 days, takes several.
     pub selects: u64,
     /// Polls of tasks.
     pub polls: u64,

@@ -18,7 +18,7 @@
 //!
 //! Its one rule: **a closure or a result crosses, a future never does.** So a future need not be
 //! `Send`, and nothing of a task is locked. What two threads share stands in this folder, except for
-//! the waker.
+//! the waker and the selector's notifier.
 
 mod handle;
 mod inbox;

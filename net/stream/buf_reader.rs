@@ -11,7 +11,7 @@ use std::task::{Context, Poll, ready};
 use super::buffer::{self, Buffer};
 use super::error::incomplete;
 use super::input::Input;
-use crate::reactor::poll_turn;
+use crate::reactor::poll_spend;
 
 /// How long a message may be at most by default, in bytes.
 const LIMIT: usize = 64 * 1024;
@@ -123,7 +123,7 @@ impl BufReader {
         // Nobody looks any more at what was lent last.
         self.buffer.release();
         if self.is_at_end {
-            return poll_turn(cx).map(|()| Ok(0)); // Who reads on and on must not starve the others.
+            return poll_spend(cx).map(|()| Ok(0)); // Who reads on and on must not starve the others.
         }
         let n = ready!(read(cx, &mut self.input, &mut self.buffer))?;
         self.is_at_end = n == 0;

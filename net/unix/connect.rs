@@ -13,7 +13,7 @@ use super::UnixStream;
 use super::addr::{ToUnixAddr, explain, malformed, wire};
 use crate::net::backoff::Backoff;
 use crate::net::socket;
-use crate::reactor::{Direction, Reactor, turn};
+use crate::reactor::{Direction, Reactor, spend};
 
 impl UnixStream {
     /// Connects to a path, or to an abstract name: see [`ToUnixAddr`].
@@ -43,7 +43,7 @@ impl UnixStream {
         async move {
             let reactor = Reactor::expect_current_at(CALL, site);
             let addr = addr.map_err(|error| malformed(CALL, &error))?;
-            turn().await; // As in `resolve`: a Unix socket connects at once or not at all.
+            spend().await; // As in `resolve`: a Unix socket connects at once or not at all.
             let stream = Self::connect_to(reactor, &addr, site).await;
             stream.map_err(|error| explain(CALL, &addr, error))
         }

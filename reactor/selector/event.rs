@@ -19,10 +19,10 @@ use std::ops::BitOr;
 pub struct Interest(NonZeroU8);
 
 impl Interest {
-    /// A read would not wait. asyncio's `EVENT_READ`.
+    /// A read would not wait. Python's `selectors.EVENT_READ`.
     #[doc(alias = "EVENT_READ")]
     pub const READABLE: Self = Self(NonZeroU8::new(0b01).expect("is not zero"));
-    /// A write would not wait. asyncio's `EVENT_WRITE`.
+    /// A write would not wait. Python's `selectors.EVENT_WRITE`.
     #[doc(alias = "EVENT_WRITE")]
     pub const WRITABLE: Self = Self(NonZeroU8::new(0b10).expect("is not zero"));
     /// Either.

@@ -14,7 +14,7 @@
 //! ```
 //!
 //! The one rule of this folder: **mechanisms differ in cost, never in behaviour.** Everything that
-//! they could disagree about is settled here, once. It is the counterpart of Python's
+//! they could disagree about is settled here, once, or said here where it cannot be. It is the counterpart of Python's
 //! [`selectors`](https://docs.python.org/3/library/selectors.html) and useful by itself.
 //!
 //! # Facts about readiness
@@ -114,7 +114,7 @@ pub struct Selector<K = usize> {
     /// What the last wait found; kept for its memory.
     ready: Vec<Ready>,
     notifier: Notifier,
-    /// The mechanism reports each notification once, and not until it is drained.
+    /// The mechanism reports each notification once, instead of again and again until it is drained.
     is_notified_once: bool,
     /// A handle that nobody can deregister may be watched still: see `reopen.rs`.
     is_stale: bool,
