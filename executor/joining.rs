@@ -46,8 +46,7 @@ impl Executor {
     /// combinator's, or another executor's.
     #[cold]
     fn join_with_waker(&self, key: TaskKey, cx: &Context<'_>) -> Poll<Option<BoxedTask>> {
-        // Cloning a foreign waker may have ended it.
-        ready!(self.poll_end(key, cx));
+        ready!(self.poll_end(key, cx)); // Cloning a foreign waker may have ended it.
         self.poll_ended(key, cx)
     }
 

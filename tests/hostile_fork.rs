@@ -1,4 +1,4 @@
-//! A child that was forked, and drops what it has: its parent goes on with the same connections.
+//! A child that was forked, and its parent: each goes on with what is its own.
 
 #![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 
@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use rustix::process::{Pid, WaitOptions, waitpid};
 use selio::net::{Server, TcpListener, TcpStream, UnixStream};
-use selio::{IntoStreams, StreamReader, StreamWriter, timeout};
+use selio::{IntoStreams, StreamReader, StreamWriter, sleep, spawn, timeout, to_thread, yield_now};
 
-use common::each_backend;
+use common::{cpu_time, each_backend};
 use tasks::in_a_process_of_its_own;
 
 #[allow(unsafe_code, reason = "fork(2) is what this is about")]
@@ -111,5 +111,88 @@ fn a_forked_child_that_goes_on_ends_what_it_drops() {
                 }));
             });
         });
+    });
+}
+
+/// polling#37, eventlet#68: the child shares the epoll, and took out of it what the parent waits for.
+#[test]
+fn a_forked_child_may_drop_all_it_has_and_its_parent_goes_on() {
+    const NAME: &str = "a_forked_child_may_drop_all_it_has_and_its_parent_goes_on";
+    in_a_process_of_its_own(NAME, || {
+        each_backend(|backend| {
+            let runtime = tasks::runtime(backend);
+            let (here, there) = runtime.block_on(async { UnixStream::pair() }).unwrap();
+            let mut reader = None;
+            runtime.block_on(async {
+                reader = Some(spawn(async move { here.read(&mut [0; 8]).await }));
+                sleep(Duration::from_millis(1)).await; // By now, the epoll knows of it.
+            });
+            let mut everything = Some((runtime, there));
+            in_a_forked_child(|| drop(everything.take()));
+            let (runtime, there) = everything.expect("only the child has dropped it");
+            let read = runtime.block_on(soon(async {
+                there.write_all(b"hello").await.unwrap();
+                reader.unwrap().await
+            }));
+            assert_eq!(read.unwrap().unwrap(), 5);
+        });
+    });
+}
+
+/// As a daemon does that has made its runtime too early: the parent ends, and the child goes on.
+#[test]
+fn a_forked_child_may_go_on_with_the_runtime() {
+    const NAME: &str = "a_forked_child_may_go_on_with_the_runtime";
+    in_a_process_of_its_own(NAME, || {
+        each_backend(|backend| {
+            let runtime = tasks::runtime(backend);
+            let (here, there) = runtime.block_on(async { UnixStream::pair() }).unwrap();
+            runtime.block_on(async {
+                let nothing = timeout(Duration::from_millis(1), here.readable());
+                assert!(nothing.await.is_err());
+                to_thread(|| {}).await; // Its thread idles now, in the parent.
+            });
+            in_a_forked_child(|| {
+                runtime.block_on(async {
+                    assert_eq!(soon(to_thread(|| 7)).await, 7);
+                    // Nobody waits for these: they are reported once, and then no more.
+                    there.write_all(b"hello").await.unwrap();
+                    sleep(Duration::from_millis(1)).await;
+                    let before = cpu_time();
+                    sleep(Duration::from_millis(500)).await;
+                    assert_eq!(here.read(&mut [0; 8]).await.unwrap(), 5);
+                    let nothing = timeout(Duration::from_millis(1), here.readable());
+                    assert!(nothing.await.is_err());
+                    assert!(cpu_time() - before < Duration::from_millis(50));
+                });
+            });
+        });
+    });
+}
+
+/// The child has the parent's file and its own idea of where that ends.
+#[test]
+fn a_forked_child_writes_nothing_into_the_trace_of_its_parent() {
+    const NAME: &str = "a_forked_child_writes_nothing_into_the_trace_of_its_parent";
+    in_a_process_of_its_own(NAME, || {
+        let path = std::env::temp_dir().join(format!("selio-forked-{}.json", std::process::id()));
+        let trace = selio::trace::to_file(&path).unwrap();
+        let mut runtime = selio::Builder::new().observer(trace).build().ok();
+        runtime.as_ref().unwrap().block_on(yield_now());
+        in_a_forked_child(|| {
+            runtime.take().unwrap().block_on(async {
+                for _ in 0..100 {
+                    spawn(yield_now()).await.unwrap();
+                }
+            });
+        });
+        runtime.take().unwrap().block_on(yield_now());
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(text.matches(']').count(), 1, "{text}");
+        assert!(
+            text.ends_with("}\n]\n") && !text.contains("\"spawn\""),
+            "{text}"
+        );
     });
 }

@@ -1,5 +1,5 @@
 //! Faults that a hostile reader found in how the library deals with the world outside of it: the ends
-//! of threads, signals that nobody listens to any more, handles that others close, and fork(2).
+//! of threads, signals that nobody listens to any more, and handles that others close.
 
 #![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 
@@ -13,12 +13,10 @@ use std::future::pending;
 use std::io::Write;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 use std::time::Duration;
 
 use rustix::io::fcntl_dupfd_cloexec;
-use rustix::process::{Pid, WaitOptions, waitpid};
 use selio::net::UnixStream;
 use selio::selector::{Interest, Selector};
 use selio::{IntoStreams, TaskLocal, run, sleep, spawn, timeout, to_thread};
@@ -147,112 +145,5 @@ fn a_closed_handle_of_which_a_duplicate_lives_does_not_haunt_the_selector() {
         other_peer.write_all(b"!").unwrap();
         selector.select(&mut events, None).unwrap();
         assert_eq!(events.iter().map(|it| it.key).collect::<Vec<_>>(), [2]);
-    });
-}
-
-#[allow(unsafe_code, reason = "fork(2) is what this is about")]
-mod libc {
-    unsafe extern "C" {
-        pub(super) safe fn fork() -> i32;
-        pub(super) safe fn _exit(status: i32) -> !;
-    }
-}
-
-/// polling#37, eventlet#68: the child shares the epoll, and took out of it what the parent waits for.
-#[test]
-fn a_forked_child_may_drop_all_it_has_and_its_parent_goes_on() {
-    const NAME: &str = "a_forked_child_may_drop_all_it_has_and_its_parent_goes_on";
-    in_a_process_of_its_own(NAME, || {
-        each_backend(|backend| {
-            let runtime = tasks::runtime(backend);
-            let (here, there) = runtime.block_on(async { UnixStream::pair() }).unwrap();
-            let mut reader = None;
-            runtime.block_on(async {
-                reader = Some(spawn(async move { here.read(&mut [0; 8]).await }));
-                sleep(Duration::from_millis(1)).await; // By now, the epoll knows of it.
-            });
-            let child = libc::fork();
-            if child == 0 {
-                drop((runtime, there));
-                libc::_exit(0);
-            }
-            let ended = waitpid(Pid::from_raw(child), WaitOptions::empty());
-            assert_eq!(ended.unwrap().unwrap().1.exit_status(), Some(0));
-            let read = runtime.block_on(async {
-                there.write_all(b"hello").await.unwrap();
-                timeout(Duration::from_secs(5), reader.unwrap()).await
-            });
-            assert_eq!(read.expect("it is told").unwrap().unwrap(), 5);
-        });
-    });
-}
-
-/// As a daemon does that has made its runtime too early: the parent ends, and the child goes on.
-#[test]
-fn a_forked_child_may_go_on_with_the_runtime() {
-    const NAME: &str = "a_forked_child_may_go_on_with_the_runtime";
-    in_a_process_of_its_own(NAME, || {
-        each_backend(|backend| {
-            let runtime = tasks::runtime(backend);
-            let (here, there) = runtime.block_on(async { UnixStream::pair() }).unwrap();
-            runtime.block_on(async {
-                let nothing = timeout(Duration::from_millis(1), here.readable());
-                assert!(nothing.await.is_err());
-                to_thread(|| {}).await; // Its thread idles now, in the parent.
-            });
-            let child = libc::fork();
-            if child == 0 {
-                let go_on = async {
-                    let call = timeout(Duration::from_secs(5), to_thread(|| 7));
-                    assert_eq!(call.await.expect("there is a thread for it"), 7);
-                    // Nobody waits for these: they are reported once, and then no more.
-                    there.write_all(b"hello").await.unwrap();
-                    sleep(Duration::from_millis(1)).await;
-                    let before = cpu_time();
-                    sleep(Duration::from_millis(500)).await;
-                    assert_eq!(here.read(&mut [0; 8]).await.unwrap(), 5);
-                    let nothing = timeout(Duration::from_millis(1), here.readable());
-                    assert!(nothing.await.is_err());
-                    cpu_time() - before
-                };
-                let went_on = catch_unwind(AssertUnwindSafe(|| runtime.block_on(go_on)));
-                let is_idle = went_on.is_ok_and(|spent| spent < Duration::from_millis(50));
-                libc::_exit(i32::from(!is_idle));
-            }
-            let ended = waitpid(Pid::from_raw(child), WaitOptions::empty());
-            assert_eq!(ended.unwrap().unwrap().1.exit_status(), Some(0));
-        });
-    });
-}
-
-/// The child has the parent's file and its own idea of where that ends.
-#[test]
-fn a_forked_child_writes_nothing_into_the_trace_of_its_parent() {
-    const NAME: &str = "a_forked_child_writes_nothing_into_the_trace_of_its_parent";
-    in_a_process_of_its_own(NAME, || {
-        let path = std::env::temp_dir().join(format!("selio-forked-{}.json", std::process::id()));
-        let trace = selio::trace::to_file(&path).unwrap();
-        let runtime = selio::Builder::new().observer(trace).build().unwrap();
-        runtime.block_on(selio::yield_now());
-        let child = libc::fork();
-        if child == 0 {
-            runtime.block_on(async {
-                for _ in 0..100 {
-                    spawn(selio::yield_now()).await.unwrap();
-                }
-            });
-            drop(runtime);
-            libc::_exit(0);
-        }
-        waitpid(Pid::from_raw(child), WaitOptions::empty()).unwrap();
-        runtime.block_on(selio::yield_now());
-        drop(runtime);
-        let text = std::fs::read_to_string(&path).unwrap();
-        std::fs::remove_file(&path).unwrap();
-        assert_eq!(text.matches(']').count(), 1, "{text}");
-        assert!(
-            text.ends_with("}\n]\n") && !text.contains("\"spawn\""),
-            "{text}"
-        );
     });
 }

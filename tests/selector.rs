@@ -251,7 +251,42 @@ fn raise_the_limit_of_handles() {
     }
 }
 
+/// A kqueue tells of what is left to read, so that `tail -f` can wait for more.
+#[test]
+fn a_file_that_was_read_to_its_end_is_readable() {
+    each_backend(|backend| {
+        let mut selector = selector(backend);
+        let mut file = File::open(std::env::current_exe().unwrap()).unwrap();
+        file.read_to_end(&mut Vec::new()).unwrap();
+        selector.register(&file, 7, READABLE).unwrap();
+        assert_eq!(ready(&mut selector), [event(7, READABLE)]);
+        assert_eq!(ready(&mut selector), [event(7, READABLE)]);
+    });
+}
+
 // Hang-ups and errors
+
+/// mio#582: the kqueue of some systems refuses to watch it, and the `polling` crate does not tell.
+#[test]
+fn a_full_pipe_whose_reader_is_gone_is_writable() {
+    each_backend(|backend| {
+        let mut selector = selector(backend);
+        let (reader, writer) = pipe().unwrap();
+        fill(&writer);
+        selector.register(&writer, 7, WRITABLE).unwrap();
+        assert_eq!(ready(&mut selector), []);
+        selector.deregister(&writer).unwrap();
+
+        drop(reader);
+        for key in [8, 9] {
+            selector.register(&writer, key, WRITABLE).unwrap();
+            assert_eq!(ready(&mut selector), [event(key, WRITABLE)]);
+            assert_eq!(ready(&mut selector), [event(key, WRITABLE)]);
+            selector.deregister(&writer).unwrap();
+            assert_eq!(ready(&mut selector), []);
+        }
+    });
+}
 
 #[test]
 fn a_hang_up_reaches_a_reader() {

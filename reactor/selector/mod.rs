@@ -14,8 +14,9 @@
 //! ```
 //!
 //! The one rule of this folder: **mechanisms differ in cost, never in behaviour.** Everything that
-//! they could disagree about is settled here, once, or said here where it cannot be. It is the counterpart of Python's
-//! [`selectors`](https://docs.python.org/3/library/selectors.html) and useful by itself.
+//! they could disagree about is settled in it, once; where it cannot be, that is said. It is the
+//! counterpart of Python's [`selectors`](https://docs.python.org/3/library/selectors.html) and useful
+//! by itself.
 //!
 //! # Facts about readiness
 //!
