@@ -51,8 +51,12 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("multi_client: {error}");
-            if error.kind() == io::ErrorKind::InvalidInput {
-                eprintln!("usage: multi_client [ADDRESS]");
+            match error.kind() {
+                io::ErrorKind::InvalidInput => eprintln!("usage: multi_client [ADDRESS]"),
+                io::ErrorKind::ConnectionRefused => {
+                    eprintln!("start a server first: cargo run --release --example echo");
+                }
+                _ => {}
             }
             ExitCode::FAILURE
         }
