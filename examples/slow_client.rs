@@ -61,8 +61,14 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("slow_client: {error}");
-            if error.kind() == io::ErrorKind::InvalidInput {
-                eprintln!("usage: slow_client [ADDRESS [MILLISECONDS]]");
+            match error.kind() {
+                io::ErrorKind::InvalidInput => {
+                    eprintln!("usage: slow_client [ADDRESS [MILLISECONDS]]")
+                }
+                io::ErrorKind::ConnectionRefused => {
+                    eprintln!("start a server first: cargo run --release --example timeouts");
+                }
+                _ => {}
             }
             ExitCode::FAILURE
         }

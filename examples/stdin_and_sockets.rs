@@ -59,8 +59,12 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("stdin_and_sockets: {error}");
-            if error.kind() == io::ErrorKind::InvalidInput {
-                eprintln!("usage: stdin_and_sockets [ADDRESS]");
+            match error.kind() {
+                io::ErrorKind::InvalidInput => eprintln!("usage: stdin_and_sockets [ADDRESS]"),
+                io::ErrorKind::ConnectionRefused => {
+                    eprintln!("start a server first: cargo run --release --example echo");
+                }
+                _ => {}
             }
             ExitCode::FAILURE
         }

@@ -64,10 +64,18 @@ fn right_arguments_are_not_blamed_for_what_the_network_does() {
         // Bound, and not listening: whoever connects is refused.
         let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
         let nobody = socket.local_addr().unwrap().to_string();
-        for name in ["multi_client", "slow_client", "stdin_and_sockets"] {
-            let complaint = complaint(name, &[&nobody]);
-            assert!(complaint.contains("refused"), "{complaint}");
-            assert_eq!(complaint.lines().count(), 1, "{complaint}");
+        for (client, server) in [
+            ("multi_client", "echo"),
+            ("slow_client", "timeouts"),
+            ("stdin_and_sockets", "echo"),
+        ] {
+            let complaint = complaint(client, &[&nobody]);
+            let (problem, hint) = complaint.split_once('\n').unwrap();
+            assert!(problem.contains("refused"), "{complaint}");
+            assert_eq!(
+                hint,
+                format!("start a server first: cargo run --release --example {server}\n")
+            );
         }
         let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let taken = taken.local_addr().unwrap().to_string();
