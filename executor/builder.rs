@@ -11,7 +11,7 @@ use super::threads::Threads;
 use super::{Executor, Runtime};
 use crate::reactor::selector::{Backend, Selector};
 use crate::reactor::signal::SignalKind;
-use crate::reactor::{Monotonic, Observer, Reactor};
+use crate::reactor::{Observer, Reactor};
 
 /// Makes a [`Runtime`] that differs from the default one.
 ///
@@ -148,11 +148,7 @@ impl Builder {
         let trace = crate::trace::from_environment()?;
         observers.extend(trace.map(|trace| Rc::new(trace) as Rc<dyn Observer>));
         observers.extend(debug.clone().map(|debug| debug as Rc<dyn Observer>));
-        let reactor = Reactor::new(
-            selector,
-            Box::new(Monotonic),
-            inspect::telling_all(observers),
-        );
+        let reactor = Reactor::new(selector, inspect::telling_all(observers));
         let threads = Threads::new(self.max_threads);
         let executor = Executor::new(reactor, threads, self.ends_on_panic, debug);
         if let Some((kind, call)) = dump_signal {

@@ -44,15 +44,9 @@ impl Reactor {
         }
     }
 
-    /// Does something with the reactor of the runtime that runs on this thread.
-    #[inline]
-    pub(super) fn with_current<R>(with: impl FnOnce(&Rc<Self>) -> R) -> Option<R> {
-        CURRENT.with(|current| current.borrow().as_ref().map(with))
-    }
-
     /// The reactor of the runtime that runs on this thread.
     pub(crate) fn current() -> Option<Rc<Self>> {
-        Self::with_current(Rc::clone)
+        CURRENT.with(|current| current.borrow().as_ref().map(Rc::clone))
     }
 
     /// The same, for a call that means nothing without one.

@@ -36,7 +36,6 @@
 
 mod budget;
 mod caller;
-mod clock;
 mod current;
 mod elapsed;
 mod loan;
@@ -63,7 +62,6 @@ use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use self::budget::FULL;
-use self::clock::Clock;
 use self::selector::{Backend, Interest, Notifier, Selector};
 use self::timer::TimerQueue;
 use self::waiters::{Enrolled, Ticket};
@@ -71,14 +69,12 @@ use self::watch::Watch;
 
 pub(crate) use self::budget::{poll_spend, spend};
 pub(crate) use self::caller::{caller, on_behalf_of};
-pub(crate) use self::clock::Monotonic;
 pub(crate) use self::current::{Entered, OUTSIDE, looks};
 pub use self::elapsed::Elapsed;
 pub(crate) use self::loan::Loan;
 pub(crate) use self::observer::OneLine;
 pub use self::observer::{By, Event, Observer, TaskId};
 pub use self::source::{Direction, Source};
-pub(crate) use self::time::now;
 pub use self::time::{Interval, MissedTicks, Sleep, interval, interval_at, sleep, sleep_until};
 pub(crate) use self::waiter::Waiter;
 pub(crate) use self::waits::Wait;
@@ -87,7 +83,6 @@ pub(crate) use self::wake_all::wake_all;
 pub(crate) struct Reactor {
     selector: RefCell<Selector<Rc<Watch>>>,
     timers: RefCell<TimerQueue>,
-    clock: Box<dyn Clock>,
     observer: Option<Rc<dyn Observer>>,
     standing: Cell<Standing>,
     /// The process that runs it.
@@ -130,13 +125,11 @@ pub(crate) fn count(counter: &Cell<u64>, more: usize) {
 impl Reactor {
     pub(crate) fn new(
         selector: Selector<Rc<Watch>>,
-        clock: Box<dyn Clock>,
         observer: Option<Rc<dyn Observer>>,
     ) -> Rc<Self> {
         Rc::new(Self {
-            timers: RefCell::new(TimerQueue::new(clock.now())),
+            timers: RefCell::new(TimerQueue::new(Instant::now())),
             selector: RefCell::new(selector),
-            clock,
             observer,
             standing: Cell::new(Standing::Elsewhere),
             owner: Cell::new(process::id()),
@@ -170,7 +163,7 @@ impl Reactor {
         match self.timers.borrow().next() {
             None => timeout,
             Some(deadline) => {
-                let left = deadline.saturating_duration_since(self.clock.now());
+                let left = deadline.saturating_duration_since(Instant::now());
                 Some(timeout.map_or(left, |timeout| timeout.min(left)))
             }
         }
@@ -252,7 +245,7 @@ impl Reactor {
         let mut timers = self.timers.borrow_mut();
         if !timers.is_empty() {
             let before = woken.len();
-            timers.expire(self.clock.now(), woken);
+            timers.expire(Instant::now(), woken);
             drop(timers);
             for _ in before..woken.len() {
                 self.observe(|| Event::TimerFired);
@@ -335,10 +328,6 @@ impl Reactor {
     fn ticket(&self) -> Ticket {
         self.last_ticket.set(self.last_ticket.get().next());
         self.last_ticket.get()
-    }
-
-    pub(crate) fn now(&self) -> Instant {
-        self.clock.now()
     }
 
     pub(crate) fn backend(&self) -> Backend {

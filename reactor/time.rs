@@ -47,7 +47,7 @@ pub fn sleep(duration: Duration) -> Sleep {
     let state = if duration.is_zero() {
         State::Turn
     } else {
-        now()
+        Instant::now()
             .checked_add(duration)
             .map_or(State::Never, State::Until)
     };
@@ -76,11 +76,6 @@ pub fn sleep_until(deadline: Instant) -> Sleep {
         call: "selio::sleep_until",
         site: Location::caller(),
     }
-}
-
-/// The time of the current runtime, which is that of the machine unless a test has another.
-pub(crate) fn now() -> Instant {
-    Reactor::with_current(|reactor| reactor.now()).unwrap_or_else(Instant::now)
 }
 
 /// The future of [`sleep`] and [`sleep_until`]. It may be awaited again: then it is over at once.
@@ -231,7 +226,7 @@ impl Drop for Queued {
 /// ```
 #[track_caller]
 pub fn interval(period: Duration) -> Interval {
-    Interval::new("selio::interval", now(), period)
+    Interval::new("selio::interval", Instant::now(), period)
 }
 
 /// Ticks first at `start`, and from then on every `period`.
@@ -311,7 +306,7 @@ impl Interval {
         let Some(due) = self.next else {
             return Poll::Pending;
         };
-        self.next = self.following(due, now());
+        self.next = self.following(due, Instant::now());
         self.sleep.state = self.next.map_or(State::Never, State::Until);
         Poll::Ready(due)
     }
@@ -346,7 +341,7 @@ impl Interval {
 
     /// Ticks next after a whole period from now.
     pub fn reset(&mut self) {
-        self.next = now().checked_add(self.period);
+        self.next = Instant::now().checked_add(self.period);
         self.sleep.state = self.next.map_or(State::Never, State::Until);
     }
 }

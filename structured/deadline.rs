@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use pin_project_lite::pin_project;
 use slab::Slab;
 
-use crate::reactor::{Elapsed, Sleep, now, sleep_until, wake_all};
+use crate::reactor::{Elapsed, Sleep, sleep_until, wake_all};
 
 /// A time limit that can be moved, for everything that runs under it by [`scope`](Self::scope).
 ///
@@ -70,7 +70,7 @@ impl Deadline {
     /// A deadline after this duration, counted from now. [`Duration::MAX`] is none.
     #[must_use]
     pub fn after(duration: Duration) -> Self {
-        Self::new(now().checked_add(duration))
+        Self::new(Instant::now().checked_add(duration))
     }
 
     /// No deadline yet: it is to be [set](Self::reschedule) later.
@@ -117,7 +117,7 @@ impl Deadline {
 
     /// Moves it to this duration from now. [`Duration::MAX`] is the end of time.
     pub fn reschedule_after(&self, duration: Duration) {
-        self.reschedule(now().checked_add(duration));
+        self.reschedule(Instant::now().checked_add(duration));
     }
 
     /// Waits for `future`, but not beyond the deadline, wherever that is moved meanwhile.

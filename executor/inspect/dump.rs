@@ -79,7 +79,7 @@ enum State {
 impl Executor {
     /// The picture of this moment.
     pub(in crate::executor) fn dump(self: &Rc<Self>) -> Dump {
-        let now = self.reactor.now();
+        let now = Instant::now();
         let mut waits = self.waits(now);
         let polled = self.polled.get().map(|(key, _)| key);
         let mut ready: HashSet<_> = run_queue::keys().into_iter().collect();
