@@ -24,7 +24,8 @@
 //!
 //! The one rule: **calls go down, only wakers come up.** A part may use those below it, never one
 //! above; `structured` and `sync` know nothing of each other. This file is the only one that names
-//! all of them. [`trace`], between executor and reactor, writes down what all of them tell.
+//! all of them. [`trace`], between executor and reactor, writes down what all of them tell; `signals`,
+//! beside the reactor, knows who in the process listens to which.
 //!
 //! How all this works, from a blocking read to `await`, is told in the [`guide`].
 //!
@@ -68,6 +69,8 @@ mod executor;
 pub mod net;
 #[cfg(unix)]
 mod reactor;
+#[cfg(unix)]
+mod signals;
 #[cfg(unix)]
 mod structured;
 #[cfg(unix)]

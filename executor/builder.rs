@@ -10,8 +10,8 @@ use super::inspect::{self, Debug};
 use super::threads::Threads;
 use super::{Executor, Runtime};
 use crate::reactor::selector::{Backend, Selector};
-use crate::reactor::signal::SignalKind;
 use crate::reactor::{Observer, Reactor};
+use crate::signals::SignalKind;
 
 /// Makes a [`Runtime`] that differs from the default one.
 ///

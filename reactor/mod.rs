@@ -15,7 +15,6 @@
 //! tells of them. This file has the way down, to the selector, and the way up, to the wakers. Its one
 //! rule: **every borrow ends before the first waker is cloned, called or dropped**, so that what it
 //! runs may come back in: to register, to wait, or to drop a source.
-//! Signals, which are those of the whole process and not of one reactor, stand beside: `signal/`.
 //!
 //! # The life of a registration
 //!
@@ -41,7 +40,6 @@ mod elapsed;
 mod loan;
 mod observer;
 pub mod selector;
-pub(crate) mod signal;
 mod source;
 mod tell;
 mod time;

@@ -154,7 +154,15 @@ impl Library {
             root: code.collect::<Vec<_>>().join("\n"),
             ..Self::default()
         };
-        for part in ["net", "structured", "sync", "executor", "reactor", "trace"] {
+        for part in [
+            "net",
+            "structured",
+            "sync",
+            "executor",
+            "reactor",
+            "signals",
+            "trace",
+        ] {
             library.items.insert(part.to_owned());
             library.read_folder(&root.join(part));
         }

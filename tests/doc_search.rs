@@ -65,9 +65,16 @@ fn found() -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut files = vec![root.join("lib.rs")];
-    let mut folders = ["executor", "net", "reactor", "structured", "sync"]
-        .map(|it| root.join(it))
-        .to_vec();
+    let mut folders = [
+        "executor",
+        "net",
+        "reactor",
+        "signals",
+        "structured",
+        "sync",
+    ]
+    .map(|it| root.join(it))
+    .to_vec();
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();

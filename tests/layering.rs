@@ -13,7 +13,7 @@ const PARTS: [&[&str]; 5] = [
     &["structured", "sync"],
     &["executor"],
     &["trace"],
-    &["reactor"],
+    &["reactor", "signals"],
 ];
 
 /// A file of the library, without its `#[cfg(test)]` modules.

@@ -22,8 +22,8 @@ use std::thread;
 use signal_hook::low_level::pipe;
 
 use crate::executor::{Builder, Executor};
-use crate::reactor::signal::{Listener, SignalKind};
 use crate::reactor::{Direction, Source};
+use crate::signals::{Listener, SignalKind};
 
 /// The signal that a runtime listens to.
 pub(in crate::executor) struct DumpSignal {

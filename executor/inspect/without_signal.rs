@@ -5,7 +5,7 @@ use std::os::fd::RawFd;
 use std::sync::Once;
 
 use crate::executor::Executor;
-use crate::reactor::signal::SignalKind;
+use crate::signals::SignalKind;
 
 impl Executor {
     /// Says so, once in the life of the process. It is no reason for a program to fail.

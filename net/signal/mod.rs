@@ -25,4 +25,4 @@ mod until_ctrl_c;
 pub use self::signals::{Signals, ctrl_c, signal};
 #[cfg(feature = "signal")]
 pub use self::until_ctrl_c::run_until_ctrl_c;
-pub use crate::reactor::signal::SignalKind;
+pub use crate::signals::SignalKind;

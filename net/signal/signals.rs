@@ -12,8 +12,8 @@ use futures_core::Stream;
 use signal_hook::low_level::pipe;
 
 use super::SignalKind;
-use crate::reactor::signal::Listener;
 use crate::reactor::{Direction, Reactor, Source};
+use crate::signals::Listener;
 
 /// Listens to a signal, from now on.
 ///

@@ -13,7 +13,7 @@ use signal_hook::{flag, low_level};
 use super::{SignalKind, signal};
 use crate::executor::Runtime;
 use crate::reactor::on_behalf_of;
-use crate::reactor::signal::Listener;
+use crate::signals::Listener;
 
 /// [`run`](crate::run), except that Ctrl-C ends `main` in good order.
 ///
