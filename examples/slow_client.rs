@@ -63,7 +63,7 @@ fn main() -> ExitCode {
             eprintln!("slow_client: {error}");
             match error.kind() {
                 io::ErrorKind::InvalidInput => {
-                    eprintln!("usage: slow_client [ADDRESS [MILLISECONDS]]")
+                    eprintln!("usage: slow_client [ADDRESS [MILLISECONDS]]");
                 }
                 io::ErrorKind::ConnectionRefused => {
                     eprintln!("start a server first: cargo run --release --example timeouts");
