@@ -22,14 +22,15 @@ use std::thread;
 use signal_hook::low_level::pipe;
 
 use crate::executor::{Builder, Executor};
-use crate::reactor::{Direction, Source};
+use crate::reactor::{Direction, OneLine, Source};
 use crate::signals::{Listener, SignalKind};
 
 /// The signal that a runtime listens to.
 pub(in crate::executor) struct DumpSignal {
     kind: SignalKind,
-    receiver: Source<UnixStream>,
+    // The order matters, see `Signals` in net/signal.
     _listener: Listener,
+    receiver: Source<UnixStream>,
 }
 
 impl Builder {
@@ -76,8 +77,8 @@ impl Executor {
         receiver.set_nonblocking(true)?;
         let signal = DumpSignal {
             kind,
-            receiver: Source::register(Rc::clone(&self.reactor), receiver),
             _listener: Listener::new(call, kind, |number, _| pipe::register(number, sender))?,
+            receiver: Source::register(Rc::clone(&self.reactor), receiver),
         };
         let _entered = self.enter(); // A source is awaited in its own runtime only.
         signal.arm()?;
@@ -112,7 +113,7 @@ impl Executor {
 
     fn tell_tasks(self: &Rc<Self>, kind: SignalKind) {
         let thread = thread::current();
-        let name = thread.name().unwrap_or("without a name");
+        let name = OneLine(thread.name().unwrap_or("without a name"));
         let dump = self.dump();
         // In one piece, as other threads may be asked too; and not by eprintln, which panics if
         // stderr is closed.

@@ -56,8 +56,8 @@ pub fn signal(kind: impl Into<SignalKind>) -> io::Result<Signals> {
     let listener = Listener::new("signal", kind, |number, _| pipe::register(number, sender))?;
     Ok(Signals {
         kind,
-        receiver: Source::register(reactor, receiver),
         _listener: listener,
+        receiver: Source::register(reactor, receiver),
     })
 }
 
@@ -110,8 +110,10 @@ pub fn ctrl_c() -> impl Future<Output = io::Result<()>> {
 #[doc(alias = "remove_signal_handler")]
 pub struct Signals {
     kind: SignalKind,
-    receiver: Source<UnixStream>,
+    // The order matters: as long as it listens, the handler writes to who receives. If that one were
+    // closed, the system would raise `SIGPIPE` for it.
     _listener: Listener,
+    receiver: Source<UnixStream>,
 }
 
 impl Signals {
