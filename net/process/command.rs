@@ -10,9 +10,15 @@ use std::path::Path;
 use std::process::{self, ExitStatus, Output, Stdio};
 use std::rc::Rc;
 
+use rustix::io::Errno;
+
 use super::{Child, orphans};
+use crate::executor::contain;
 use crate::net::explain::explain_by;
 use crate::reactor::Reactor;
+
+const TAKEN: &str = "why is not known, as its status was taken by other code of this program, which \
+                     waits for any child by `waitpid(-1)`, or ignores SIGCHLD";
 
 /// A process to be started: [`std::process::Command`], whose children are awaited.
 ///
@@ -214,7 +220,10 @@ impl Command {
         site: &'static Location<'static>,
     ) -> io::Result<Child> {
         orphans::reap();
-        let child = self.std.spawn().map_err(|error| self.cannot_run(error))?;
+        // std waits for a process that has not come so far as to run the program, and panics if
+        // others have done so before.
+        let child = contain(|| self.std.spawn()).unwrap_or_else(|_| Err(io::Error::other(TAKEN)));
+        let child = child.map_err(|error| self.cannot_run(error))?;
         Child::new(reactor, child, self.kill_on_drop, site)
     }
 
@@ -301,19 +310,30 @@ impl Command {
         let program = self.std.get_program().display();
         let dir = self.std.get_current_dir();
         let place = dir.map_or_else(String::new, |dir| format!(" in `{}`", dir.display()));
-        let fix = match error.kind() {
-            // std does not tell which of the two was not found.
-            io::ErrorKind::NotFound if dir.is_some_and(|dir| !dir.is_dir()) => {
+        let fix = match Errno::from_io_error(&error) {
+            // The system does not tell which of the three was not found.
+            Some(Errno::NOENT) if dir.is_some_and(|dir| !dir.is_dir()) => {
                 "; run it in a directory that exists"
             }
-            io::ErrorKind::NotFound => "; install it, or give its path",
-            io::ErrorKind::PermissionDenied => "; it has to be a file that may be executed",
+            Some(Errno::NOENT) if self.is_there() => {
+                "; install the interpreter that its first line names"
+            }
+            Some(Errno::NOENT) => "; install it, or give its path",
+            Some(Errno::ACCESS) => "; it has to be a file that may be executed",
+            Some(Errno::NOEXEC) => "; if it is a script, let it begin with the line `#!/bin/sh`",
             _ => "",
         };
         explain_by(
             format!("cannot run `{program}`{place}: {error}{fix}"),
             error,
         )
+    }
+
+    /// Whether the program is a path, and not the path is what is missing.
+    fn is_there(&self) -> bool {
+        let program = Path::new(self.std.get_program());
+        let dir = self.std.get_current_dir().unwrap_or(Path::new(""));
+        program.components().count() > 1 && dir.join(program).exists()
     }
 }
 
