@@ -204,7 +204,7 @@ pub enum By<'a> {
     Thread(&'a str),
 }
 
-/// The name of a task in one line of text. Part of it may come from a peer: what would begin another line, or
+/// The name of a task, or of a thread, in one line of text. Part of it may come from a peer: what would begin another line, or
 /// speak to the terminal, is told by its number.
 pub(crate) struct OneLine<'a>(pub(crate) &'a str);
 

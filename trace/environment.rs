@@ -2,15 +2,11 @@
 
 use std::env;
 use std::ffi::OsStr;
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use rustix::fs::{FlockOperation, flock};
-use rustix::io::Errno;
-
-use super::{Kind, Trace, open, to_stderr};
+use super::{Kind, Trace, is_ours, open, to_stderr};
 
 const VARIABLE: &str = "SELIO_TRACE";
 
@@ -45,12 +41,6 @@ fn to_file_of_its_own(path: &Path) -> io::Result<Trace> {
             return kind.begin(file, &path);
         }
     }
-}
-
-/// Locks the file until it is closed: a child process has the same environment, and may trace too.
-fn is_ours(file: &File) -> bool {
-    // A file system without locks is no reason not to trace.
-    flock(file, FlockOperation::NonBlockingLockExclusive) != Err(Errno::WOULDBLOCK)
 }
 
 fn numbered(path: &Path, number: usize) -> PathBuf {

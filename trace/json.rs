@@ -17,6 +17,8 @@ use std::path::Path;
 use std::process;
 use std::time::{Duration, Instant};
 
+use rustix::fs::{FlockOperation, flock};
+
 use super::lanes::{Directions, Lane, Lanes};
 use super::{Form, micros, word};
 use crate::reactor::{By, Event, TaskId};
@@ -245,6 +247,16 @@ impl Form for Entries {
         self.position += entries as u64;
         self.text.clear();
         Ok(())
+    }
+}
+
+/// The file is free for another trace, even if a process that was forked, and has not come to run its
+/// program yet, still has it too.
+impl Drop for Entries {
+    fn drop(&mut self) {
+        if self.process == process::id() {
+            let _ = flock(&self.file, FlockOperation::Unlock);
+        }
     }
 }
 

@@ -8,7 +8,8 @@
 //! | `SELIO_TRACE=life.html` | one page for any browser: a lane for each task, the selector below |
 //! | `SELIO_TRACE=life.json` | a file for [Perfetto](https://ui.perfetto.dev) and `chrome://tracing` |
 //!
-//! A file is complete after each poll, also when the program is killed. The first runtime of a
+//! A file is complete after each poll, also when the program is killed: at worst, in the middle of a
+//! write, with its last entry torn, which the page and Perfetto leave out. The first runtime of a
 //! process writes to `life.json`, the next ones to `life-2.json` and so on; one that another process
 //! still writes to is left alone.
 //!
@@ -45,7 +46,8 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use rustix::fs::OFlags;
+use rustix::fs::{FlockOperation, OFlags, flock};
+use rustix::io::Errno;
 
 pub(crate) use self::environment::from_environment;
 use self::lanes::Lanes;
@@ -104,7 +106,8 @@ pub fn to_stderr() -> Trace {
 ///
 /// # Errors
 ///
-/// The name ends with neither, or the file cannot be created.
+/// The name ends with neither, the file cannot be created, or (`ResourceBusy`) another trace is
+/// being written into it.
 ///
 /// # Examples
 ///
@@ -123,6 +126,9 @@ pub fn to_file(path: impl AsRef<Path>) -> io::Result<Trace> {
     let path = path.as_ref();
     let result = Kind::of(path).and_then(|kind| {
         let file = open(path)?;
+        if !is_ours(&file) {
+            return Err(in_use(path));
+        }
         kind.begin(file, path)
     });
     result.map_err(|error| io::Error::new(error.kind(), format!("trace::to_file: {error}")))
@@ -171,6 +177,21 @@ fn open(path: &Path) -> io::Result<File> {
     options
         .open(path)
         .map_err(|error| cannot_create(path, &error))
+}
+
+/// Locks the file until it is closed: neither another runtime, nor a child process, which has the same
+/// environment, is to write between the lines.
+fn is_ours(file: &File) -> bool {
+    // A file system without locks is no reason not to trace.
+    flock(file, FlockOperation::NonBlockingLockExclusive) != Err(Errno::WOULDBLOCK)
+}
+
+fn in_use(path: &Path) -> io::Error {
+    let problem = format!(
+        "another trace is being written into `{}`; give each runtime a file of its own",
+        path.display()
+    );
+    io::Error::new(io::ErrorKind::ResourceBusy, problem)
 }
 
 fn cannot_create(path: &Path, error: &io::Error) -> io::Error {

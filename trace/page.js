@@ -9,6 +9,15 @@ const $ = (id) => document.getElementById(id);
 
 // ---------------------------------------------------------------- What has happened
 
+// A program that is killed while it writes leaves a torn entry, and no end.
+function parse(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return JSON.parse(text.slice(0, text.lastIndexOf(",\n")) + "]");
+  }
+}
+
 function read(entries) {
   const lanes = new Map();
   const lane = (id) => {
@@ -682,7 +691,7 @@ function arrange() {
 }
 
 addEventListener("DOMContentLoaded", () => {
-  trace = read(JSON.parse($("entries").textContent));
+  trace = read(parse($("entries").textContent));
   paint();
   arrange();
   const box = canvas.getBoundingClientRect();

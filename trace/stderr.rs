@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::lanes::{Directions, Lane, Lanes};
 use super::{Form, micros, word};
-use crate::reactor::{By, Event};
+use crate::reactor::{By, Event, OneLine};
 
 pub(super) struct Columns {
     is_coloured: bool,
@@ -37,7 +37,7 @@ impl Columns {
             Event::Woken {
                 by: By::Thread(name),
                 ..
-            } => format!("thread {name}").into(),
+            } => format!("thread {}", OneLine(name)).into(),
             _ => lanes.name(lanes.place(event)),
         };
         let (dim, colour, plain) = match self.is_coloured {

@@ -19,7 +19,7 @@ use ::tracing::span::EnteredSpan;
 use ::tracing::{Span, debug, error, info_span, trace};
 
 use super::lanes::Directions;
-use crate::reactor::{By, Event, Observer, TaskId};
+use crate::reactor::{By, Event, Observer, OneLine, TaskId};
 
 /// Tells the subscribers of the crate `tracing` what happens in a runtime: from [`to_tracing`], for
 /// [`Builder::observer`](crate::Builder::observer).
@@ -184,7 +184,7 @@ impl fmt::Display for Waking<'_> {
             By::Task(id) => write!(f, "task {id}"),
             By::Main => f.write_str("main"),
             By::Reactor => f.write_str("loop"),
-            By::Thread(name) => write!(f, "thread {name}"),
+            By::Thread(name) => write!(f, "thread {}", OneLine(name)),
         }
     }
 }
