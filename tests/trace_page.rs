@@ -3,14 +3,18 @@
 #![allow(clippy::unwrap_used, reason = "a test panics when it fails")]
 
 mod common;
+#[path = "common/folder.rs"]
+mod folder;
 
 use std::fs;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use common::{child, deadline, is_child};
+use folder::Folder;
 use selio::net::{TcpListener, TcpStream};
-use selio::{run, spawn_named};
+use selio::{Builder, run, spawn_named, trace, yield_now};
 
 /// How many clients there are, and how many messages each of them sends: over 100,000 events.
 const CLIENTS: usize = 50;
@@ -63,27 +67,43 @@ async fn many_messages() {
     }
 }
 
+fn browser() -> Option<&'static str> {
+    let is_there = |name: &&str| {
+        let mut command = Command::new(name);
+        let command = command.arg("--version").stdout(Stdio::null());
+        command.stderr(Stdio::null()).status().is_ok()
+    };
+    let mut browsers = ["chromium", "chromium-browser", "google-chrome"].into_iter();
+    let found = browsers.find(is_there);
+    if found.is_none() {
+        eprintln!("skipped: there is no Chromium; on Debian, `apt-get install chromium`");
+    }
+    found
+}
+
+/// What becomes of a page in a browser, which has nothing to complain of.
+fn opened_by(browser: &str, page: &Path, folder: &Folder) -> String {
+    let mut command = Command::new(browser);
+    command.args(["--headless", "--disable-gpu", "--no-sandbox", "--dump-dom"]);
+    command.args(["--window-size=1400,800", "--enable-logging=stderr"]);
+    let profile = folder.file("profile");
+    command.arg(format!("--user-data-dir={}", profile.display()));
+    command.arg(format!("file://{}", page.display()));
+    let output = deadline(Duration::from_secs(120), || command.output().unwrap());
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(!told.contains("CONSOLE"), "{told}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
 #[test]
 #[ignore = "opens Chromium: cargo test --test trace_page -- --ignored"]
 fn a_page_with_100_000_events_opens_within_3_seconds_and_zooms_and_filters() {
     if is_child() {
         return run(many_messages());
     }
-    let is_there = |name: &&str| {
-        let mut command = Command::new(name);
-        let command = command.arg("--version").stdout(Stdio::null());
-        command.stderr(Stdio::null()).status().is_ok()
-    };
-    let Some(browser) = ["chromium", "chromium-browser", "google-chrome"]
-        .into_iter()
-        .find(is_there)
-    else {
-        eprintln!("skipped: there is no Chromium; on Debian, `apt-get install chromium`");
-        return;
-    };
-    let folder = std::env::temp_dir().join(format!("selio-page-{}", std::process::id()));
-    fs::create_dir_all(&folder).unwrap();
-    let path = folder.join("life.html");
+    let Some(browser) = browser() else { return };
+    let folder = Folder::new("page");
+    let path = folder.file("life.html");
     let mut session =
         child("a_page_with_100_000_events_opens_within_3_seconds_and_zooms_and_filters");
     session.arg("--ignored").env("SELIO_TRACE", &path);
@@ -93,19 +113,7 @@ fn a_page_with_100_000_events_opens_within_3_seconds_and_zooms_and_filters() {
     let page = page.replacen(entries, &format!("{HAND}{entries}"), 1);
     fs::write(&path, page).unwrap();
 
-    let mut command = Command::new(browser);
-    command.args(["--headless", "--disable-gpu", "--no-sandbox", "--dump-dom"]);
-    command.args(["--window-size=1400,800", "--enable-logging=stderr"]);
-    command.arg(format!(
-        "--user-data-dir={}",
-        folder.join("profile").display()
-    ));
-    command.arg(format!("file://{}", path.display()));
-    let output = deadline(Duration::from_secs(120), || command.output().unwrap());
-    fs::remove_dir_all(&folder).unwrap();
-    let told = String::from_utf8_lossy(&output.stderr);
-    assert!(!told.contains("CONSOLE"), "{told}");
-    let dom = String::from_utf8_lossy(&output.stdout);
+    let dom = opened_by(browser, &path, &folder);
     let body = dom.lines().find(|line| line.contains("<body")).unwrap();
     let (_, said) = body
         .split_once("data-said=\"")
@@ -138,4 +146,26 @@ fn a_page_with_100_000_events_opens_within_3_seconds_and_zooms_and_filters() {
     assert!(zoomed < whole * 0.7, "{whole} became {zoomed}");
     assert_eq!((clients as usize, none as usize), (CLIENTS, 0));
     assert!((1.0..lanes).contains(&of_fd), "{of_fd} lanes");
+}
+
+#[test]
+#[ignore = "opens Chromium: cargo test --test trace_page -- --ignored"]
+fn a_page_that_a_kill_has_torn_shows_what_is_whole() {
+    let Some(browser) = browser() else { return };
+    let folder = Folder::new("torn-page");
+    let path = folder.file("life.html");
+    let trace = trace::to_file(&path).unwrap();
+    let runtime = Builder::new().observer(trace).build().unwrap();
+    runtime.block_on(async {
+        for _ in 0..3 {
+            spawn_named("whole", yield_now()).await.unwrap();
+        }
+        spawn_named("torn", yield_now()).await.unwrap();
+    });
+    drop(runtime);
+    let page = fs::read_to_string(&path).unwrap();
+    let torn = page.find("\"torn#").unwrap();
+    fs::write(&path, &page[..torn + 3]).unwrap();
+    let dom = opened_by(browser, &path, &folder);
+    assert!(dom.contains(": 3 tasks, "), "{dom}");
 }
