@@ -250,7 +250,7 @@ mod with_the_feature {
                     }
                 }
             });
-            for _ in 0..3_000 {
+            for _ in 0..1_000 {
                 drop(signal(USR1).unwrap());
                 drop(Builder::new().dump_on_signal(USR1).build().unwrap());
             }
