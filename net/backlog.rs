@@ -111,7 +111,7 @@ fn poll_accept<L: Listen>(
 
 /// Whether the connection that was about to be accepted is gone, and nothing else is wrong.
 /// [accept(2)](https://man7.org/linux/man-pages/man2/accept.2.html) says to treat these like
-/// `EAGAIN`.
+/// `EAGAIN`, and `EOPNOTSUPP` too: but that is what a socket of another kind says, for ever.
 fn is_of_the_connection(error: &io::Error) -> bool {
     is_one_of(
         error,
@@ -122,7 +122,6 @@ fn is_of_the_connection(error: &io::Error) -> bool {
             Errno::NOPROTOOPT,
             Errno::HOSTDOWN,
             Errno::HOSTUNREACH,
-            Errno::OPNOTSUPP,
             Errno::NETUNREACH,
         ],
     ) || error.kind() == io::ErrorKind::ConnectionAborted

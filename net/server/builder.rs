@@ -119,7 +119,8 @@ impl ServerBuilder {
     }
 
     /// The same for a handler of streams, as [`start_server`] has it. A connection is open until its
-    /// handler has ended and what it has written is sent.
+    /// handler has ended and what it has written is sent. Who panics or is cancelled leaves nothing
+    /// to send.
     ///
     /// A peer that does not read can put that off, and hold its place among
     /// [`max_connections`](Self::max_connections), until [`Server::shutdown`] or

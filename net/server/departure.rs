@@ -16,12 +16,19 @@ impl<L: Listener> State<L> {
             .connections
             .current()
             .map(|it| Waiting::new(self, it.id()));
-        let is_closed = || {
+        let is_handler = waiting.is_some();
+        let is_closed = || match self.connections.len() {
+            0 => self.is_closed(),
             // Who is no handler waits for those too: they have still to say goodbye.
-            let except = waiting.as_ref().map_or(0, |_| self.waiting.borrow().len());
-            self.is_closed() && self.connections.len() <= except
+            _ if !is_handler => false,
+            _ if self.only_goodbyes_are_left.get() => true,
+            open => self.is_closed() && open <= self.waiting.borrow().len(),
         };
         self.departure.wait_until(END, site, is_closed).await;
+        // The goodbye of this one is nothing to wait for either.
+        if is_handler && !self.only_goodbyes_are_left.replace(true) {
+            self.departure.ring();
+        }
     }
 }
 

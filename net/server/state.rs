@@ -37,6 +37,8 @@ pub(super) struct State<L: Listener> {
     pub(super) departure: Bell,
     /// The handlers that wait for the end, and how many times each.
     pub(super) waiting: RefCell<BTreeMap<TaskId, usize>>,
+    /// All handlers that there were have waited for the end at the same time: it has come, for them.
+    pub(super) only_goodbyes_are_left: Cell<bool>,
     /// When nothing could be accepted last, so that it is told once.
     pub(super) last_trouble: Cell<Option<Instant>>,
     on_error: Box<dyn Fn(&ServerError)>,
@@ -72,6 +74,7 @@ impl<L: Listener> State<L> {
             vacancy: Bell::default(),
             departure: Bell::default(),
             waiting: RefCell::default(),
+            only_goodbyes_are_left: Cell::new(false),
             last_trouble: Cell::new(None),
             on_error,
         }))

@@ -1,14 +1,17 @@
 //! How a stream ends: what was written is sent first, unless somebody is in a hurry.
 //!
 //! ```text
-//!   Open ---> EofAsked ---> EofSent                    write_eof, or the writer is dropped
+//!   Open ---> EofAsked ---> EofSent                write_eof, or the writer is dropped
 //!     |          |             |
-//!     +----------+-------------+---> CloseAsked ---> Closed        close
-//!     |          |             |          |             ^
-//!     +----------+-------------+----------+-------------+          abort, or the connection is lost
+//!     +----------+-------------+---> Lost          the socket takes no more: the reader may go on
+//!     |          |             |       |
+//!     +----------+-------------+-------+---> CloseAsked ---> Closed        close
+//!     |          |             |       |          |             ^
+//!     +----------+-------------+-------+----------+-------------+          abort
 //! ```
 //!
-//! A phase that somebody has asked for ends when no bytes are kept any more.
+//! A phase that somebody has asked for ends when no bytes are kept any more. An output of futures-io
+//! that is lost is closed: no reader belongs to it.
 
 use std::io;
 use std::net::Shutdown;
@@ -25,13 +28,14 @@ pub(super) enum Phase {
     Open,
     EofAsked,
     EofSent,
+    Lost,
     CloseAsked,
     Closed,
 }
 
 impl Transport {
     pub(super) fn is_closing(&self) -> bool {
-        self.phase.get() >= Phase::CloseAsked
+        self.phase.get() >= Phase::Lost
     }
 
     /// Whether everything was sent, and what was asked for is done.
@@ -138,7 +142,10 @@ impl Transport {
     /// The connection is lost, and with it what was kept.
     pub(super) fn lose(&self, error: io::Error) {
         self.buffer().note(error);
-        self.phase.set(Phase::Closed);
+        self.phase.set(match self.io {
+            Io::Socket(_) => Phase::Lost,
+            Io::Foreign(_) => Phase::Closed,
+        });
         self.discard();
     }
 }

@@ -75,15 +75,15 @@ impl Flushing {
         };
         let poll = self.poll_output(cx, &mut output);
         match (poll, self.0.phase.get()) {
-            (Poll::Ready(Err(error)), _) => {
-                drop(output);
-                Poll::Ready(Err(error))
-            }
             // It was aborted while it was polled.
             (_, Phase::Closed) => {
                 drop(output);
                 self.0.discard();
                 Poll::Ready(Ok(()))
+            }
+            (Poll::Ready(Err(error)), _) => {
+                drop(output);
+                Poll::Ready(Err(error))
             }
             (Poll::Ready(Ok(())), Phase::EofAsked | Phase::CloseAsked) => {
                 drop(output);
@@ -134,7 +134,7 @@ impl Flushing {
             }
         }
         match self.0.phase.get() {
-            Phase::Open => Poll::Ready(Ok(())),
+            Phase::Open | Phase::Closed => Poll::Ready(Ok(())),
             _ => output.as_mut().poll_close(cx),
         }
     }

@@ -5,14 +5,14 @@ use std::io;
 use std::panic::Location;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use futures_io::AsyncRead;
 
 use super::super::socket;
 use super::buffer::{self, Buffer};
 use super::transport::Transport;
-use crate::reactor::on_behalf_of;
+use crate::reactor::{on_behalf_of, poll_spend};
 
 thread_local! {
     /// What a reader of futures-io fills has to be initialised, which our own memory is not.
@@ -75,6 +75,7 @@ fn poll_foreign(
     site: Option<&'static Location<'static>>,
     buffer: &mut [u8],
 ) -> Poll<io::Result<usize>> {
+    ready!(poll_spend(cx)); // One that always has bytes must not starve the others.
     let poll = on_behalf_of(site, || input.as_mut().poll_read(cx, buffer));
     if let Poll::Ready(Ok(n)) = poll {
         let room = buffer.len();

@@ -2,7 +2,6 @@
 
 use std::panic::Location;
 use std::rc::Rc;
-use std::thread;
 
 use super::StreamWriter;
 use super::transport::Transport;
@@ -33,8 +32,7 @@ impl Unsent {
 
 impl Drop for Unsent {
     fn drop(&mut self) {
-        // After a panic, what was written is still sent, as after an error.
-        if !self.is_over && !thread::panicking() && self.transport.is_ours() {
+        if !self.is_over && self.transport.is_ours() {
             self.transport.abort();
         }
     }

@@ -11,7 +11,7 @@ use super::super::bell::Listening;
 use super::ending::Phase;
 use super::transport::{Io, Transport};
 use crate::executor::tell_wait;
-use crate::reactor::Direction;
+use crate::reactor::{Direction, poll_spend};
 
 /// What somebody waits for.
 #[derive(Clone, Copy, PartialEq)]
@@ -50,7 +50,7 @@ impl Transport {
         match goal {
             Goal::Room => !self.is_paused(),
             Goal::Sent => self.is_done() && !self.is_flushing(),
-            Goal::Closed => self.phase.get() == Phase::Closed,
+            Goal::Closed => matches!(self.phase.get(), Phase::Lost | Phase::Closed),
         }
     }
 
@@ -95,14 +95,14 @@ impl Transport {
     fn poll_turn(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &self.io {
             Io::Socket(socket) => socket.poll_io_at(None, cx, Direction::Write, |_| Ok(())),
-            Io::Foreign(_) => Poll::Ready(Ok(())),
+            Io::Foreign(_) => poll_spend(cx).map(Ok),
         }
     }
 
     /// Sees to it that somebody sends what is kept, for those who wait for that.
     fn expect_flushing(self: &Rc<Self>, call: &str) -> io::Result<()> {
         self.start_flushing();
-        if self.is_flushing_here() || self.is_done() {
+        if self.is_flushing_here() || (self.is_done() && !self.is_flushing()) {
             return Ok(());
         }
         Err(io::Error::other(format!(

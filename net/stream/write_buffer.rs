@@ -74,7 +74,8 @@ impl WriteBuffer {
             bytes.extend(&slice[skipped..]);
         }
         drop(bytes);
-        self.pause_or_resume();
+        // It may be the output that writes, while it has those that were kept before.
+        self.pause_if_many();
     }
 
     /// Lends the first bytes, as many as lie in a row.
@@ -131,12 +132,16 @@ impl WriteBuffer {
         self.pause_or_resume();
     }
 
-    fn pause_or_resume(&self) {
-        let Marks { low, high } = self.marks.get();
-        let kept = self.len();
-        if kept > high {
+    fn pause_if_many(&self) {
+        if self.len() > self.marks.get().high {
             self.is_paused.set(true);
-        } else if kept <= low && self.is_paused.replace(false) {
+        }
+    }
+
+    fn pause_or_resume(&self) {
+        self.pause_if_many();
+        // The low mark is not above the high one.
+        if self.len() <= self.marks.get().low && self.is_paused.replace(false) {
             self.change.ring();
         }
     }
