@@ -91,6 +91,8 @@ impl<L: Listen> Future for Accept<'_, L> {
         if accepted.as_ref().is_err_and(is_exhausted) {
             backlog.paused_until.set(Some(Instant::now() + PAUSE));
         }
+        // Whoever has waited longer is the next.
+        *waiter = backlog.source.waiter_at(waiter.site(), Direction::Read);
         Poll::Ready(accepted)
     }
 }

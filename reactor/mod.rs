@@ -35,6 +35,7 @@
 
 mod budget;
 mod caller;
+mod crowd;
 mod current;
 mod elapsed;
 mod loan;
@@ -62,12 +63,11 @@ use std::time::{Duration, Instant};
 use self::budget::FULL;
 use self::selector::{Backend, Interest, Notifier, Selector};
 use self::timer::TimerQueue;
-use self::waiters::{Enrolled, Ticket};
 use self::watch::Watch;
 
 pub(crate) use self::budget::{poll_spend, spend};
 pub(crate) use self::caller::{caller, on_behalf_of};
-pub(crate) use self::current::{Entered, OUTSIDE, looks};
+pub(crate) use self::current::{Entered, OUTSIDE};
 pub use self::elapsed::Elapsed;
 pub(crate) use self::loan::Loan;
 pub(crate) use self::observer::OneLine;
@@ -75,6 +75,7 @@ pub use self::observer::{By, Event, Observer, TaskId};
 pub use self::source::{Direction, Source};
 pub use self::time::{Interval, MissedTicks, Sleep, interval, interval_at, sleep, sleep_until};
 pub(crate) use self::waiter::Waiter;
+pub(crate) use self::waiters::{Ticket, Tickets, Waiters};
 pub(crate) use self::waits::Wait;
 pub(crate) use self::wake_all::wake_all;
 
@@ -88,7 +89,7 @@ pub(crate) struct Reactor {
     budget: Cell<u32>,
     /// A task has used up its budget: others may be ready that only the selector knows of.
     is_overdue: Cell<bool>,
-    last_ticket: Cell<Ticket>,
+    tickets: Tickets,
     /// Empty, except during `poll`; kept for its memory.
     woken: Cell<Vec<Waker>>,
     pub(crate) counters: Counters,
@@ -133,7 +134,7 @@ impl Reactor {
             owner: Cell::new(process::id()),
             budget: Cell::new(FULL),
             is_overdue: Cell::new(false),
-            last_ticket: Cell::new(Ticket::STRANGER),
+            tickets: Tickets::default(),
             woken: Cell::default(),
             counters: Counters::default(),
         })
@@ -301,13 +302,10 @@ impl Reactor {
     /// [`wait_for`](Self::wait_for) where somebody waits already.
     #[cold]
     fn wait_among_others(&self, watch: &Watch, direction: Direction, ticket: Ticket, waker: Waker) {
-        let look = self.counters.selects.get();
-        let enrolled = watch.waiters(direction).enrol(ticket, waker, look);
-        match enrolled {
-            Enrolled::New => {}
-            Enrolled::Again(superfluous) => drop(superfluous),
-            Enrolled::InsteadOf(mut displaced) => wake_all(&mut displaced),
-        }
+        let mut waiters = watch.waiters(direction);
+        let enrolled = waiters.enrol(ticket, waker, &self.tickets);
+        drop(waiters);
+        enrolled.settle();
     }
 
     /// This process is the one that runs it from now on.
@@ -319,13 +317,6 @@ impl Reactor {
     /// connections.
     pub(crate) fn is_ours(&self) -> bool {
         self.owner.get() == process::id()
-    }
-
-    /// A ticket that no other waiter has.
-    #[inline]
-    fn ticket(&self) -> Ticket {
-        self.last_ticket.set(self.last_ticket.get().next());
-        self.last_ticket.get()
     }
 
     pub(crate) fn backend(&self) -> Backend {

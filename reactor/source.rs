@@ -9,8 +9,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use super::selector::Interest;
-use super::waiters::Ticket;
-use super::{Loan, Reactor, Waiter, Watch, wake_all};
+use super::{Loan, Reactor, Ticket, Waiter, Watch, wake_all};
 
 /// What a task waits for: to read, or to write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -37,8 +36,8 @@ impl Direction {
 /// yourself for what selio has no type for: pipes, devices, sockets of other families. asyncio's
 /// counterparts are `loop.add_reader` and `loop.add_writer`.
 ///
-/// Any number of tasks may wait for the same direction: all of them are woken, the fastest gets
-/// what there is, and the others wait again.
+/// Any number of tasks may wait for the same direction: all of them are woken, the one that has
+/// waited longest first, and those for whom nothing is left wait again.
 ///
 /// # Examples
 ///
@@ -278,7 +277,7 @@ impl<T> Source<T> {
     ) -> Poll<io::Result<R>> {
         let watch = self.watch();
         let reactor = watch.reactor();
-        let ticket = *ticket.get_or_insert_with(|| reactor.ticket());
+        let ticket = *ticket.get_or_insert_with(|| reactor.tickets.draw());
         reactor.wait_for(watch, direction, ticket, site, cx.waker())?;
         Poll::Pending
     }

@@ -6,8 +6,7 @@ use std::io;
 use std::panic::Location;
 use std::task::{Context, Poll};
 
-use super::waiters::{Ticket, Waiters};
-use super::{Direction, Source};
+use super::{Direction, Source, Ticket, Waiters};
 
 pub(crate) struct Waiter<'a, T> {
     source: &'a Source<T>,

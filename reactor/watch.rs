@@ -6,8 +6,7 @@ use std::rc::Rc;
 use std::task::Waker;
 
 use super::selector::{Event, Interest};
-use super::waiters::Waiters;
-use super::{Direction, Reactor};
+use super::{Direction, Reactor, Waiters};
 
 /// What the reactor knows of one [`Source`](super::Source), and the key of its events.
 ///
