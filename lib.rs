@@ -11,6 +11,9 @@
 //! | [`net`] | what people call | [`net/tcp.rs`], `TcpStream::read` |
 //! | `structured` | how one waits for several at once | [`structured/group.rs`], `TaskGroup::scope` |
 //! | [`sync`] | how tasks wait for each other | [`sync/wait_list.rs`], `WaitList::wait` |
+//! | `builder` | how all that follows is put together | [`builder/run.rs`], `run` |
+//! | `inspect` | what can be seen of it | [`inspect/dump.rs`], `Dump::of` |
+//! | `threads` | what other threads have to do with it | [`threads/pool.rs`], `on_thread` |
 //! | `executor` | which task runs next | [`executor/runtime.rs`], `turn`: the loop |
 //! | `reactor` | who waits for which handle, and for which instant | [`reactor/source.rs`], `Source::poll_io` |
 //! | [`selector`] | which handles are ready | [`reactor/selector/mod.rs`], `Selector::select` |
@@ -18,6 +21,9 @@
 //! [`net/tcp.rs`]: ../src/selio/net/tcp.rs.html
 //! [`structured/group.rs`]: ../src/selio/structured/group.rs.html
 //! [`sync/wait_list.rs`]: ../src/selio/sync/wait_list.rs.html
+//! [`builder/run.rs`]: ../src/selio/builder/run.rs.html
+//! [`inspect/dump.rs`]: ../src/selio/inspect/dump.rs.html
+//! [`threads/pool.rs`]: ../src/selio/threads/pool.rs.html
 //! [`executor/runtime.rs`]: ../src/selio/executor/runtime.rs.html
 //! [`reactor/source.rs`]: ../src/selio/reactor/source.rs.html
 //! [`reactor/selector/mod.rs`]: ../src/selio/reactor/selector/mod.rs.html
@@ -64,7 +70,11 @@
 compile_error!("selio needs a Unix: Linux, macOS or a BSD; there is no selector for Windows yet");
 
 #[cfg(unix)]
+mod builder;
+#[cfg(unix)]
 mod executor;
+#[cfg(unix)]
+mod inspect;
 #[cfg(unix)]
 pub mod net;
 #[cfg(unix)]
@@ -76,15 +86,18 @@ mod structured;
 #[cfg(unix)]
 pub mod sync;
 #[cfg(unix)]
+mod threads;
+#[cfg(unix)]
 pub mod trace;
 
 #[cfg(unix)]
 #[doc(inline)]
 pub use self::{
+    builder::{Builder, run},
     executor::{
-        Builder, Handle, JoinError, JoinHandle, RemoteHandle, Runtime, Stats, TaskLocal, YieldNow,
-        run, spawn, spawn_named, stats, to_thread, yield_now,
+        JoinError, JoinHandle, Runtime, TaskLocal, YieldNow, spawn, spawn_named, yield_now,
     },
+    inspect::{Stats, stats},
     net::stream::{
         IncompleteReadError, IntoStreams, LimitOverrunError, StreamReader, StreamWriter,
         open_connection,
@@ -98,6 +111,7 @@ pub use self::{
         AsCompleted, Deadline, Failure, Gather, GroupError, Race, TaskGroup, Timeout, TryGather,
         Wait, as_completed, gather, race, timeout, timeout_at, try_gather, wait,
     },
+    threads::{Handle, RemoteHandle, to_thread},
 };
 
 /// Tasks as others see them: who they are, what they wait for, and a way to end them.
@@ -108,7 +122,8 @@ pub use self::{
 /// | `SELIO_DUMP=SIGUSR1` | the tasks on stderr whenever that signal comes, with the cargo feature `signal` |
 #[cfg(unix)]
 pub mod task {
-    pub use crate::executor::{Dump, TaskId, TaskRef, all_tasks, current, dump};
+    pub use crate::executor::{TaskId, TaskRef, all_tasks, current};
+    pub use crate::inspect::{Dump, dump};
 }
 
 #[cfg(all(unix, any(doc, doctest)))]

@@ -22,7 +22,7 @@ fn replace(current: Option<Rc<Executor>>) -> Option<Rc<Executor>> {
 impl Executor {
     /// Makes this the executor of the thread, and its reactor the reactor, until the guard is
     /// dropped.
-    pub(super) fn enter(self: &Rc<Self>) -> Entered {
+    pub(crate) fn enter(self: &Rc<Self>) -> Entered {
         let former = replace(Some(Rc::clone(self)));
         let queue = run_queue::enter(&self.mailbox, self.parked.take());
         Entered {
@@ -37,7 +37,7 @@ impl Executor {
     ///
     /// It is not lent: whoever has it may run user code, and with it another runtime.
     #[inline]
-    pub(super) fn current() -> Option<Rc<Self>> {
+    pub(crate) fn current() -> Option<Rc<Self>> {
         CURRENT.with(|place| {
             let current = place.replace(ManuallyDrop::new(None));
             let clone = (*current).clone();
@@ -59,7 +59,7 @@ impl Executor {
 }
 
 /// Makes the former executor of the thread the current one again when it is dropped.
-pub(super) struct Entered {
+pub(crate) struct Entered {
     ours: Rc<Executor>,
     former: Option<Rc<Executor>>,
     queue: run_queue::Displaced,

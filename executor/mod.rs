@@ -13,9 +13,8 @@
 //! never while the executor is borrowed, so it may spawn, wake, cancel and drop whatever it likes.
 //!
 //! This file has the tasks, from their first poll to their end. `spawn.rs` starts them,
-//! `runtime.rs` has the loop, `joining.rs` the way to their outcomes, and `shut_down.rs` the end.
-//! Two folders stand beside: `threads/` has the ways in and out for other threads, `inspect/` what
-//! can be seen of all this. What is built upon tasks, groups and locks, stands above the executor.
+//! `runtime.rs` has the loop, `joining.rs` the way to their outcomes, and `shut_down.rs` the end;
+//! `mailbox.rs` is the way in for other threads. What is built upon tasks stands above the executor.
 //!
 //! # The life of a task
 //!
@@ -33,22 +32,24 @@
 //!                                                                the slot is free
 //! ```
 
-mod builder;
 mod current;
 mod end;
-mod inspect;
+mod extensions;
+mod inbox;
 mod join;
 mod joining;
 mod key;
+mod mailbox;
 mod run_queue;
 mod runtime;
 mod shut_down;
 mod slot;
+mod snapshot;
 mod spawn;
 mod task;
 mod task_local;
 mod task_ref;
-mod threads;
+mod tell;
 mod wakee;
 mod waker;
 mod yield_now;
@@ -64,28 +65,27 @@ use std::task::{Context, Poll, Waker};
 
 use slab::Slab;
 
-use self::inspect::Debug;
+use self::extensions::Extensions;
 use self::key::TaskKey;
 use self::slot::{Joiner, Slot};
 use self::task::{BoxedTask, Wakers};
-use self::threads::{Mailbox, Threads};
 use self::waker::TaskWaker;
 use crate::reactor::{Reactor, count};
 
-pub use self::builder::Builder;
 pub(crate) use self::end::End;
-pub(crate) use self::inspect::{ChildPoll, tell_wait};
-pub use self::inspect::{Dump, Stats, dump, stats};
 pub use self::join::{JoinError, JoinHandle};
+pub(crate) use self::mailbox::{Mailbox, Message};
 pub(crate) use self::run_queue::is_observed;
-pub use self::runtime::{Runtime, run};
+pub use self::runtime::Runtime;
+pub(crate) use self::runtime::refuse_nesting;
+pub(crate) use self::snapshot::{JoinedBy, Snapshot};
 pub use self::spawn::{spawn, spawn_named};
 pub(crate) use self::spawn::{spawn_at, spawn_named_at, spawn_own};
-pub(crate) use self::task::{Payload, contain, swallow};
+pub(crate) use self::task::{Outcome, Payload, contain, swallow};
 pub use self::task_local::TaskLocal;
+pub(crate) use self::task_ref::Label;
 pub use self::task_ref::{TaskRef, all_tasks, current};
-pub use self::threads::{Handle, RemoteHandle, to_thread};
-pub(crate) use self::threads::{Work, on_thread};
+pub(crate) use self::tell::tell_wait;
 pub(crate) use self::wakee::{PolledTask, Wakee};
 pub use self::yield_now::{YieldNow, yield_now};
 pub use crate::reactor::TaskId;
@@ -93,7 +93,7 @@ pub use crate::reactor::TaskId;
 pub(crate) struct Executor {
     tasks: RefCell<Slab<Slot>>,
     /// How many of them have not ended.
-    alive: Cell<usize>,
+    pub(crate) alive: Cell<usize>,
     /// The ready queue, while the runtime does not run.
     parked: Cell<Vec<TaskKey>>,
     /// The waker of the future that `block_on` runs, which is no task.
@@ -103,31 +103,23 @@ pub(crate) struct Executor {
     is_observed: bool,
     /// The task, or `main`, that is being polled, and what its waker points to.
     polled: Cell<Option<(TaskKey, NonNull<()>)>>,
-    mailbox: Arc<Mailbox>,
+    pub(crate) mailbox: Arc<Mailbox>,
     /// The wakers of the task that ended last, for the next one that is polled for the first time.
     spare_wakers: Cell<Option<Wakers>>,
     /// The small task that was awaited last, with nothing in it: the next one takes its place in
     /// memory, if its future is of the same type.
     spare_task: Cell<Option<BoxedTask>>,
-    reactor: Rc<Reactor>,
-    threads: Threads,
+    pub(crate) reactor: Rc<Reactor>,
+    pub(crate) extensions: Extensions,
     /// The panic of a task that nobody awaited, if such a one is to end `block_on`.
     unhandled: Option<Cell<Option<task::Payload>>>,
-    panics: Cell<u64>,
-    debug: Option<Rc<Debug>>,
-    #[cfg(feature = "signal")]
-    dump_signal: RefCell<Option<Rc<inspect::DumpSignal>>>,
-    turns: Cell<u64>,
-    polls: Cell<u64>,
+    pub(crate) panics: Cell<u64>,
+    pub(crate) turns: Cell<u64>,
+    pub(crate) polls: Cell<u64>,
 }
 
 impl Executor {
-    fn new(
-        reactor: Rc<Reactor>,
-        threads: Threads,
-        ends_on_panic: bool,
-        debug: Option<Rc<Debug>>,
-    ) -> Rc<Self> {
+    pub(crate) fn new(reactor: Rc<Reactor>, ends_on_panic: bool) -> Rc<Self> {
         let mailbox = Arc::new(Mailbox::new(reactor.notifier(), reactor.is_observed()));
         Rc::new(Self {
             tasks: RefCell::default(),
@@ -141,12 +133,9 @@ impl Executor {
             spare_wakers: Cell::default(),
             spare_task: Cell::default(),
             reactor,
-            threads,
+            extensions: Extensions::default(),
             unhandled: ends_on_panic.then(Cell::default),
             panics: Cell::new(0),
-            debug,
-            #[cfg(feature = "signal")]
-            dump_signal: RefCell::default(),
             turns: Cell::new(0),
             polls: Cell::new(0),
         })

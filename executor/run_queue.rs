@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::Executor;
 use super::key::TaskKey;
-use super::threads::Mailbox;
+use super::mailbox::Mailbox;
 
 thread_local! {
     static QUEUE: RunQueue = const {

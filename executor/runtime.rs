@@ -1,8 +1,6 @@
-//! The runtime: `run`, and `turn`, the loop.
+//! The runtime: `block_on`, and `turn`, the loop.
 
-use std::fmt;
 use std::future::Future;
-use std::io;
 use std::panic::resume_unwind;
 use std::pin::pin;
 use std::rc::Rc;
@@ -10,43 +8,14 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use super::Executor;
 use super::key::TaskKey;
-use super::{Builder, Executor, Handle, Stats};
 use crate::reactor::count;
 use crate::reactor::selector::Backend;
 
 /// While tasks stay ready, sockets, timers and other threads are looked after once in this many
 /// polls. A prime does not fall into step with a program that works in rounds.
 const LOOK_INTERVAL: usize = 61;
-
-/// Runs a future, and everything that it spawns, on this thread.
-///
-/// When `main` ends, what it has spawned and not awaited is cancelled, as
-/// [`asyncio.run`](https://docs.python.org/3/library/asyncio-runner.html#asyncio.run) does; when
-/// this returns, no task is alive. Ctrl-C ends the process on the spot, without any destructor;
-/// [`signal::run_until_ctrl_c`](crate::signal) cancels everything first.
-///
-/// # Panics
-///
-/// Inside of a runtime; and when none can be made, because the process has no file descriptor
-/// left, `SELIO_SELECTOR` names no selector of this platform, `SELIO_TRACE` no place for a trace, or
-/// `SELIO_DUMP` no signal that can be listened to.
-/// [`Builder::build`] gives errors instead. A panic of `main` goes on here.
-///
-/// # Examples
-///
-/// ```
-/// let answer = selio::run(async { 6 * 7 });
-/// assert_eq!(answer, 42);
-/// ```
-#[track_caller]
-pub fn run<F: Future>(main: F) -> F::Output {
-    refuse_nesting("selio::run");
-    match Runtime::new() {
-        Ok(runtime) => runtime.block_on(main),
-        Err(error) => panic!("selio::run: {error}"),
-    }
-}
 
 /// An executor, its reactor and their selector: everything that tasks need to live.
 ///
@@ -81,27 +50,12 @@ pub fn run<F: Future>(main: F) -> F::Output {
 #[doc(alias = "EventLoop")]
 #[doc(alias = "event_loop")]
 pub struct Runtime {
-    executor: Rc<Executor>,
+    pub(crate) executor: Rc<Executor>,
 }
 
 impl Runtime {
-    pub(super) fn of(executor: Rc<Executor>) -> Self {
+    pub(crate) fn of(executor: Rc<Executor>) -> Self {
         Self { executor }
-    }
-
-    /// A runtime with the defaults of [`Builder`].
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Builder::build`].
-    pub fn new() -> io::Result<Self> {
-        Builder::new().build()
-    }
-
-    /// Makes a runtime that differs from the default one.
-    #[must_use]
-    pub fn builder() -> Builder {
-        Builder::new()
     }
 
     /// Runs a future to its end, and all tasks meanwhile. Tasks that have not ended by then stay as
@@ -110,7 +64,7 @@ impl Runtime {
     /// # Panics
     ///
     /// Inside of a runtime, and when the selector fails. A panic of `main` goes on here, and that of
-    /// a task if [`Builder::end_on_panic`] asks for it.
+    /// a task if [`Builder::end_on_panic`](crate::Builder::end_on_panic) asks for it.
     #[track_caller]
     #[doc(alias = "run_until_complete")]
     #[doc(alias = "run_forever")]
@@ -179,7 +133,6 @@ impl Runtime {
     fn wait(&self) {
         let inbox = &self.executor.mailbox.inbox;
         let timeout = if inbox.fall_asleep() {
-            self.executor.tell_if_stuck();
             self.executor.tell_sleep()
         } else {
             inbox.wake_up(); // We do not sleep after all: nobody needs to interrupt us.
@@ -198,46 +151,22 @@ impl Runtime {
         }
     }
 
-    /// A way into this runtime from other threads.
-    #[must_use]
-    #[doc(alias = "get_loop")]
-    pub fn handle(&self) -> Handle {
-        Handle::new(&self.executor)
-    }
-
     /// The selector in use.
     #[must_use]
     pub fn backend(&self) -> Backend {
         self.executor.reactor.backend()
-    }
-
-    /// What is alive, and what happened so far.
-    #[must_use]
-    pub fn stats(&self) -> Stats {
-        self.executor.stats()
     }
 }
 
 impl Drop for Runtime {
     fn drop(&mut self) {
         let _entered = self.executor.enter();
-        #[cfg(feature = "signal")]
-        self.executor.stop_dumping();
         self.executor.shut_down();
     }
 }
 
-impl fmt::Debug for Runtime {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Runtime")
-            .field("backend", &self.backend())
-            .field("stats", &self.stats())
-            .finish()
-    }
-}
-
 #[track_caller]
-fn refuse_nesting(call: &str) {
+pub(crate) fn refuse_nesting(call: &str) {
     assert!(
         Executor::current().is_none(),
         "{call}: a runtime runs on this thread already, and would stand still meanwhile; await the \

@@ -25,6 +25,7 @@ impl Executor {
             unended.into_iter().for_each(|key| self.cancel(key));
         }
         run_queue::swap(&mut Vec::new());
+        self.extensions.clear();
         let endless = self.unended();
         if !endless.is_empty() {
             self.give_up(endless);

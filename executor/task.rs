@@ -32,7 +32,7 @@ pub(crate) fn swallow<R>(code: impl FnOnce() -> R) {
 }
 
 /// What a task ends with: its result, or else that it panicked or (`None`) was cancelled.
-pub(super) type Outcome<T> = Result<T, Option<Payload>>;
+pub(crate) type Outcome<T> = Result<T, Option<Payload>>;
 
 /// The waker of a task, with and without its type.
 pub(super) struct Wakers {

@@ -164,15 +164,15 @@ impl Executor {
 
 /// Who a task is, in all messages about it.
 #[derive(Clone)]
-pub(super) struct Label {
-    pub(super) id: TaskId,
+pub(crate) struct Label {
+    pub(crate) id: TaskId,
     // One pointer, for hardly any task has a name.
-    pub(super) name: Option<Rc<String>>,
-    pub(super) site: &'static Location<'static>,
+    pub(crate) name: Option<Rc<String>>,
+    pub(crate) site: &'static Location<'static>,
 }
 
 impl Label {
-    pub(super) fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         match &self.name {
             Some(name) => name.to_string(),
             None => format!("task-{}", self.id),

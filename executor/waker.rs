@@ -12,9 +12,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::Wake;
 
+use super::inbox::Posted;
 use super::key::TaskKey;
+use super::mailbox::Mailbox;
 use super::run_queue;
-use super::threads::{Mailbox, Posted};
 
 pub(crate) struct TaskWaker {
     /// The key of the task. It changes only when the waker is given to another task, while nobody

@@ -6,8 +6,8 @@ use std::num::IntErrorKind;
 use std::panic::Location;
 
 use super::explain::{explain, explain_by};
-use crate::executor::{Work, on_thread};
 use crate::reactor::spend;
+use crate::threads::{Work, on_thread};
 
 /// What can be connected to, or bound to: the counterpart of [`std::net::ToSocketAddrs`], which
 /// blocks while a name is looked up.

@@ -204,8 +204,8 @@ pub enum By<'a> {
     Thread(&'a str),
 }
 
-/// The name of a task, or of a thread, in one line of text. Part of it may come from a peer: what would begin another line, or
-/// speak to the terminal, is told by its number.
+/// The name of a task, or of a thread, in one line of text. Part of it may come from a peer: what
+/// would begin another line, or speak to the terminal, is told by its number.
 pub(crate) struct OneLine<'a>(pub(crate) &'a str);
 
 impl fmt::Display for OneLine<'_> {

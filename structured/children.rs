@@ -18,7 +18,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
-use crate::executor::ChildPoll;
+use crate::inspect::ChildPoll;
 
 /// How many children are polled before the other tasks have their turn.
 const BATCH: usize = 128;

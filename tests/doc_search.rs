@@ -66,7 +66,10 @@ fn found() -> BTreeSet<String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut files = vec![root.join("lib.rs")];
     let mut folders = [
+        "builder",
         "executor",
+        "inspect",
+        "threads",
         "net",
         "reactor",
         "signals",

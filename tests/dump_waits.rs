@@ -1153,9 +1153,19 @@ fn name_of(header: &str) -> &str {
 fn library() -> Vec<PathBuf> {
     let mut paths = Vec::new();
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut folders = ["net", "structured", "sync", "executor", "trace", "reactor"]
-        .map(|it| root.join(it))
-        .to_vec();
+    let mut folders = [
+        "net",
+        "structured",
+        "sync",
+        "builder",
+        "executor",
+        "inspect",
+        "threads",
+        "trace",
+        "reactor",
+    ]
+    .map(|it| root.join(it))
+    .to_vec();
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();

@@ -8,9 +8,12 @@ use std::path::{Path, PathBuf};
 
 /// The folders of the library, from the top to the bottom. Those of one row know nothing of each
 /// other.
-const PARTS: [&[&str]; 5] = [
+const PARTS: [&[&str]; 8] = [
     &["net"],
     &["structured", "sync"],
+    &["builder"],
+    &["inspect"],
+    &["threads"],
     &["executor"],
     &["trace"],
     &["reactor", "signals"],

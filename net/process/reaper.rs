@@ -200,7 +200,9 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::executor::{run, spawn, stats};
+    use crate::builder::run;
+    use crate::executor::spawn;
+    use crate::inspect::stats;
     use crate::reactor::sleep;
 
     /// The pidfd of a process that a debugger watches does so, and tokio has panicked on it.

@@ -12,45 +12,45 @@ mod mutants;
 
 use mutants::{Edit, MUTANTS, Mutant, VARIANTS};
 
-/// The files of `executor` that are copied: those that make up the loop and the ways into it from
-/// other threads. What stands upon them is left out of `mod.rs` too.
+/// The files that are copied: those that make up the loop and the ways into it from other threads.
+/// What stands upon them is left out of `mod.rs` too.
 const CORE: &[&str] = &[
     "builder",
-    "current",
-    "inspect/debug",
-    "inspect/mod",
-    "inspect/stats",
-    "inspect/tell",
-    "join",
-    "joining",
-    "key",
-    "mod",
-    "run_queue",
-    "runtime",
-    "shut_down",
-    "slot",
-    "spawn",
-    "task",
-    "task_local",
-    "task_ref",
+    "executor/current",
+    "executor/extensions",
+    "executor/inbox",
+    "executor/join",
+    "executor/joining",
+    "executor/key",
+    "executor/mailbox",
+    "executor/mod",
+    "executor/run_queue",
+    "executor/runtime",
+    "executor/shut_down",
+    "executor/slot",
+    "executor/snapshot",
+    "executor/spawn",
+    "executor/task",
+    "executor/task_local",
+    "executor/task_ref",
+    "executor/tell",
+    "executor/waker",
+    "executor/yield_now",
+    "inspect",
     "threads/handle",
-    "threads/inbox",
-    "threads/mailbox",
     "threads/mod",
     "threads/pool",
     "threads/remote",
     "threads/to_thread",
-    "waker",
-    "yield_now",
 ];
 
-/// Of these there are others here: they ask the reactor for what ours does not have.
-const OURS: &[(&str, &str)] = &[
-    ("builder.rs", "builder.rs"),
-    ("inspect/stats.rs", "stats.rs"),
-];
+/// These are ours: they ask the reactor for what ours does not have.
+const OURS: &[&str] = &["builder", "inspect"];
 
-/// What the copies have instead of what is in `executor`. `self` may be an `Arc` of std only.
+/// The modules that these make.
+const PARTS: &[&str] = &["builder", "executor", "inspect", "threads"];
+
+/// What the copies have instead of what is in the library. `self` may be an `Arc` of std only.
 const IN_THE_HANDS_OF_LOOM: &[(&str, &str)] = &[
     ("use std::sync::", "use crate::sync::"),
     ("use std::thread;", "use crate::sync::thread;"),
@@ -59,10 +59,7 @@ const IN_THE_HANDS_OF_LOOM: &[(&str, &str)] = &[
     ("self: Arc<Self>", "self"),
     ("self: &Arc<Self>", "&self"),
     ("thread_local! {", "crate::sync::local! {"),
-    // Nobody draws the tasks.
-    ("{Dump, Stats, dump, stats}", "{Stats, stats}"),
     // Two models and a mutant have a closer look at these.
-    ("mod threads;", "pub(crate) mod threads;"),
     ("mod inbox;", "pub(crate) mod inbox;"),
     ("mod mailbox;", "pub(crate) mod mailbox;"),
 ];
@@ -72,10 +69,11 @@ fn main() {
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it"));
     for input in [
         "../../executor",
+        "../../threads",
         "models",
         "mutants.rs",
         "builder.rs",
-        "stats.rs",
+        "inspect.rs",
     ] {
         println!("cargo::rerun-if-changed={}", here.join(input).display());
     }
@@ -127,9 +125,9 @@ fn variant(name: &str, edits: &[Edit], here: &Path, out: &Path) -> String {
     let mut edited = 0;
     for core in CORE {
         let file_name = format!("{core}.rs");
-        let path = match OURS.iter().find(|(theirs, _)| *theirs == file_name) {
-            Some((_, ours)) => here.join(ours),
-            None => here.join("../../executor").join(&file_name),
+        let path = match OURS.contains(core) {
+            true => here.join(&file_name),
+            false => here.join("../..").join(&file_name),
         };
         let mut text = fs::read_to_string(path).expect("it can be read");
         for edit in edits.iter().filter(|edit| edit.file == file_name) {
@@ -144,7 +142,9 @@ fn variant(name: &str, edits: &[Edit], here: &Path, out: &Path) -> String {
         for (std, ours) in IN_THE_HANDS_OF_LOOM {
             text = text.replace(std, ours);
         }
-        text = text.replace("crate::executor", &format!("crate::{name}::executor"));
+        for part in PARTS {
+            text = text.replace(&format!("crate::{part}"), &format!("crate::{name}::{part}"));
+        }
         assert!(
             !text.contains("std::sync::"),
             "{file_name}: loom has no hand in all of it"
@@ -158,15 +158,18 @@ fn variant(name: &str, edits: &[Edit], here: &Path, out: &Path) -> String {
         edits.len(),
         "{name}: names a file that is not there"
     );
-    let executor = copy.join("mod.rs");
     let models = here.join("models/mod.rs");
-    format!(
-        "#[allow(unused, unexpected_cfgs, clippy::all)]
-         mod {name} {{
-             #[path = {executor:?}] mod executor;
-             #[path = {models:?}] pub(crate) mod models;
-         }}\n"
-    )
+    let mut modules = format!("#[path = {models:?}] pub(crate) mod models;\n");
+    for part in PARTS {
+        let folder = copy.join(part).join("mod.rs");
+        let path = if folder.exists() {
+            folder
+        } else {
+            copy.join(format!("{part}.rs"))
+        };
+        modules += &format!("#[path = {path:?}] mod {part};\n");
+    }
+    format!("#[allow(unused, unexpected_cfgs, clippy::all)] mod {name} {{\n{modules}}}\n")
 }
 
 /// The text of a folder's `mod.rs` without the modules that are not copied, and what is exported of

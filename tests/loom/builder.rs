@@ -1,11 +1,12 @@
-//! Makes the runtimes of the models, in place of `executor/builder.rs`: there is nothing to choose.
+//! Makes the runtimes of the models, in place of `builder/`: there is nothing to choose.
 
 use std::io;
+use std::rc::Rc;
 
-use super::threads::Threads;
-use super::{Executor, Runtime};
+use crate::executor::{Executor, Runtime};
 use crate::reactor::Reactor;
 use crate::reactor::selector::Selector;
+use crate::threads::Threads;
 
 #[derive(Clone, Debug, Default)]
 pub struct Builder {
@@ -25,12 +26,15 @@ impl Builder {
 
     pub fn build(self) -> io::Result<Runtime> {
         let reactor = Reactor::new(Selector::new()?);
+        let executor = Executor::new(reactor, false);
         let threads = Threads::new(self.max_threads);
-        Ok(Runtime::of(Executor::new(reactor, threads, false, None)))
+        executor.extensions.insert(Rc::new(threads));
+        Ok(Runtime::of(executor))
     }
 }
 
-impl Executor {
-    /// Nobody watches.
-    pub(super) fn tell_if_stuck(&self) {}
+impl Runtime {
+    pub fn new() -> io::Result<Self> {
+        Builder::new().build()
+    }
 }

@@ -12,7 +12,7 @@ pub(crate) struct Mutant {
     pub(crate) panic: &'static str,
 }
 
-/// Replaces what stands exactly once in a file of `executor`.
+/// Replaces what stands exactly once in a file of the library.
 pub(crate) struct Edit {
     pub(crate) file: &'static str,
     pub(crate) find: &'static str,
@@ -59,7 +59,7 @@ pub(crate) const VARIANTS: &[(&str, &[Edit], &str)] = &[
     (
         "messages_that_are_left_for_the_next_turn_are_not_lost",
         &[Edit {
-            file: "threads/mailbox.rs",
+            file: "executor/mailbox.rs",
             find: "const MESSAGES: usize = 1024;",
             replace: "const MESSAGES: usize = 1;",
         }],
@@ -76,7 +76,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "post_is_relaxed",
         edits: &[Edit {
-            file: "threads/inbox.rs",
+            file: "executor/inbox.rs",
             find: "!self.0.swap(true, Ordering::AcqRel)",
             replace: "!self.0.swap(true, Ordering::Relaxed)",
         }],
@@ -88,7 +88,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "receive_is_relaxed",
         edits: &[Edit {
-            file: "threads/inbox.rs",
+            file: "executor/inbox.rs",
             find: "self.0.swap(false, Ordering::AcqRel);",
             replace: "self.0.swap(false, Ordering::Relaxed);",
         }],
@@ -98,7 +98,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a_wake_is_received_when_its_task_is_not_queued_only",
         edits: &[Edit {
-            file: "threads/mailbox.rs",
+            file: "executor/mailbox.rs",
             find: "waker.receive();
                     if waker.queue() {",
             replace: "if waker.queue() {
@@ -111,12 +111,12 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         name: "a_wake_is_received_after_the_poll",
         edits: &[
             Edit {
-                file: "threads/mailbox.rs",
+                file: "executor/mailbox.rs",
                 find: "                    waker.receive();\n",
                 replace: "",
             },
             Edit {
-                file: "runtime.rs",
+                file: "executor/runtime.rs",
                 find: "polls += 1;",
                 replace: "self.executor.main.receive(); polls += 1;",
             },
@@ -127,7 +127,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "push_without_a_fence",
         edits: &[Edit {
-            file: "threads/inbox.rs",
+            file: "executor/inbox.rs",
             find: "fence(Ordering::SeqCst);
         Ok(",
             replace: "Ok(",
@@ -138,7 +138,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "push_with_a_weak_fence",
         edits: &[Edit {
-            file: "threads/inbox.rs",
+            file: "executor/inbox.rs",
             find: "fence(Ordering::SeqCst);
         Ok(",
             replace: "fence(Ordering::AcqRel);
@@ -150,7 +150,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "fall_asleep_without_a_fence",
         edits: &[Edit {
-            file: "threads/inbox.rs",
+            file: "executor/inbox.rs",
             find: "fence(Ordering::SeqCst);
         self.messages.is_empty()",
             replace: "self.messages.is_empty()",
@@ -161,7 +161,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "fall_asleep_with_a_weak_fence",
         edits: &[Edit {
-            file: "threads/inbox.rs",
+            file: "executor/inbox.rs",
             find: "fence(Ordering::SeqCst);
         self.messages.is_empty()",
             replace: "fence(Ordering::AcqRel);
@@ -173,7 +173,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "fall_asleep_looks_before_it_says_so",
         edits: &[Edit {
-            file: "threads/inbox.rs",
+            file: "executor/inbox.rs",
             find: "fence(Ordering::SeqCst);
         self.messages.is_empty()",
             replace: "true",
@@ -184,7 +184,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "fall_asleep_says_so_though_there_are_messages",
         edits: &[Edit {
-            file: "threads/inbox.rs",
+            file: "executor/inbox.rs",
             find: "if !self.messages.is_empty() {",
             replace: "if false {",
         }],
@@ -194,7 +194,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "the_loop_sleeps_whatever_there_is",
         edits: &[Edit {
-            file: "runtime.rs",
+            file: "executor/runtime.rs",
             find: "if inbox.fall_asleep() {",
             replace: "if inbox.fall_asleep() || true {",
         }],
@@ -204,7 +204,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "everybody_notifies",
         edits: &[Edit {
-            file: "threads/inbox.rs",
+            file: "executor/inbox.rs",
             find: "self.asleep.load(Ordering::Relaxed) && self.asleep.swap(false, Ordering::Relaxed)",
             replace: "self.asleep.load(Ordering::Relaxed)",
         }],
@@ -214,7 +214,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "the_loop_looks_asleep_while_it_runs",
         edits: &[Edit {
-            file: "threads/inbox.rs",
+            file: "executor/inbox.rs",
             find: "self.asleep.store(false, Ordering::Relaxed);",
             replace: "",
         }],
@@ -224,7 +224,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a_waker_is_reused_though_others_have_it",
         edits: &[Edit {
-            file: "mod.rs",
+            file: "executor/mod.rs",
             find: " == 2",
             replace: " >= 2",
         }],
@@ -234,7 +234,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a_waker_is_reused_though_one_other_has_it",
         edits: &[Edit {
-            file: "mod.rs",
+            file: "executor/mod.rs",
             find: " == 2",
             replace: " <= 3",
         }],
@@ -245,7 +245,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "the_heir_of_a_waker_gets_the_old_key",
         edits: &[Edit {
-            file: "waker.rs",
+            file: "executor/waker.rs",
             find: "self.key.store(key.into_u64(), Ordering::Relaxed);",
             replace: "",
         }],
@@ -255,7 +255,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a_slot_has_no_generation",
         edits: &[Edit {
-            file: "mod.rs",
+            file: "executor/mod.rs",
             find: "(slot.generation == key.generation()).then(|| with(slot))",
             replace: "Some(with(slot))",
         }],
@@ -265,7 +265,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "the_inbox_stays_open",
         edits: &[Edit {
-            file: "shut_down.rs",
+            file: "executor/shut_down.rs",
             find: "self.mailbox.inbox.close();",
             replace: "",
         }],
@@ -275,7 +275,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "the_inbox_is_closed_too_late",
         edits: &[Edit {
-            file: "shut_down.rs",
+            file: "executor/shut_down.rs",
             find: "self.mailbox.inbox.close();
         while let Some(message) = self.mailbox.inbox.pop() {
             swallow(|| drop(message));
@@ -291,9 +291,9 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "the_inbox_is_closed_but_not_emptied",
         edits: &[Edit {
-            file: "shut_down.rs",
+            file: "executor/shut_down.rs",
             find: "while let Some(message) = self.mailbox.inbox.pop() {",
-            replace: "while let Some(message) = None::<super::threads::mailbox::Message> {",
+            replace: "while let Some(message) = None::<super::mailbox::Message> {",
         }],
         model: M5,
         panic: LEFT,

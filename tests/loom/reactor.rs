@@ -11,7 +11,7 @@ use self::selector::{Backend, Notifier, Selector};
 pub(crate) use self::caller::caller;
 pub(crate) use self::elapsed::Elapsed;
 pub(crate) use self::observer::OneLine;
-pub use self::observer::{By, Event, Observer, TaskId};
+pub use self::observer::{By, Event, TaskId};
 
 /// What tells of tasks is the one that ships.
 #[allow(dead_code)]
@@ -28,13 +28,6 @@ mod elapsed;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Direction {}
-
-/// Nobody waits for one here.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Wait {
-    Handle { fd: i32, direction: Direction },
-    Timer { deadline: Instant },
-}
 
 pub(crate) mod selector {
     use std::io;
@@ -134,8 +127,6 @@ impl Reactor {
     pub(crate) fn observe<'a>(&self, _: impl FnOnce() -> Event<'a>) {}
 
     pub(crate) fn tell_sleep(&self) {}
-
-    pub(crate) fn each_wait(&self, _: impl FnMut(&Waker, Wait)) {}
 
     /// Nobody awaits a handle in the wrong runtime here.
     pub(crate) fn is_current(&self) -> bool {

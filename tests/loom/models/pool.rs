@@ -1,6 +1,8 @@
 //! M7: the threads of the pool, against the loop that gives them work, and against its end.
 
-use super::super::executor::{Builder, Runtime, spawn, to_thread, yield_now};
+use super::super::builder::Builder;
+use super::super::executor::{Runtime, spawn, yield_now};
+use super::super::threads::to_thread;
 use super::{News, models};
 
 fn one_thread() -> Runtime {

@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
 
-use super::super::executor::threads::inbox::{Inbox, Posted};
+use super::super::executor::inbox::{Inbox, Posted};
 use super::super::executor::{Runtime, spawn};
 use super::{News, in_thread, models, wait_for};
 

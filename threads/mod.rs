@@ -17,20 +17,15 @@
 //! ```
 //!
 //! Its one rule: **a closure or a result crosses, a future never does.** So a future need not be
-//! `Send`, and nothing of a task is locked. What two threads share stands in this folder, except for
-//! the waker and the selector's notifier.
+//! `Send`, and nothing of a task is locked. The executor has the mailbox, and knows nothing of the
+//! rest.
 
 mod handle;
-mod inbox;
-mod mailbox;
 mod pool;
 mod remote;
 mod to_thread;
 
 pub use self::handle::Handle;
-pub(super) use self::inbox::Posted;
-pub(super) use self::mailbox::Mailbox;
-pub(super) use self::pool::Threads;
-pub(crate) use self::pool::{Work, on_thread};
+pub(crate) use self::pool::{Threads, Work, on_thread};
 pub use self::remote::RemoteHandle;
 pub use self::to_thread::to_thread;

@@ -9,14 +9,14 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use crate::executor::key::TaskKey;
-use crate::executor::task::{BoxedTask, Payload, contain};
-use crate::executor::{Executor, run_queue};
+use super::key::TaskKey;
+use super::task::{BoxedTask, Payload, contain};
+use super::{Executor, run_queue};
 use crate::reactor::{By, Event, TaskId, caller};
 
 impl Executor {
     #[cold]
-    pub(in crate::executor) fn tell_spawn(
+    pub(super) fn tell_spawn(
         &self,
         task: TaskId,
         parent: TaskKey,
@@ -33,7 +33,7 @@ impl Executor {
 
     /// Polls a task.
     #[cold]
-    pub(in crate::executor) fn run_observed(
+    pub(super) fn run_observed(
         &self,
         key: TaskKey,
         task: &mut BoxedTask,
@@ -51,7 +51,7 @@ impl Executor {
 
     /// Polls the future of `block_on`.
     #[cold]
-    pub(in crate::executor) fn run_main_observed<F: Future>(
+    pub(super) fn run_main_observed<F: Future>(
         &self,
         main: Pin<&mut F>,
         cx: &mut Context<'_>,
@@ -74,7 +74,7 @@ impl Executor {
     }
 
     #[cold]
-    pub(in crate::executor) fn tell_cancel(&self, key: TaskKey) {
+    pub(super) fn tell_cancel(&self, key: TaskKey) {
         if let Some(task) = key.id() {
             self.reactor.observe(|| Event::Cancelled { task });
         }
@@ -82,7 +82,7 @@ impl Executor {
 
     /// The task that is being polled waits for another one to end.
     #[cold]
-    pub(in crate::executor) fn tell_join(&self, key: TaskKey) {
+    pub(super) fn tell_join(&self, key: TaskKey) {
         if let Some(task) = key.id() {
             self.reactor.observe(|| Event::Joins { task });
         }
@@ -91,7 +91,7 @@ impl Executor {
     /// The loop is about to sleep. Returns for how long at most: not at all if the observer, when
     /// it hears that, wakes a task, as one does that sends what it hears to a task.
     #[inline]
-    pub(in crate::executor) fn tell_sleep(&self) -> Option<Duration> {
+    pub(super) fn tell_sleep(&self) -> Option<Duration> {
         if !self.is_observed {
             return None;
         }
@@ -100,7 +100,7 @@ impl Executor {
     }
 
     /// A waker was called on this thread.
-    pub(in crate::executor) fn tell_wake(&self, key: TaskKey) {
+    pub(super) fn tell_wake(&self, key: TaskKey) {
         let by = match self.polled.get() {
             None => By::Reactor,
             Some((waking, _)) => waking.id().map_or(By::Main, By::Task),
@@ -110,12 +110,12 @@ impl Executor {
 
     /// This task has awaited another one, which has ended.
     #[cold]
-    pub(in crate::executor) fn tell_wake_by(&self, key: TaskKey, ended: TaskKey) {
+    pub(super) fn tell_wake_by(&self, key: TaskKey, ended: TaskKey) {
         self.tell_woken(key, ended.id().map_or(By::Main, By::Task));
     }
 
     /// A waker was called on another thread.
-    pub(in crate::executor) fn tell_foreign_wake(&self, key: TaskKey, thread: Option<Box<str>>) {
+    pub(super) fn tell_foreign_wake(&self, key: TaskKey, thread: Option<Box<str>>) {
         if let Some(thread) = thread {
             self.tell_woken(key, By::Thread(&thread));
         }

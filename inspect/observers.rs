@@ -7,13 +7,11 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use crate::executor::task::{contain, swallow};
+use crate::executor::{contain, swallow};
 use crate::reactor::{Event, Observer};
 
 /// One observer that tells all of these, if there are any.
-pub(in crate::executor) fn telling_all(
-    observers: Vec<Rc<dyn Observer>>,
-) -> Option<Rc<dyn Observer>> {
+pub(crate) fn telling_all(observers: Vec<Rc<dyn Observer>>) -> Option<Rc<dyn Observer>> {
     if observers.is_empty() {
         return None;
     }

@@ -1,4 +1,4 @@
-//! Debug mode: what every task does, written down, and slow polls reported.
+//! Debug mode: what every task does, written down; polls that take long, and a program that is stuck, reported.
 //!
 //! It is an observer like any other, which the dump of the tasks asks. asyncio's counterpart is its
 //! [debug mode](https://docs.python.org/3/library/asyncio-dev.html#debug-mode).
@@ -11,10 +11,9 @@ use std::rc::Rc;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use crate::executor::task::swallow;
-use crate::executor::task_ref::Label;
-use crate::executor::{Executor, run_queue};
-use crate::reactor::{Event, Observer, TaskId, Wait};
+use super::stuck::tell_if_stuck;
+use crate::executor::{Executor, Label, is_observed, swallow};
+use crate::reactor::{Event, Observer, Reactor, TaskId, Wait};
 
 /// A line of the program.
 type Site = &'static Location<'static>;
@@ -23,7 +22,7 @@ type Site = &'static Location<'static>;
 const FEW: usize = 64;
 
 /// What is written down about each task; that of `None` is the future that `block_on` runs.
-pub(in crate::executor) struct Debug {
+pub(crate) struct Debug {
     records: RefCell<HashMap<Option<TaskId>, Record>>,
     polled: Cell<Option<TaskId>>,
     /// Whether it still is. What a destructor does after a poll is of no task: of one that has ended,
@@ -95,7 +94,7 @@ pub(super) struct Thing {
 type Child = *const ();
 
 impl Debug {
-    pub(in crate::executor) fn new(slow_poll: Duration) -> Self {
+    pub(crate) fn new(slow_poll: Duration) -> Self {
         Self {
             records: RefCell::default(),
             polled: Cell::new(None),
@@ -145,8 +144,8 @@ impl Debug {
         let mut waits = self.waits.borrow_mut();
         if waits.len() >= self.limit.get() {
             let mut awaited = HashSet::new();
-            if let Some(executor) = Executor::current() {
-                executor.reactor.each_wait(|_, wait| {
+            if let Some(reactor) = Reactor::current() {
+                reactor.each_wait(|_, wait| {
                     awaited.insert(wait);
                 });
             }
@@ -163,8 +162,8 @@ impl Debug {
     }
 
     /// Which task has the child with this waker.
-    pub(super) fn parent(&self, waker: &Waker) -> Option<Option<TaskId>> {
-        self.parents.borrow().get(&waker.data()).copied()
+    pub(super) fn parent(&self, waker: Child) -> Option<Option<TaskId>> {
+        self.parents.borrow().get(&waker).copied()
     }
 
     /// Begins anew to write down what a child waits for.
@@ -260,10 +259,10 @@ impl Drop for ChildPoll {
 /// That of the runtime of this thread.
 #[inline]
 fn current() -> Option<Rc<Debug>> {
-    if !run_queue::is_observed() {
+    if !is_observed() {
         return None;
     }
-    Executor::current()?.debug.clone()
+    Executor::current()?.extensions.get()
 }
 
 impl Observer for Debug {
@@ -313,10 +312,55 @@ impl Observer for Debug {
                     });
                 }
             }
+            Event::Sleeps { timeout: None, .. } => {
+                if let Some(executor) = Executor::current() {
+                    tell_if_stuck(&executor);
+                }
+            }
             Event::Done { task, .. } | Event::Cancelled { task } => {
                 self.records.borrow_mut().remove(&Some(task));
             }
             _ => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{Future, poll_fn};
+    use std::pin::pin;
+    use std::task::Context;
+
+    use super::*;
+    use crate::builder::Builder;
+    use crate::executor::spawn;
+    use crate::reactor::sleep;
+
+    #[test]
+    fn a_destructor_that_polls_after_a_panic_leaves_no_record_behind() {
+        struct PollsAtItsEnd;
+        impl Drop for PollsAtItsEnd {
+            fn drop(&mut self) {
+                let mut cx = Context::from_waker(Waker::noop());
+                assert!(
+                    pin!(sleep(Duration::from_secs(1)))
+                        .poll(&mut cx)
+                        .is_pending()
+                );
+            }
+        }
+        let runtime = Builder::new().debug(true).build();
+        runtime.expect("there is a selector").block_on(async {
+            let guard = PollsAtItsEnd;
+            let task = spawn(poll_fn(move |_| -> std::task::Poll<()> {
+                let _owned = &guard;
+                panic!("told");
+            }));
+            let id = task.id();
+            assert!(task.await.is_err_and(|error| error.is_panic()));
+            let debug = current().expect("it was asked for");
+            let record = debug.record(Some(id));
+            assert!(record.last_await.is_none());
+        });
     }
 }

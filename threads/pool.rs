@@ -17,8 +17,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::remote::remote;
-use crate::executor::Executor;
-use crate::executor::task::{contain, swallow};
+use crate::executor::{Executor, contain, swallow};
 use crate::reactor::OUTSIDE;
 
 /// How long a thread waits for another job.
@@ -43,14 +42,14 @@ impl Work {
 }
 
 /// The threads of a runtime.
-pub(in crate::executor) struct Threads {
+pub(crate) struct Threads {
     calls: Arc<Pool>,
     look_ups: Arc<Pool>,
 }
 
 impl Threads {
     /// `limit`: how many there may be for each kind of work.
-    pub(in crate::executor) fn new(limit: Option<usize>) -> Self {
+    pub(crate) fn new(limit: Option<usize>) -> Self {
         Self {
             calls: Arc::new(Pool::new("selio-thread", limit)),
             look_ups: Arc::new(Pool::new("selio-lookup", limit)),
@@ -65,7 +64,7 @@ impl Threads {
     }
 
     /// How many threads there are.
-    pub(in crate::executor) fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.calls.lock().threads + self.look_ups.lock().threads
     }
 }
@@ -92,8 +91,10 @@ pub(crate) async fn on_thread<T: Send + 'static>(
     site: &'static Location<'static>,
     closure: impl FnOnce() -> T + Send + 'static,
 ) -> io::Result<T> {
-    let pool = Executor::current().map(|executor| Arc::clone(executor.threads.pool(work)));
-    let pool = pool.unwrap_or_else(|| panic!("{call} at {site}: {OUTSIDE}"));
+    let threads = Executor::current().and_then(|executor| executor.extensions.get::<Threads>());
+    let threads = threads.unwrap_or_else(|| panic!("{call} at {site}: {OUTSIDE}"));
+    let pool = Arc::clone(threads.pool(work));
+    drop(threads);
     let (promise, handle) = remote(work.what(), site);
     let job = move |pool: &Pool| {
         let result = contain(closure);

@@ -5,9 +5,8 @@ use std::future::Future;
 use std::panic::Location;
 use std::sync::Arc;
 
-use super::mailbox::{Mailbox, Message};
 use super::remote::{RemoteHandle, remote};
-use crate::executor::Executor;
+use crate::executor::{Executor, Mailbox, Message, Runtime};
 
 /// Spawns tasks on a runtime from any thread.
 ///
@@ -19,8 +18,17 @@ pub struct Handle {
     mailbox: Arc<Mailbox>,
 }
 
+impl Runtime {
+    /// A way into this runtime from other threads.
+    #[must_use]
+    #[doc(alias = "get_loop")]
+    pub fn handle(&self) -> Handle {
+        Handle::new(&self.executor)
+    }
+}
+
 impl Handle {
-    pub(in crate::executor) fn new(executor: &Executor) -> Self {
+    fn new(executor: &Executor) -> Self {
         Self {
             mailbox: Arc::clone(&executor.mailbox),
         }

@@ -12,8 +12,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use crate::executor::task::{Outcome, Payload, contain, swallow};
-use crate::executor::{Executor, JoinError, tell_wait};
+use crate::executor::{Executor, JoinError, Outcome, Payload, contain, swallow, tell_wait};
 use crate::reactor::Elapsed;
 
 /// A promise, and the handle that waits for it, on any two threads. `what` it is, is for those who

@@ -5,34 +5,34 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::inbox::Inbox;
-use crate::executor::waker::TaskWaker;
-use crate::executor::{Executor, run_queue};
+use super::waker::TaskWaker;
+use super::{Executor, run_queue};
 use crate::reactor::selector::Notifier;
 
 /// How many messages of other threads are taken in at once.
 const MESSAGES: usize = 1024;
 
 /// What other threads know of an executor. It may outlive it.
-pub(in crate::executor) struct Mailbox {
-    pub(in crate::executor) inbox: Inbox<Message>,
+pub(crate) struct Mailbox {
+    pub(super) inbox: Inbox<Message>,
     notifier: Notifier,
     /// Whether there is an observer, who is to hear which thread wakes.
-    pub(in crate::executor) is_observed: bool,
+    pub(super) is_observed: bool,
     /// How often the notifier had to be used.
-    pub(in crate::executor) notifies: AtomicU64,
+    pub(crate) notifies: AtomicU64,
 }
 
 /// Makes a future on the thread of the executor, and spawns it.
 type Spawn = Box<dyn FnOnce(Rc<Executor>) + Send>;
 
-pub(in crate::executor) enum Message {
+pub(crate) enum Message {
     /// Whom to wake, and, for an observer, the name of the thread that does.
     Wake(Arc<TaskWaker>, Option<Box<str>>),
     Spawn(Spawn),
 }
 
 impl Mailbox {
-    pub(in crate::executor) fn new(notifier: Notifier, is_observed: bool) -> Self {
+    pub(super) fn new(notifier: Notifier, is_observed: bool) -> Self {
         Self {
             inbox: Inbox::new(),
             notifier,
@@ -42,7 +42,7 @@ impl Mailbox {
     }
 
     /// Wakes a task from another thread.
-    pub(in crate::executor) fn wake(&self, waker: Arc<TaskWaker>) {
+    pub(super) fn wake(&self, waker: Arc<TaskWaker>) {
         let thread = self.is_observed.then(|| {
             let thread = std::thread::current();
             thread.name().unwrap_or("a thread without a name").into()
@@ -51,7 +51,7 @@ impl Mailbox {
     }
 
     /// Delivers a message, unless the executor is gone: then it is dropped here.
-    pub(in crate::executor) fn send(&self, message: Message) {
+    pub(crate) fn send(&self, message: Message) {
         if let Ok(true) = self.inbox.push(message) {
             self.notifies.fetch_add(1, Ordering::Relaxed);
             self.notifier
@@ -63,7 +63,7 @@ impl Mailbox {
 
 impl Executor {
     /// Takes in what other threads have left in the mailbox.
-    pub(in crate::executor) fn receive(self: &Rc<Self>) {
+    pub(super) fn receive(self: &Rc<Self>) {
         // No more than that: a thread that sends without a pause must not keep the tasks waiting.
         for _ in 0..MESSAGES {
             let Some(message) = self.mailbox.inbox.pop() else {

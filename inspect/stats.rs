@@ -1,8 +1,10 @@
 //! Figures about a runtime: what is alive, and what happened so far.
 
+use std::fmt;
 use std::sync::atomic::Ordering;
 
-use crate::executor::Executor;
+use crate::executor::{Executor, Runtime};
+use crate::threads::Threads;
 
 /// A snapshot of a runtime's figures: from [`stats`] inside of it, from
 /// [`Runtime::stats`](crate::Runtime::stats) otherwise.
@@ -59,25 +61,41 @@ pub struct Stats {
 #[must_use]
 #[track_caller]
 pub fn stats() -> Stats {
-    Executor::expect_current("selio::stats").stats()
+    of(&Executor::expect_current("selio::stats"))
 }
 
-impl Executor {
-    pub(in crate::executor) fn stats(&self) -> Stats {
-        let reactor = &self.reactor;
-        Stats {
-            tasks: self.alive.get(),
-            sources: reactor.counters.sources.get(),
-            timers: reactor.timers(),
-            threads: self.threads.count(),
-            turns: self.turns.get(),
-            selects: reactor.counters.selects.get(),
-            polls: self.polls.get(),
-            panics: self.panics.get(),
-            events: reactor.counters.events.get(),
-            arms: reactor.counters.arms.get(),
-            disarms: reactor.counters.disarms.get(),
-            notifies: self.mailbox.notifies.load(Ordering::Relaxed),
-        }
+impl Runtime {
+    /// What is alive, and what happened so far.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        of(&self.executor)
+    }
+}
+
+impl fmt::Debug for Runtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Runtime")
+            .field("backend", &self.backend())
+            .field("stats", &self.stats())
+            .finish()
+    }
+}
+
+fn of(executor: &Executor) -> Stats {
+    let reactor = &executor.reactor;
+    let threads = executor.extensions.get::<Threads>();
+    Stats {
+        tasks: executor.alive.get(),
+        sources: reactor.counters.sources.get(),
+        timers: reactor.timers(),
+        threads: threads.map_or(0, |threads| threads.count()),
+        turns: executor.turns.get(),
+        selects: reactor.counters.selects.get(),
+        polls: executor.polls.get(),
+        panics: executor.panics.get(),
+        events: reactor.counters.events.get(),
+        arms: reactor.counters.arms.get(),
+        disarms: reactor.counters.disarms.get(),
+        notifies: executor.mailbox.notifies.load(Ordering::Relaxed),
     }
 }

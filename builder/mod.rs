@@ -1,4 +1,15 @@
-//! How a runtime is to be.
+//! How a runtime is to be, and all that it is made of, put together.
+//!
+//! ```text
+//!   Builder::build:  Selector --> Reactor --> Executor --> Runtime
+//!                                    ^            ^
+//!                                    |            +-- Threads, Debug, the signal: its extensions
+//!                                    +-- the observers: trace, Debug, and those of the program
+//! ```
+//!
+//! It stands above these parts because it names all of them; its one rule: **none of them knows it.**
+
+mod run;
 
 use std::env;
 use std::fmt;
@@ -6,12 +17,14 @@ use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::inspect::{self, Debug};
-use super::threads::Threads;
-use super::{Executor, Runtime};
+use crate::executor::{Executor, Runtime};
+use crate::inspect::{self, Debug};
 use crate::reactor::selector::{Backend, Selector};
 use crate::reactor::{Observer, Reactor};
 use crate::signals::SignalKind;
+use crate::threads::Threads;
+
+pub use self::run::run;
 
 /// Makes a [`Runtime`] that differs from the default one.
 ///
@@ -34,7 +47,7 @@ pub struct Builder {
     debug: Option<bool>,
     slow_poll: Option<Duration>,
     /// Which signal has the tasks told, and who asks for it.
-    pub(super) dump_signal: Option<(SignalKind, &'static str)>,
+    dump_signal: Option<(SignalKind, &'static str)>,
     observers: Vec<Rc<dyn Observer>>,
 }
 
@@ -126,6 +139,38 @@ impl Builder {
         self
     }
 
+    /// Tells the tasks on stderr, as [`task::dump`](crate::task::dump) does, whenever the process
+    /// gets this signal, with the cargo feature `signal`. By default it is the one that the
+    /// environment variable `SELIO_DUMP` names, as in `SELIO_DUMP=SIGUSR1`, if any.
+    ///
+    /// A runtime that sleeps is woken for it; one whose thread is held by a poll that does not end
+    /// tells them after that poll, and one that does not run when it runs again. Each runtime that
+    /// asks for it tells its own. As long as there is one, the signal does not do what it does by
+    /// default, which for `SIGUSR1` is to end the process.
+    ///
+    /// [`build`](Self::build) gives an error for what cannot be listened to; see
+    /// [`signal`](crate::signal::signal). It takes two file descriptors.
+    ///
+    /// # Examples
+    ///
+    /// After `kill -USR1`, this program says that `main` waits for a timer:
+    ///
+    /// ```no_run
+    /// use selio::{Builder, signal::SignalKind, sleep};
+    /// use std::time::Duration;
+    ///
+    /// let runtime = Builder::new().dump_on_signal(SignalKind::SIGUSR1).build()?;
+    /// runtime.block_on(sleep(Duration::from_secs(3600)));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[cfg(feature = "signal")]
+    #[must_use]
+    #[doc(alias = "faulthandler")]
+    pub fn dump_on_signal(mut self, kind: impl Into<SignalKind>) -> Self {
+        self.dump_signal = Some((kind.into(), "Builder::dump_on_signal"));
+        self
+    }
+
     /// Makes the runtime.
     ///
     /// # Errors
@@ -149,10 +194,15 @@ impl Builder {
         observers.extend(trace.map(|trace| Rc::new(trace) as Rc<dyn Observer>));
         observers.extend(debug.clone().map(|debug| debug as Rc<dyn Observer>));
         let reactor = Reactor::new(selector, inspect::telling_all(observers));
-        let threads = Threads::new(self.max_threads);
-        let executor = Executor::new(reactor, threads, self.ends_on_panic, debug);
+        let executor = Executor::new(reactor, self.ends_on_panic);
+        executor
+            .extensions
+            .insert(Rc::new(Threads::new(self.max_threads)));
+        if let Some(debug) = debug {
+            executor.extensions.insert(debug);
+        }
         if let Some((kind, call)) = dump_signal {
-            executor.dump_on_signal(kind, call)?;
+            inspect::dump_on_signal(&executor, kind, call)?;
         }
         Ok(Runtime::of(executor))
     }
