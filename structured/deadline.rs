@@ -16,9 +16,8 @@ use std::task::{Context, Poll, Waker, ready};
 use std::time::{Duration, Instant};
 
 use pin_project_lite::pin_project;
-use slab::Slab;
 
-use crate::reactor::{Elapsed, Sleep, sleep_until, wake_all};
+use crate::reactor::{Elapsed, Sleep, Ticket, Tickets, Waiters, sleep_until, wake_all};
 
 /// A time limit that can be moved, for everything that runs under it by [`scope`](Self::scope).
 ///
@@ -55,9 +54,9 @@ pub struct Deadline {
     /// `None`: never.
     when: Cell<Option<Instant>>,
     expired: Cell<bool>,
-    /// Who waits under it, to be woken when it comes closer. `None`: was woken, and has not looked
-    /// yet.
-    waiting: RefCell<Slab<Option<Waker>>>,
+    /// Who waits under it, to be woken when it comes closer.
+    waiting: RefCell<Waiters>,
+    tickets: Tickets,
 }
 
 impl Deadline {
@@ -84,6 +83,7 @@ impl Deadline {
             when: Cell::new(when),
             expired: Cell::new(false),
             waiting: RefCell::default(),
+            tickets: Tickets::default(),
         }
     }
 
@@ -107,11 +107,9 @@ impl Deadline {
         self.expired.set(false);
         let is_earlier = when.is_some_and(|when| former.is_none_or(|former| when < former));
         if is_earlier {
-            let mut waiting = self.waiting.borrow_mut();
-            let wakers = waiting.iter_mut().filter_map(|(_, waker)| waker.take());
-            let mut wakers: Vec<_> = wakers.collect();
-            drop(waiting);
-            wake_all(&mut wakers);
+            let mut woken = Vec::new();
+            self.waiting.borrow_mut().take(&mut woken);
+            wake_all(&mut woken);
         }
     }
 
@@ -146,7 +144,7 @@ impl Deadline {
             limit: Limit {
                 deadline: self,
                 timer: None,
-                place: None,
+                ticket: self.tickets.draw(),
                 site: Location::caller(),
             },
         }
@@ -189,8 +187,7 @@ struct Limit<'a> {
     deadline: &'a Deadline,
     /// It is due when the deadline was the last time that we looked, or earlier.
     timer: Option<(Instant, Sleep)>,
-    /// Where our waker is among those who wait.
-    place: Option<usize>,
+    ticket: Ticket,
     site: &'static Location<'static>,
 }
 
@@ -217,27 +214,19 @@ impl Limit<'_> {
         Poll::Pending
     }
 
-    fn enrol(&mut self, waker: &Waker) {
+    fn enrol(&self, waker: &Waker) {
         // A foreign waker is neither cloned nor dropped while anything is borrowed.
         let waker = waker.clone();
         let mut waiting = self.deadline.waiting.borrow_mut();
-        let former = match self.place {
-            Some(place) => waiting[place].replace(waker),
-            None => {
-                self.place = Some(waiting.insert(Some(waker)));
-                None
-            }
-        };
+        let enrolled = waiting.enrol(self.ticket, waker, &self.deadline.tickets);
         drop(waiting);
-        drop(former);
+        enrolled.settle();
     }
 }
 
 impl Drop for Limit<'_> {
     fn drop(&mut self) {
-        if let Some(place) = self.place {
-            let waker = self.deadline.waiting.borrow_mut().remove(place);
-            drop(waker);
-        }
+        let waker = self.deadline.waiting.borrow_mut().dismiss(self.ticket);
+        drop(waker);
     }
 }

@@ -231,6 +231,10 @@ impl<E> Group<E> {
             tasks.iter().for_each(TaskRef::cancel);
         }
         self.is_cancelling.set(false);
+        // Whoever comes after the end must not be looked for among the places of all who have left.
+        if self.is_empty() {
+            self.tasks.take();
+        }
     }
 
     /// The tasks that were spawned after this one, or all, in the order in which they were spawned.

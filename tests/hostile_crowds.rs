@@ -7,6 +7,7 @@ mod common;
 #[path = "common/tasks.rs"]
 mod tasks;
 
+use std::convert::Infallible;
 use std::future::{pending, poll_fn};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -16,7 +17,9 @@ use common::{deadline, each_backend};
 use futures::{AsyncRead, StreamExt};
 use selio::net::{TcpListener, UnixStream};
 use selio::sync::Mutex;
-use selio::{Builder, Deadline, IntoStreams, JoinHandle, Runtime, gather, spawn, stats, yield_now};
+use selio::{
+    Builder, Deadline, IntoStreams, JoinHandle, Runtime, TaskGroup, gather, spawn, stats, yield_now,
+};
 
 use crate::tasks::{Log, a_look, runtime};
 
@@ -135,6 +138,38 @@ fn thousands_may_poll_one_socket() {
         drop(peer);
         for task in tasks {
             task.await.unwrap();
+        }
+    });
+}
+
+#[test]
+fn a_deadline_that_thousands_have_left_is_moved_at_once() {
+    on_a_runtime(async || {
+        let limit = Rc::new(Deadline::after(Duration::from_secs(1_000_000)));
+        let wait = || {
+            let limit = Rc::clone(&limit);
+            spawn(async move {
+                let _ = limit.scope(pending::<()>()).await;
+            })
+        };
+        come_and_leave(wait).await;
+        for seconds in (100_000..400_000).rev() {
+            limit.reschedule_after(Duration::from_secs(seconds));
+        }
+    });
+}
+
+#[test]
+fn a_group_that_thousands_have_left_turns_latecomers_away_at_once() {
+    on_a_runtime(async || {
+        let tick = async || Ok::<_, Infallible>(());
+        let scope = TaskGroup::scope(async |group| {
+            (0..50_000).for_each(|_| drop(group.spawn(tick())));
+            Ok(group)
+        });
+        let group = scope.await.unwrap();
+        for _ in 0..50_000 {
+            assert!(group.spawn(tick()).is_finished());
         }
     });
 }

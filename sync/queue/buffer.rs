@@ -2,6 +2,9 @@
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
+use std::thread;
+
+use crate::executor::swallow;
 
 /// Public only because it stands in the types of the queues; its path is private.
 pub trait Buffer<T>: Default {
@@ -49,8 +52,22 @@ impl<T> Buffer<T> for Vec<T> {
 #[derive(Debug)]
 pub struct Heap<T> {
     /// The numbers keep equal items in the order in which they came.
-    items: BinaryHeap<Reverse<(T, u64)>>,
+    items: BinaryHeap<Reverse<(Item<T>, u64)>>,
     next: u64,
+}
+
+/// An item, until it is taken. A comparison that panics drops the one that was being got: if that
+/// panics too, it stops here, or it would abort the process.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Item<T>(Option<T>);
+
+impl<T> Drop for Item<T> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            let item = self.0.take();
+            swallow(|| drop(item));
+        }
+    }
 }
 
 impl<T: Ord> Default for Heap<T> {
@@ -66,13 +83,13 @@ impl<T: Ord> Buffer<T> for Heap<T> {
     const QUEUE: &str = "PriorityQueue";
 
     fn push(&mut self, item: T) {
-        self.items.push(Reverse((item, self.next)));
+        self.items.push(Reverse((Item(Some(item)), self.next)));
         self.next += 1;
     }
 
     fn pop(&mut self) -> Option<T> {
-        let Reverse((item, _)) = self.items.pop()?;
-        Some(item)
+        let Reverse((mut item, _)) = self.items.pop()?;
+        item.0.take()
     }
 
     fn len(&self) -> usize {
