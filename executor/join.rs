@@ -50,7 +50,8 @@ use super::{Executor, TaskId};
 pub struct JoinHandle<T> {
     pub(super) executor: Rc<Executor>,
     pub(super) label: Label,
-    pub(super) key: TaskKey,
+    /// Its task is there until the outcome is taken.
+    pub(super) slot: u32,
     pub(super) is_taken: bool,
     pub(super) output: PhantomData<T>,
 }
@@ -66,14 +67,14 @@ impl<T> JoinHandle<T> {
     /// that has ended is left as it is.
     #[doc(alias = "abort")]
     pub fn cancel(&self) {
-        self.executor.cancel_from_anywhere(self.key);
+        self.executor.cancel_from_anywhere(self.key());
     }
 
     /// Whether the task has ended: awaiting the handle would not wait.
     #[must_use]
     #[doc(alias = "done")]
     pub fn is_finished(&self) -> bool {
-        self.executor.has_ended(self.key)
+        self.executor.has_ended(self.key())
     }
 
     /// The number of the task.
@@ -92,13 +93,18 @@ impl<T> JoinHandle<T> {
     /// The task as others see it: a reference to clone, and to hand to those who may cancel it.
     #[must_use]
     pub fn task(&self) -> TaskRef {
-        TaskRef::new(&self.executor, self.key, self.label.clone())
+        TaskRef::new(&self.executor, self.key(), self.label.clone())
+    }
+
+    #[inline]
+    pub(super) fn key(&self) -> TaskKey {
+        TaskKey::new(self.slot, self.label.id.0 as u32)
     }
 
     /// Panics if a runtime runs here that is not the one of the task: nobody would end the wait.
     #[track_caller]
     pub(crate) fn refuse_elsewhere(&self) {
-        self.executor.refuse_elsewhere(self.key);
+        self.executor.refuse_elsewhere(self.key());
     }
 
     /// Looks at the outcome of a task that has ended, if it is still there.
@@ -110,7 +116,7 @@ impl<T> JoinHandle<T> {
             let outcome = outcome_of(slot.task.as_mut()?)?;
             Some(look(outcome.as_ref()?))
         };
-        self.executor.slot(self.key, peek)?
+        self.executor.slot(self.key(), peek)?
     }
 
     fn error(&self, panic: Option<Payload>) -> JoinError {
@@ -132,7 +138,7 @@ impl<T: 'static> Future for JoinHandle<T> {
             "JoinHandle of {} was awaited again after it had given its result",
             self.label
         );
-        let task = ready!(self.executor.poll_ended(self.key, cx));
+        let task = ready!(self.executor.poll_ended(self.key(), cx));
         self.is_taken = true;
         let outcome = task.and_then(|mut task| {
             let outcome = outcome_of(&mut task)?.take();
@@ -151,7 +157,7 @@ impl<T: 'static> Future for JoinHandle<T> {
 impl<T> Drop for JoinHandle<T> {
     fn drop(&mut self) {
         if !self.is_taken {
-            self.executor.detach(self.key);
+            self.executor.detach(self.key());
         }
     }
 }

@@ -113,7 +113,7 @@ where
 /// outside of a runtime.
 pub(crate) fn spawn_own(site: &'static Location<'static>, future: impl Future + 'static) {
     if let Some(task) = spawn_at(site, future) {
-        task.executor.slot(task.key, |slot| slot.is_own = true);
+        task.executor.slot(task.key(), |slot| slot.is_own = true);
     }
 }
 
@@ -139,11 +139,11 @@ impl Executor {
         if task_local::is_bound() {
             task = task_local::inherit(task);
         }
-        let key = self.insert(id, task, name.clone(), site);
+        let slot = self.insert(id, task, name.clone(), site);
         JoinHandle {
             executor: self,
             label: Label { id, name, site },
-            key,
+            slot,
             is_taken: false,
             output: PhantomData,
         }
@@ -163,7 +163,7 @@ impl Executor {
         task: BoxedTask,
         name: Option<Rc<String>>,
         site: &'static Location<'static>,
-    ) -> TaskKey {
+    ) -> u32 {
         let parent = self
             .polled
             .get()
@@ -191,10 +191,9 @@ impl Executor {
             is_detached: false,
             has_ended: false,
             is_own: false,
-        });
-        let key = TaskKey::new(slot as u32, generation);
+        }) as u32;
         self.alive.update(|alive| alive + 1);
-        run_queue::push(key);
-        key
+        run_queue::push(TaskKey::new(slot, generation));
+        slot
     }
 }

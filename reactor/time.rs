@@ -186,14 +186,16 @@ impl Queued {
     }
 
     fn poll(&self, cx: &Context<'_>) -> Poll<()> {
-        let waker = cx.waker().clone();
-        let (is_over, superfluous) = self.reactor.timers.borrow_mut().poll(self.key, waker);
-        drop(superfluous);
-        if is_over {
-            Poll::Ready(())
-        } else {
-            Poll::Pending
+        let timers = &self.reactor.timers;
+        if !timers.borrow().has_expired(self.key) {
+            let waker = cx.waker().clone();
+            let superfluous = timers.borrow_mut().exchange(self.key, waker);
+            drop(superfluous);
+            if !timers.borrow().has_expired(self.key) {
+                return Poll::Pending;
+            }
         }
+        Poll::Ready(())
     }
 }
 

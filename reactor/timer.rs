@@ -121,16 +121,20 @@ impl TimerQueue {
         TimerKey(timer)
     }
 
-    /// Returns whether it has expired; if not, it will wake this waker. Also returns the waker that
-    /// has become superfluous, to be dropped once all borrows have ended.
-    pub(super) fn poll(&mut self, TimerKey(key): TimerKey, new: Waker) -> (bool, Waker) {
+    pub(super) fn has_expired(&self, TimerKey(key): TimerKey) -> bool {
+        matches!(self.timers[key as usize], Timer::Expired)
+    }
+
+    /// Has another waker woken, unless it has expired. Returns the one that has become superfluous,
+    /// to be dropped once all borrows have ended.
+    pub(super) fn exchange(&mut self, TimerKey(key): TimerKey, new: Waker) -> Waker {
         match &mut self.timers[key as usize] {
-            Timer::Expired => (true, new),
-            Timer::Waiting { waker, .. } => (false, std::mem::replace(waker, new)),
+            Timer::Expired => new,
+            Timer::Waiting { waker, .. } => std::mem::replace(waker, new),
         }
     }
 
-    /// Forgets a timer, expired or not. Returns its waker, as `poll` does.
+    /// Forgets a timer, expired or not. Returns its waker, as `exchange` does.
     pub(super) fn remove(&mut self, TimerKey(key): TimerKey) -> Option<Waker> {
         match self.timers.remove(key as usize) {
             Timer::Expired => None,
@@ -161,17 +165,23 @@ impl TimerQueue {
     /// heap of the rest. That costs as much as the heap is long: hence not before a part of it has
     /// turned out to be due.
     fn expire_many(&mut self, now: u64, woken: &mut Vec<Waker>) {
-        let due = self.heap.extract_if(.., |node| node.deadline <= now);
-        let mut due: Vec<_> = due.collect();
+        let mut waiting = 0; // They come first, those that are due after them.
+        for place in 0..self.heap.len() {
+            if self.heap[place].deadline > now {
+                self.heap.swap(place, waiting);
+                waiting += 1;
+            }
+        }
         // Sequence numbers start again some day: counted from the oldest that there can be, they
         // are in order. Both as one number are compared without a branch.
         let oldest = self.sequence.wrapping_add(1);
-        due.sort_unstable_by_key(|node| {
+        self.heap[waiting..].sort_unstable_by_key(|node| {
             u128::from(node.deadline) << 32 | u128::from(node.sequence.wrapping_sub(oldest))
         });
-        for node in due {
-            self.expire_one(node, woken);
+        for place in waiting..self.heap.len() {
+            self.expire_one(self.heap[place], woken);
         }
+        self.heap.truncate(waiting);
         // The rest is no heap any more: make it one, from the leaves up. The leaves do not move,
         // but their timers have to learn their new places.
         for place in (0..self.heap.len()).rev() {
