@@ -176,7 +176,7 @@ impl TimerQueue {
         // are in order. Both as one number are compared without a branch.
         let oldest = self.sequence.wrapping_add(1);
         self.heap[waiting..].sort_unstable_by_key(|node| {
-            u128::from(node.deadline) << 32 | u128::from(node.sequence.wrapping_sub(oldest))
+            u128::from(node.deadline) << 64 | u128::from(node.sequence.wrapping_sub(oldest))
         });
         for place in waiting..self.heap.len() {
             self.expire_one(self.heap[place], woken);
