@@ -98,7 +98,7 @@ impl<T> JoinHandle<T> {
 
     #[inline]
     pub(super) fn key(&self) -> TaskKey {
-        TaskKey::new(self.slot, self.label.id.0 as u32)
+        TaskKey::new(self.slot, self.label.id)
     }
 
     /// Panics if a runtime runs here that is not the one of the task: nobody would end the wait.

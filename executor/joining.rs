@@ -20,11 +20,8 @@ impl Executor {
     pub(super) fn poll_ended(&self, key: TaskKey, cx: &Context<'_>) -> Poll<Option<BoxedTask>> {
         let mut tasks = self.tasks.borrow_mut();
         let slot = &mut tasks[key.slot()];
-        if slot.has_ended {
-            let Slot { task, joiner, .. } = tasks.remove(key.slot());
-            drop(tasks);
-            joiner.forget();
-            return Poll::Ready(task);
+        if slot.has_ended() {
+            return Poll::Ready(tasks.remove(key.slot()).task);
         }
         match (self.polled_with(cx.waker()), &mut slot.joiner) {
             (Some(task), Joiner::Task(joiner)) => {
@@ -57,8 +54,11 @@ impl Executor {
     /// As [`refuse_elsewhere`](Self::refuse_elsewhere).
     pub(super) fn poll_end(&self, key: TaskKey, cx: &Context<'_>) -> Poll<()> {
         let joiner = Joiner::Future(cx.waker().clone());
-        let former = self.slot(key, |slot| mem::replace(&mut slot.joiner, joiner));
-        drop(former);
+        let superfluous = self.slot(key, |slot| match slot.has_ended() {
+            true => joiner,
+            false => mem::replace(&mut slot.joiner, joiner),
+        });
+        drop(superfluous);
         if self.has_ended(key) {
             Poll::Ready(())
         } else {
@@ -81,7 +81,7 @@ impl Executor {
     }
 
     pub(super) fn has_ended(&self, key: TaskKey) -> bool {
-        self.slot(key, |slot| slot.has_ended).unwrap_or(true)
+        self.slot(key, |slot| slot.has_ended()).unwrap_or(true)
     }
 
     /// Wakes the joiner of a task that has ended.
@@ -105,9 +105,9 @@ impl Executor {
         let Some(slot) = tasks.get_mut(key.slot()) else {
             return;
         };
-        slot.is_detached = true;
-        let joiner = mem::replace(&mut slot.joiner, Joiner::NOBODY);
-        let ended = slot.has_ended.then(|| tasks.remove(key.slot()));
+        let has_ended = slot.has_ended();
+        let joiner = mem::replace(&mut slot.joiner, Joiner::Task(TaskKey::DETACHED));
+        let ended = has_ended.then(|| tasks.remove(key.slot()));
         drop(tasks);
         joiner.forget();
         if let Some(slot) = ended {

@@ -16,30 +16,30 @@ impl TaskKey {
     /// The future that `block_on` runs.
     pub(super) const MAIN: Self = Self((u32::MAX as u64) << 32);
 
-    /// No task: there is no such slot.
+    /// No task, for there is no such slot: nobody awaits this one.
     pub(super) const NOBODY: Self = Self(u64::MAX);
 
-    pub(super) fn new(slot: u32, generation: u32) -> Self {
-        Self(u64::from(slot) << 32 | u64::from(generation))
+    /// The same: nobody ever will, its handle is gone.
+    pub(super) const DETACHED: Self = Self(u64::MAX - 1);
+
+    /// The same: it never had one, it is the library's own.
+    pub(super) const OWN: Self = Self(u64::MAX - 2);
+
+    /// The same: nobody need, it has ended.
+    pub(super) const ENDED: Self = Self(u64::MAX - 3);
+
+    pub(super) fn new(slot: u32, id: TaskId) -> Self {
+        Self(u64::from(slot) << 32 | u64::from(id.0 as u32))
     }
 
     pub(super) fn slot(self) -> usize {
         (self.0 >> 32) as usize
     }
 
-    pub(super) fn generation(self) -> u32 {
-        self.0 as u32
-    }
-
-    /// The number of the task of this generation. `None` for the future of `block_on`: a task that
-    /// it spawned has no parent.
-    pub(super) fn parent(generation: u32) -> Option<TaskId> {
-        (generation != Self::MAIN.generation()).then(|| id_of_generation(generation))
-    }
-
-    /// The number of this task, which must exist. `None` for the future of `block_on`.
-    pub(super) fn id(self) -> Option<TaskId> {
-        (self != Self::MAIN).then(|| id_of_generation(self.generation()))
+    /// Whether this task has that slot.
+    #[inline]
+    pub(super) fn is_of(self, id: TaskId) -> bool {
+        self.0 as u32 == id.0 as u32
     }
 
     pub(super) fn into_u64(self) -> u64 {
@@ -65,8 +65,25 @@ pub(super) fn next_id() -> TaskId {
     })
 }
 
-/// The number of a task that exists, from its lower half.
-pub(super) fn id_of_generation(generation: u32) -> TaskId {
-    let last = LAST.with(Cell::get);
-    TaskId(last - u64::from((last as u32).wrapping_sub(generation)))
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::executor::{all_tasks, current, dump, spawn_named, yield_now};
+
+    #[test]
+    fn a_task_has_its_number_and_its_children_when_four_billion_were_spawned_since() {
+        crate::run(async {
+            let old = spawn_named("old", async {
+                yield_now().await;
+                let _child = spawn_named("child", std::future::pending::<()>());
+                (current(), dump().to_string())
+            });
+            LAST.with(|last| last.set(last.get() + (1 << 32)));
+            let task = old.task();
+            assert_eq!(all_tasks(), [task.clone()]);
+            let (current, tree) = old.await.expect("it ends");
+            assert_eq!(current, Some(task));
+            assert!(tree.contains("\n   └─ child (spawned at"), "{tree}");
+        });
+    }
 }

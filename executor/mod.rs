@@ -103,6 +103,8 @@ pub(crate) struct Executor {
     is_observed: bool,
     /// The task, or `main`, that is being polled, and what its waker points to.
     polled: Cell<Option<(TaskKey, NonNull<()>)>>,
+    /// That task was cancelled during its poll, and has to end after it.
+    is_cancelled: Cell<bool>,
     pub(crate) mailbox: Arc<Mailbox>,
     /// The wakers of the task that ended last, for the next one that is polled for the first time.
     spare_wakers: Cell<Option<Wakers>>,
@@ -129,6 +131,7 @@ impl Executor {
             is_main_ready: Cell::new(false),
             is_observed: reactor.is_observed(),
             polled: Cell::new(None),
+            is_cancelled: Cell::new(false),
             mailbox,
             spare_wakers: Cell::default(),
             spare_task: Cell::default(),
@@ -201,6 +204,7 @@ impl Executor {
         let Some(mut task) = self.take_due(key) else {
             return; // It has ended, or has run in this turn already.
         };
+        self.is_cancelled.set(false);
         self.reactor.renew_budget();
         count(&self.polls, 1);
         let poll = if self.is_observed {
@@ -227,27 +231,23 @@ impl Executor {
             }
             slot.turn = turn;
             slot.polls = slot.polls.wrapping_add(1);
-            slot.task.take_if(|_| !slot.has_ended)
+            slot.take_unended()
         })?
     }
 
     /// Takes a task out of its slot, if it has not ended.
     #[inline]
     fn take(&self, key: TaskKey) -> Option<BoxedTask> {
-        self.slot(key, |slot| slot.task.take_if(|_| !slot.has_ended))?
+        self.slot(key, Slot::take_unended)?
     }
 
     /// The task waits, unless it was cancelled meanwhile.
     #[inline]
     fn put_back(&self, key: TaskKey, task: BoxedTask) {
-        let mut task = Some(task);
-        self.slot(key, |slot| {
-            if !slot.is_cancelled {
-                slot.task = task.take();
-            }
-        });
-        if let Some(task) = task {
+        if self.is_cancelled.get() {
             self.abandon(key, task, None);
+        } else {
+            self.slot(key, |slot| slot.task = Some(task));
         }
     }
 
@@ -255,7 +255,10 @@ impl Executor {
     fn cancel(&self, key: TaskKey) {
         match self.take(key) {
             Some(task) => self.abandon(key, task, None),
-            None => drop(self.slot(key, |slot| slot.is_cancelled = true)),
+            None if self.polled.get().is_some_and(|(polled, _)| polled == key) => {
+                self.is_cancelled.set(true);
+            }
+            None => {}
         }
     }
 
@@ -286,13 +289,12 @@ impl Executor {
         let mut tasks = self.tasks.borrow_mut();
         let slot = &mut tasks[key.slot()];
         slot.task = task;
-        if slot.is_detached {
+        if slot.is_detached() {
             let slot = tasks.remove(key.slot());
             drop(tasks);
             self.discard(slot);
         } else {
-            slot.has_ended = true;
-            let joiner = mem::replace(&mut slot.joiner, Joiner::NOBODY);
+            let joiner = mem::replace(&mut slot.joiner, Joiner::Task(TaskKey::ENDED));
             drop(tasks);
             self.wake_joiner(joiner, key);
         }
@@ -315,13 +317,18 @@ impl Executor {
     fn slot<R>(&self, key: TaskKey, with: impl FnOnce(&mut Slot) -> R) -> Option<R> {
         let mut tasks = self.tasks.borrow_mut();
         let slot = tasks.get_mut(key.slot())?;
-        (slot.generation == key.generation()).then(|| with(slot))
+        key.is_of(slot.id).then(|| with(slot))
+    }
+
+    /// The number of a task that has a slot. `None` for the future of `block_on`.
+    fn id(&self, key: TaskKey) -> Option<TaskId> {
+        self.slot(key, |slot| slot.id)
     }
 
     fn keys(&self, are_meant: impl Fn(&Slot) -> bool) -> Vec<TaskKey> {
         let tasks = self.tasks.borrow();
         let meant = tasks.iter().filter(|(_, slot)| are_meant(slot));
-        let key = |(slot, &Slot { generation, .. })| TaskKey::new(slot as u32, generation);
+        let key = |(slot, &Slot { id, .. })| TaskKey::new(slot as u32, id);
         meant.map(key).collect()
     }
 

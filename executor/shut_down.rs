@@ -48,6 +48,6 @@ impl Executor {
     /// Those that have not ended, except those that are ending further up the stack: a task may
     /// own its runtime, whose end is then part of its own.
     fn unended(&self) -> Vec<TaskKey> {
-        self.keys(|slot| !slot.has_ended && slot.task.is_some())
+        self.keys(|slot| !slot.has_ended() && slot.task.is_some())
     }
 }

@@ -4,6 +4,7 @@ use std::panic::Location;
 use std::rc::Rc;
 use std::task::Waker;
 
+use super::TaskId;
 use super::key::TaskKey;
 use super::task::{BoxedTask, swallow};
 
@@ -14,23 +15,39 @@ pub(super) struct Slot {
     /// Where it was spawned.
     pub(super) site: &'static Location<'static>,
     pub(super) name: Option<Rc<String>>,
-    pub(super) generation: u32,
-    /// The generation of the task that spawned it.
+    pub(super) id: TaskId,
+    /// The slot of the task that spawned it, unless that is a younger one's by now.
     pub(super) parent: u32,
     pub(super) polls: u32,
     /// The turn of the loop in which it was polled last.
     pub(super) turn: u64,
-    /// It was cancelled during its current poll, and has to end after it.
-    pub(super) is_cancelled: bool,
-    /// Its handle is gone: nobody will ask for its outcome.
-    pub(super) is_detached: bool,
-    /// Its outcome waits for the handle.
-    pub(super) has_ended: bool,
-    /// It is the library's own: nobody who ends all tasks means this one.
-    pub(super) is_own: bool,
 }
 
 impl Slot {
+    /// Whether its outcome waits for the handle.
+    #[inline]
+    pub(super) fn has_ended(&self) -> bool {
+        self.joiner.is(TaskKey::ENDED)
+    }
+
+    /// Whether its handle is gone: nobody will ask for its outcome.
+    #[inline]
+    pub(super) fn is_detached(&self) -> bool {
+        self.joiner.is(TaskKey::DETACHED) || self.is_own()
+    }
+
+    /// Whether it is the library's own: nobody who ends all tasks means this one.
+    #[inline]
+    pub(super) fn is_own(&self) -> bool {
+        self.joiner.is(TaskKey::OWN)
+    }
+
+    /// Takes the task out, if it is there and has not ended.
+    #[inline]
+    pub(super) fn take_unended(&mut self) -> Option<BoxedTask> {
+        self.task.take_if(|_| !self.joiner.is(TaskKey::ENDED))
+    }
+
     /// Its waker, if it has been polled and is not being polled.
     pub(super) fn waker(&self) -> Option<&Waker> {
         self.task.as_ref()?.as_ref().waker()
@@ -39,7 +56,7 @@ impl Slot {
 
 /// Who awaits the handle of a task.
 pub(super) enum Joiner {
-    /// A task of this executor: its key is enough to wake it.
+    /// A task of this executor: its key is enough to wake it. Or no task, but why there is none.
     Task(TaskKey),
     /// Any other future.
     Future(Waker),
@@ -47,6 +64,11 @@ pub(super) enum Joiner {
 
 impl Joiner {
     pub(super) const NOBODY: Self = Self::Task(TaskKey::NOBODY);
+
+    #[inline]
+    fn is(&self, key: TaskKey) -> bool {
+        matches!(self, Self::Task(task) if *task == key)
+    }
 
     /// Drops it. If a foreign waker panics, that stops here: the slot may be another task's by now,
     /// and the handle has still to learn that it is no longer its own.

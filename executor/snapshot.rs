@@ -54,12 +54,14 @@ impl Executor {
             waker: Some(Arc::as_ptr(&self.main).cast()),
             joiner: None,
         };
-        let alive = tasks.iter().filter(|(_, slot)| !slot.has_ended);
+        let alive = tasks.iter().filter(|(_, slot)| !slot.has_ended());
         let of_task = |(place, slot): (usize, &Slot)| {
-            let key = TaskKey::new(place as u32, slot.generation);
+            let key = TaskKey::new(place as u32, slot.id);
+            // A younger task has taken the place of one that has ended.
+            let parent = tasks.get(slot.parent as usize).map(|parent| parent.id);
             Snapshot {
                 label: Some(self.label(slot)),
-                parent: TaskKey::parent(slot.parent),
+                parent: parent.filter(|parent| *parent < slot.id),
                 polls: Some(slot.polls),
                 is_polled: polled == Some(key),
                 is_queued: queued.contains(&key),
@@ -67,8 +69,10 @@ impl Executor {
                 joiner: match &slot.joiner {
                     Joiner::Task(TaskKey::MAIN) => Some(JoinedBy::Task(None)),
                     // Nobody is no task.
-                    Joiner::Task(key) if !tasks.contains(key.slot()) => None,
-                    Joiner::Task(key) => Some(JoinedBy::Task(key.id())),
+                    Joiner::Task(key) => {
+                        let joiner = tasks.get(key.slot()).filter(|joiner| key.is_of(joiner.id));
+                        joiner.map(|joiner| JoinedBy::Task(Some(joiner.id)))
+                    }
                     Joiner::Future(waker) => Some(JoinedBy::Waker(waker.data())),
                 },
             }
@@ -83,7 +87,7 @@ impl Executor {
     pub(crate) fn is_alone(&self) -> bool {
         // Our own two references to a waker are its typed and its untyped half.
         let tasks = self.tasks.borrow();
-        let mut alive = tasks.iter().filter(|(_, slot)| !slot.has_ended);
+        let mut alive = tasks.iter().filter(|(_, slot)| !slot.has_ended());
         let has_all_wakers = Arc::strong_count(&self.main) == 2
             && alive.all(|(_, slot)| {
                 let references = slot.task.as_ref().and_then(|it| it.as_ref().references());

@@ -113,7 +113,9 @@ where
 /// outside of a runtime.
 pub(crate) fn spawn_own(site: &'static Location<'static>, future: impl Future + 'static) {
     if let Some(task) = spawn_at(site, future) {
-        task.executor.slot(task.key(), |slot| slot.is_own = true);
+        let (executor, key) = (Rc::clone(&task.executor), task.key());
+        drop(task);
+        executor.slot(key, |slot| slot.joiner = Joiner::Task(TaskKey::OWN));
     }
 }
 
@@ -177,23 +179,18 @@ impl Executor {
             let more = tasks.len() / 8 + 64;
             tasks.reserve_exact(more);
         }
-        let generation = id.0 as u32;
         let slot = tasks.insert(Slot {
             task: Some(task),
             joiner: Joiner::NOBODY,
             site,
             name,
-            generation,
-            parent: parent.generation(),
+            id,
+            parent: parent.slot() as u32,
             polls: 0,
             turn: 0,
-            is_cancelled: false,
-            is_detached: false,
-            has_ended: false,
-            is_own: false,
         }) as u32;
         self.alive.update(|alive| alive + 1);
-        run_queue::push(TaskKey::new(slot, generation));
+        run_queue::push(TaskKey::new(slot, id));
         slot
     }
 }

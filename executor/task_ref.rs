@@ -4,7 +4,7 @@ use std::fmt;
 use std::panic::Location;
 use std::rc::{Rc, Weak};
 
-use super::key::{TaskKey, id_of_generation};
+use super::key::TaskKey;
 use super::slot::Slot;
 use super::{Executor, TaskId};
 use crate::reactor::OneLine;
@@ -57,7 +57,7 @@ pub fn current() -> Option<TaskRef> {
 /// ```
 #[must_use]
 pub fn all_tasks() -> Vec<TaskRef> {
-    let is_meant = |slot: &Slot| !slot.has_ended && !slot.is_own;
+    let is_meant = |slot: &Slot| !slot.has_ended() && !slot.is_own();
     let all = Executor::current().map(|executor| executor.task_refs(is_meant));
     all.unwrap_or_default()
 }
@@ -155,7 +155,7 @@ impl Executor {
 
     pub(super) fn label(&self, slot: &Slot) -> Label {
         Label {
-            id: id_of_generation(slot.generation),
+            id: slot.id,
             name: slot.name.clone(),
             site: slot.site,
         }

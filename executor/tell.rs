@@ -23,9 +23,10 @@ impl Executor {
         name: Option<&String>,
         site: &'static Location<'static>,
     ) {
+        let parent = self.id(parent);
         self.reactor.observe(|| Event::Spawned {
             task,
-            parent: parent.id(),
+            parent,
             name: name.map(String::as_str),
             site,
         });
@@ -42,7 +43,7 @@ impl Executor {
         let poll = contain(|| task.as_mut().run(self, key));
         let is_ready = !matches!(poll, Ok(Poll::Pending));
         self.tell_end_of_poll(key, is_ready);
-        if let Some(task) = key.id().filter(|_| is_ready) {
+        if let Some(task) = self.id(key).filter(|_| is_ready) {
             let has_panicked = poll.is_err();
             self.reactor.observe(|| Event::Done { task, has_panicked });
         }
@@ -64,18 +65,18 @@ impl Executor {
     }
 
     fn tell_poll(&self, key: TaskKey) {
-        let task = key.id();
+        let task = self.id(key);
         self.reactor.observe(|| Event::PollBegins { task });
     }
 
     fn tell_end_of_poll(&self, key: TaskKey, is_ready: bool) {
-        let task = key.id();
+        let task = self.id(key);
         self.reactor.observe(|| Event::PollEnds { task, is_ready });
     }
 
     #[cold]
     pub(super) fn tell_cancel(&self, key: TaskKey) {
-        if let Some(task) = key.id() {
+        if let Some(task) = self.id(key) {
             self.reactor.observe(|| Event::Cancelled { task });
         }
     }
@@ -83,7 +84,7 @@ impl Executor {
     /// The task that is being polled waits for another one to end.
     #[cold]
     pub(super) fn tell_join(&self, key: TaskKey) {
-        if let Some(task) = key.id() {
+        if let Some(task) = self.id(key) {
             self.reactor.observe(|| Event::Joins { task });
         }
     }
@@ -103,7 +104,7 @@ impl Executor {
     pub(super) fn tell_wake(&self, key: TaskKey) {
         let by = match self.polled.get() {
             None => By::Reactor,
-            Some((waking, _)) => waking.id().map_or(By::Main, By::Task),
+            Some((waking, _)) => self.id(waking).map_or(By::Main, By::Task),
         };
         self.tell_woken(key, by);
     }
@@ -111,7 +112,7 @@ impl Executor {
     /// This task has awaited another one, which has ended.
     #[cold]
     pub(super) fn tell_wake_by(&self, key: TaskKey, ended: TaskKey) {
-        self.tell_woken(key, ended.id().map_or(By::Main, By::Task));
+        self.tell_woken(key, self.id(ended).map_or(By::Main, By::Task));
     }
 
     /// A waker was called on another thread.
@@ -122,8 +123,10 @@ impl Executor {
     }
 
     fn tell_woken(&self, key: TaskKey, by: By<'_>) {
-        let task = key.id();
-        self.reactor.observe(|| Event::Woken { task, by });
+        let task = self.id(key);
+        if task.is_some() || key == TaskKey::MAIN {
+            self.reactor.observe(|| Event::Woken { task, by });
+        }
     }
 }
 
