@@ -109,7 +109,7 @@ impl Executor {
         let joiner = mem::replace(&mut slot.joiner, Joiner::Task(TaskKey::DETACHED));
         let ended = has_ended.then(|| tasks.remove(key.slot()));
         drop(tasks);
-        joiner.forget();
+        swallow(|| drop(joiner)); // A foreign waker may panic.
         if let Some(slot) = ended {
             self.discard(slot);
         }

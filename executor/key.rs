@@ -53,7 +53,7 @@ impl TaskKey {
 
 thread_local! {
     /// The number of the last task that was made on this thread.
-    static LAST: Cell<u64> = const { Cell::new(0) };
+    pub(crate) static LAST: Cell<u64> = const { Cell::new(0) };
 }
 
 /// A number that no other task of this thread has.
@@ -63,27 +63,4 @@ pub(super) fn next_id() -> TaskId {
         last.set(last.get() + 1);
         TaskId(last.get())
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::executor::{all_tasks, current, dump, spawn_named, yield_now};
-
-    #[test]
-    fn a_task_has_its_number_and_its_children_when_four_billion_were_spawned_since() {
-        crate::run(async {
-            let old = spawn_named("old", async {
-                yield_now().await;
-                let _child = spawn_named("child", std::future::pending::<()>());
-                (current(), dump().to_string())
-            });
-            LAST.with(|last| last.set(last.get() + (1 << 32)));
-            let task = old.task();
-            assert_eq!(all_tasks(), [task.clone()]);
-            let (current, tree) = old.await.expect("it ends");
-            assert_eq!(current, Some(task));
-            assert!(tree.contains("\n   └─ child (spawned at"), "{tree}");
-        });
-    }
 }

@@ -74,6 +74,8 @@ use crate::reactor::{Reactor, count};
 
 pub(crate) use self::end::End;
 pub use self::join::{JoinError, JoinHandle};
+#[cfg(test)]
+pub(crate) use self::key::LAST;
 pub(crate) use self::mailbox::{Mailbox, Message};
 pub(crate) use self::run_queue::is_observed;
 pub use self::runtime::Runtime;

@@ -6,7 +6,7 @@ use std::task::Waker;
 
 use super::TaskId;
 use super::key::TaskKey;
-use super::task::{BoxedTask, swallow};
+use super::task::BoxedTask;
 
 pub(super) struct Slot {
     /// Taken out while the task is polled or dropped.
@@ -69,18 +69,4 @@ impl Joiner {
     fn is(&self, key: TaskKey) -> bool {
         matches!(self, Self::Task(task) if *task == key)
     }
-
-    /// Drops it. If a foreign waker panics, that stops here: the slot may be another task's by now,
-    /// and the handle has still to learn that it is no longer its own.
-    #[inline]
-    pub(super) fn forget(self) {
-        if let Self::Future(waker) = self {
-            forget(waker);
-        }
-    }
-}
-
-#[cold]
-fn forget(waker: Waker) {
-    swallow(|| drop(waker));
 }

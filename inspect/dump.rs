@@ -267,3 +267,28 @@ impl fmt::Display for Entry {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::dump;
+    use crate::builder::Builder;
+    use crate::executor::{LAST, all_tasks, current, spawn_named, yield_now};
+
+    #[test]
+    fn a_task_has_its_number_and_its_children_when_four_billion_were_spawned_since() {
+        let runtime = Builder::new().build();
+        runtime.expect("there is a selector").block_on(async {
+            let old = spawn_named("old", async {
+                yield_now().await;
+                let _child = spawn_named("child", std::future::pending::<()>());
+                (current(), dump().to_string())
+            });
+            LAST.with(|last| last.set(last.get() + (1 << 32)));
+            let task = old.task();
+            assert!(all_tasks().contains(&task));
+            let (current, tree) = old.await.expect("it ends");
+            assert_eq!(current, Some(task));
+            assert!(tree.contains("\n   └─ child (spawned at"), "{tree}");
+        });
+    }
+}

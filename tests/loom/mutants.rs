@@ -256,7 +256,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         name: "a_slot_has_no_generation",
         edits: &[Edit {
             file: "executor/mod.rs",
-            find: "(slot.generation == key.generation()).then(|| with(slot))",
+            find: "key.is_of(slot.id).then(|| with(slot))",
             replace: "Some(with(slot))",
         }],
         model: M4,

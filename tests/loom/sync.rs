@@ -146,9 +146,9 @@ where
 
 /// `std::thread_local!`: all threads of a model are one for the operating system.
 macro_rules! local {
-    ($($(#[$doc:meta])* static $name:ident: $type:ty = const { $value:expr };)*) => {$(
+    ($($(#[$doc:meta])* $vis:vis static $name:ident: $type:ty = const { $value:expr };)*) => {$(
         $(#[$doc])*
-        static $name: $crate::sync::LocalKey<$type> = {
+        $vis static $name: $crate::sync::LocalKey<$type> = {
             loom::thread_local! { static LOCAL: $type = $value; }
             $crate::sync::LocalKey(&LOCAL)
         };
