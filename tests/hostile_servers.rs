@@ -13,6 +13,7 @@ use std::net;
 use std::os::fd::OwnedFd;
 use std::panic::panic_any;
 use std::rc::Rc;
+use std::time::Duration;
 
 use loopback::{alive, listen, on_each_backend, turns};
 use selio::net::{Server, TcpListener, TcpStream};
@@ -51,6 +52,29 @@ fn who_does_not_read_what_a_handler_has_left_that_panicked_holds_nothing() {
         until(|| failures.get() == 2).await;
         server.close();
         until(|| alive(&stats()) == (0, 0, 0)).await;
+    });
+}
+
+#[test]
+fn a_peer_that_does_not_read_cannot_keep_the_error_of_its_handler_secret() {
+    on_each_backend(async || {
+        let failures = Rc::new(Cell::new(0));
+        let count = Rc::clone(&failures);
+        let server = Server::builder()
+            .on_error(move |_| count.set(count.get() + 1))
+            .serve_streams(
+                [listen().await.0],
+                async |_: StreamReader, it: StreamWriter| {
+                    it.write(&vec![7; LARGE]);
+                    Err::<(), _>("on purpose")
+                },
+            );
+        let server = server.unwrap();
+        let _stalled = connect(&server);
+        until(|| failures.get() == 1).await;
+        assert_eq!(server.connections(), 1, "the rest is still to be sent");
+        assert_eq!(server.shutdown(Duration::ZERO).await, 1);
+        assert_eq!(failures.get(), 1);
     });
 }
 

@@ -9,7 +9,7 @@ use std::task::{Poll, ready};
 use std::time::{Duration, Instant};
 
 use super::super::backlog::PAUSE;
-use super::connections::Service;
+use super::connections::{Handled, Service};
 use super::state::{Phase, State};
 use super::{HandlerOutput, Listener, ServerErrorKind};
 use crate::executor::{spawn_named_at, yield_now};
@@ -27,7 +27,7 @@ const QUIET: Duration = Duration::from_secs(10);
 
 impl<L: Listener, H, R> Service<L, H>
 where
-    H: AsyncFn(L::Stream) -> R + 'static,
+    H: AsyncFn(L::Stream) -> Handled<R> + 'static,
     R: HandlerOutput + 'static,
 {
     /// Makes a task of each listener.
@@ -68,7 +68,7 @@ struct Acceptor<L: Listener, H> {
 
 impl<L: Listener, H, R> Acceptor<L, H>
 where
-    H: AsyncFn(L::Stream) -> R + 'static,
+    H: AsyncFn(L::Stream) -> Handled<R> + 'static,
     R: HandlerOutput + 'static,
 {
     async fn accept_all(self) {

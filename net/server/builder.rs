@@ -6,7 +6,7 @@ use std::io;
 use std::panic::Location;
 use std::rc::Rc;
 
-use super::connections::Service;
+use super::connections::{Handled, Service};
 use super::error::{HandlerOutput, ServerError};
 use super::state::State;
 use super::{Listener, Server};
@@ -115,6 +115,7 @@ impl ServerBuilder {
     {
         let site = Location::caller();
         Reactor::expect_current("ServerBuilder::serve");
+        let handle_client = async move |stream| Handled(handle_client(stream).await, None);
         self.serve_for(site, listeners, handle_client)
     }
 
@@ -198,10 +199,8 @@ impl ServerBuilder {
     {
         let handle_client = async move |stream: L::Stream| {
             let (reader, writer) = stream.into_streams();
-            let mut unsent = Unsent::of(&writer);
-            let output = handle_client(reader, writer).await;
-            unsent.sent(site).await;
-            output
+            let unsent = Unsent::of(&writer);
+            Handled(handle_client(reader, writer).await, Some(unsent))
         };
         self.serve_for(site, listeners, handle_client)
     }
@@ -214,7 +213,7 @@ impl ServerBuilder {
     ) -> io::Result<Server<L>>
     where
         L: Listener,
-        H: AsyncFn(L::Stream) -> R + 'static,
+        H: AsyncFn(L::Stream) -> Handled<R> + 'static,
         R: HandlerOutput + 'static,
     {
         let Self {

@@ -13,6 +13,7 @@ use super::state::State;
 use super::{HandlerOutput, Listener, ServerErrorKind};
 use crate::executor::{JoinHandle, TaskRef, current, spawn_at};
 use crate::net::Closer;
+use crate::net::stream::Unsent;
 
 /// The table of open connections.
 pub(super) struct Connections<A>(RefCell<Slab<Connection<A>>>);
@@ -86,9 +87,12 @@ pub(super) struct Service<L: Listener, H> {
     pub(super) handle_client: H,
 }
 
+/// What a handler has returned, and what it has left to be sent.
+pub(super) struct Handled<R>(pub(super) R, pub(super) Option<Unsent>);
+
 impl<L: Listener, H, R> Service<L, H>
 where
-    H: AsyncFn(L::Stream) -> R + 'static,
+    H: AsyncFn(L::Stream) -> Handled<R> + 'static,
     R: HandlerOutput + 'static,
 {
     /// Makes a task of a connection.
@@ -105,9 +109,13 @@ where
         };
         // In there it is only borrowed: for what a future moves it has room twice.
         let task = spawn_at(self.state.site, async move {
-            let output = (place.service.handle_client)(stream).await;
+            let Handled(output, unsent) = (place.service.handle_client)(stream).await;
+            // At once: a peer that does not read must not keep this to itself.
             if let Err(error) = output.into_result() {
                 place.report_error(error);
+            }
+            if let Some(mut unsent) = unsent {
+                unsent.sent(place.state().site).await;
             }
         });
         connections.set_task(key, task);
