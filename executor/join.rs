@@ -108,13 +108,13 @@ impl<T> JoinHandle<T> {
     }
 
     /// Looks at the outcome of a task that has ended, if it is still there.
-    pub(crate) fn peek(&self, look: fn(&Outcome<T>) -> bool) -> Option<bool>
+    pub(crate) fn peek(&self, is_meant: fn(&Outcome<T>) -> bool) -> Option<bool>
     where
         T: 'static,
     {
         let peek = |slot: &mut Slot| {
             let outcome = outcome_of(slot.task.as_mut()?)?;
-            Some(look(outcome.as_ref()?))
+            Some(is_meant(outcome.as_ref()?))
         };
         self.executor.slot(self.key(), peek)?
     }

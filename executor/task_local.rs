@@ -89,7 +89,9 @@ impl<T: 'static> TaskLocal<T> {
     #[doc(alias = "get_context")]
     pub fn get(&'static self) -> Option<Rc<T>> {
         let bindings = current()?;
-        let binding = bindings.iter().find(|binding| binding.key == self.key())?;
+        let binding = bindings
+            .iter()
+            .find(|binding| binding.address == self.address())?;
         // It is a `T`, unless this is a constant that shares its address with another one.
         Rc::clone(&binding.value).downcast().ok()
     }
@@ -107,7 +109,7 @@ impl<T: 'static> TaskLocal<T> {
         Scope {
             future: Some(future),
             binding: Binding {
-                key: self.key(),
+                address: self.address(),
                 value: Rc::new(value),
             },
             outer: None,
@@ -115,7 +117,7 @@ impl<T: 'static> TaskLocal<T> {
         }
     }
 
-    fn key(&'static self) -> usize {
+    fn address(&'static self) -> usize {
         ptr::from_ref(self).addr()
     }
 }
@@ -131,7 +133,8 @@ type Bindings = Option<Rc<Vec<Binding>>>;
 
 #[derive(Clone)]
 struct Binding {
-    key: usize,
+    /// Which static it is the value of.
+    address: usize,
     value: Rc<dyn Any>,
 }
 
@@ -198,10 +201,10 @@ impl<F: Future> Future for Scope<F> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
         let outer = current();
-        let address = |bindings: &Bindings| bindings.as_ref().map(Rc::as_ptr);
-        if this.bindings.is_none() || address(&outer) != address(this.outer) {
+        let place = |bindings: &Bindings| bindings.as_ref().map(Rc::as_ptr);
+        if this.bindings.is_none() || place(&outer) != place(this.outer) {
             let mut bindings = outer.as_deref().cloned().unwrap_or_default();
-            bindings.retain(|binding| binding.key != this.binding.key);
+            bindings.retain(|binding| binding.address != this.binding.address);
             bindings.push(this.binding.clone());
             *this.bindings = Some(Rc::new(bindings));
             *this.outer = outer;

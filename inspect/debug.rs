@@ -4,22 +4,20 @@
 //! [debug mode](https://docs.python.org/3/library/asyncio-dev.html#debug-mode).
 
 use std::cell::{Cell, RefCell, RefMut};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::panic::Location;
 use std::ptr;
 use std::rc::Rc;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
+use super::awaiters::{Awaiter, Awaiters};
 use super::stuck::tell_if_stuck;
 use crate::executor::{Executor, Label, is_observed, swallow};
-use crate::reactor::{Event, Observer, Reactor, TaskId, Wait};
+use crate::reactor::{Awaited, Event, Observer, TaskId};
 
 /// A line of the program.
 type Site = &'static Location<'static>;
-
-/// How much may be written down before what is over is sorted out.
-const FEW: usize = 64;
 
 /// What is written down about each task; that of `None` is the future that `block_on` runs.
 pub(crate) struct Debug {
@@ -34,10 +32,7 @@ pub(crate) struct Debug {
     parents: RefCell<HashMap<Child, Option<TaskId>>>,
     /// The number of the thing that somebody has begun to wait for last.
     last_number: Cell<u64>,
-    /// Who has begun to wait for which handle or timer. Whether it still does, the reactor knows.
-    waits: RefCell<HashMap<Wait, Crowd>>,
-    /// How many of those may be written down before the ones that are over are sorted out.
-    limit: Cell<usize>,
+    awaiters: RefCell<Awaiters>,
     began: Cell<Instant>,
     /// How long a poll may take before it is reported.
     slow_poll: Duration,
@@ -63,23 +58,6 @@ impl Record {
     }
 }
 
-/// All who have begun to wait for one handle or timer, each with the line that does. They may be very
-/// many: nothing here looks at all of them each time.
-#[derive(Default)]
-struct Crowd {
-    sites: HashMap<Option<TaskId>, Option<Site>>,
-    last: Option<TaskId>,
-    /// How many there may be before those that have ended are sorted out.
-    limit: usize,
-}
-
-/// Who waits for a handle or a timer, and the line that does, if it is known.
-#[derive(Clone, Copy)]
-pub(super) struct Waiting {
-    pub(super) task: Option<TaskId>,
-    pub(super) site: Option<Site>,
-}
-
 /// What is neither a handle nor a timer nor a task, who holds it, and the line that waits for it.
 #[derive(Clone, Copy)]
 pub(super) struct Thing {
@@ -102,8 +80,7 @@ impl Debug {
             child: Cell::new(ptr::null()),
             parents: RefCell::default(),
             last_number: Cell::new(0),
-            waits: RefCell::default(),
-            limit: Cell::new(FEW),
+            awaiters: RefCell::default(),
             began: Cell::new(Instant::now()),
             slow_poll,
         }
@@ -126,39 +103,25 @@ impl Debug {
     }
 
     /// Who has begun to wait for this last: among all, or whatever this task has done.
-    pub(super) fn waiting(&self, wait: Wait, task: Option<Option<TaskId>>) -> Option<Waiting> {
-        let waits = self.waits.borrow();
-        let crowd = waits.get(&wait)?;
-        let task = task.unwrap_or(crowd.last);
-        let site = *crowd.sites.get(&task)?;
-        Some(Waiting { task, site })
+    pub(super) fn awaiter(
+        &self,
+        awaited: Awaited,
+        task: Option<Option<TaskId>>,
+    ) -> Option<Awaiter> {
+        self.awaiters.borrow().last(awaited, task)
     }
 
     /// The task that is being polled waits for a handle or a timer.
-    fn begin_wait(&self, wait: Wait, site: Option<Site>) {
-        if !self.is_polling.get() {
-            return;
+    fn begin_wait(&self, awaited: Awaited, site: Option<Site>) {
+        if self.is_polling.get() {
+            let task = self.polled.get();
+            let records = self.records.borrow();
+            let mut awaiters = self.awaiters.borrow_mut();
+            awaiters.add(awaited, Awaiter { task, site }, |it| {
+                records.contains_key(it)
+            });
         }
-        let task = self.polled.get();
-        let records = self.records.borrow();
-        let mut waits = self.waits.borrow_mut();
-        if waits.len() >= self.limit.get() {
-            let mut awaited = HashSet::new();
-            if let Some(reactor) = Reactor::current() {
-                reactor.each_wait(|_, wait| {
-                    awaited.insert(wait);
-                });
-            }
-            waits.retain(|wait, _| awaited.contains(wait));
-            self.limit.set(FEW.max(2 * waits.len()));
-        }
-        let crowd = waits.entry(wait).or_default();
-        if crowd.sites.len() >= crowd.limit {
-            crowd.sites.retain(|task, _| records.contains_key(task));
-            crowd.limit = FEW.max(2 * crowd.sites.len());
-        }
-        crowd.sites.insert(task, site);
-        crowd.last = task;
+        self.set_last_await(site);
     }
 
     /// Which task has the child with this waker.
@@ -291,12 +254,10 @@ impl Observer for Debug {
                 direction,
                 site,
             } => {
-                self.begin_wait(Wait::Handle { fd, direction }, site);
-                self.set_last_await(site);
+                self.begin_wait(Awaited::Handle { fd, direction }, site);
             }
             Event::TimerSet { deadline, site } => {
-                self.begin_wait(Wait::Timer { deadline }, Some(site));
-                self.set_last_await(Some(site));
+                self.begin_wait(Awaited::Timer { deadline }, Some(site));
             }
             Event::Waits { what, holder, site } => {
                 self.set_last_await(site);

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use super::debug::{Debug, Record, Thing};
 use crate::executor::{Executor, JoinedBy, Label, Snapshot};
-use crate::reactor::{Direction, OneLine, TaskId, Wait};
+use crate::reactor::{Awaited, Direction, OneLine, TaskId};
 
 /// How many of the things that one task waits for are told.
 const MANY: usize = 16;
@@ -122,24 +122,24 @@ fn waits(
     };
 
     let mut waits: HashMap<_, Vec<_>> = HashMap::new();
-    executor.reactor.each_wait(|waker, wait| {
+    executor.reactor.each_waker(|waker, awaited| {
         let owner = owner(waker.data());
-        let waiting = debug.and_then(|debug| debug.waiting(wait, owner));
+        let awaiter = debug.and_then(|debug| debug.awaiter(awaited, owner));
         // What other crates poll may have wakers of its own too.
-        let Some(task) = owner.or(waiting.map(|it| it.task)) else {
+        let Some(task) = owner.or(awaiter.map(|it| it.task)) else {
             return;
         };
-        let what = match wait {
-            Wait::Handle { fd, direction } => match direction {
+        let what = match awaited {
+            Awaited::Handle { fd, direction } => match direction {
                 Direction::Read => format!("to read fd {fd}"),
                 Direction::Write => format!("to write fd {fd}"),
             },
-            Wait::Timer { deadline } => {
+            Awaited::Timer { deadline } => {
                 let left = deadline.saturating_duration_since(now);
                 format!("for a timer {left:.1?} from now")
             }
         };
-        let site = waiting.and_then(|it| it.site);
+        let site = awaiter.and_then(|it| it.site);
         waits.entry(task).or_default().push(at(what, site));
     });
 

@@ -6,7 +6,7 @@
 //!                                            v
 //!                                          Debug: since when, at which line, for which lock
 //!                                            |
-//!   dump: who waits for what <---------------+---- Executor::snapshot, Reactor::each_wait
+//!   dump: who waits for what <---------------+---- Executor::snapshot, Reactor::each_waker
 //!     ^
 //!     +-- asked by task::dump; by dump_signal, from outside of the process; and by stuck, when
 //!         nobody can wake anybody any more
@@ -15,6 +15,7 @@
 //! Its one rule: **it looks, and changes nothing.** The executor does not know of it, and without an
 //! observer each event costs one comparison.
 
+mod awaiters;
 mod debug;
 mod dump;
 #[cfg(feature = "signal")]

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
 use std::task::{RawWakerVTable, Waker};
 
-use super::current::looks;
+use super::current::selects;
 use super::waiters::{Ticket, Tickets};
 use super::wake_all;
 
@@ -45,7 +45,7 @@ pub(crate) struct Crowd {
     strangers: BTreeMap<Identity, Ticket>,
     /// How many strangers may gather before those that are gone are sorted out.
     limit: usize,
-    /// At which look at the selector they were last sorted out.
+    /// How often the selector had been asked when they were last sorted out.
     sorted_out: Option<u64>,
 }
 
@@ -101,15 +101,15 @@ impl Crowd {
         if number < self.limit {
             return Vec::new();
         }
-        let look = looks();
+        let selects = selects();
         if self
             .sorted_out
-            .is_some_and(|last| look.wrapping_sub(last) <= 2)
+            .is_some_and(|last| selects.wrapping_sub(last) <= 2)
         {
             self.limit = 2 * number;
             return Vec::new();
         }
-        self.sorted_out = Some(look);
+        self.sorted_out = Some(selects);
         let strangers: BTreeSet<_> = mem::take(&mut self.strangers).into_values().collect();
         let gone = strangers.iter().filter_map(|it| self.all.remove(it));
         gone.collect()

@@ -67,7 +67,7 @@ impl Reactor {
 
 /// How often the selector of this thread was asked: what comes back at once comes before it was asked
 /// three times more.
-pub(super) fn looks() -> u64 {
+pub(super) fn selects() -> u64 {
     Reactor::current().map_or(0, |reactor| reactor.counters.selects.get())
 }
 

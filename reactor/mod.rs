@@ -33,6 +33,7 @@
 //! armed. A connection whose handler is busy elsewhere costs one event, and is then left alone:
 //! neither bytes that nobody reads nor a hang-up can make the loop spin.
 
+mod awaited;
 mod budget;
 mod caller;
 mod crowd;
@@ -47,7 +48,6 @@ mod time;
 mod timer;
 mod waiter;
 mod waiters;
-mod waits;
 mod wake_all;
 mod watch;
 
@@ -65,6 +65,7 @@ use self::selector::{Backend, Interest, Notifier, Selector};
 use self::timer::TimerQueue;
 use self::watch::Watch;
 
+pub(crate) use self::awaited::Awaited;
 pub(crate) use self::budget::{poll_spend, spend};
 pub(crate) use self::caller::{caller, on_behalf_of};
 pub(crate) use self::current::{Entered, OUTSIDE};
@@ -76,7 +77,6 @@ pub use self::source::{Direction, Source};
 pub use self::time::{Interval, MissedTicks, Sleep, interval, interval_at, sleep, sleep_until};
 pub(crate) use self::waiter::Waiter;
 pub(crate) use self::waiters::{Ticket, Tickets, Waiters};
-pub(crate) use self::waits::Wait;
 pub(crate) use self::wake_all::wake_all;
 
 pub(crate) struct Reactor {

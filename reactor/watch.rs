@@ -5,7 +5,7 @@ use std::os::fd::RawFd;
 use std::rc::Rc;
 use std::task::Waker;
 
-use super::selector::{Event, Interest};
+use super::selector::{self, Interest};
 use super::{Direction, Reactor, Waiters};
 
 /// What the reactor knows of one [`Source`](super::Source), and the key of its events.
@@ -48,7 +48,11 @@ impl Watch {
     /// Returns what nobody waits for: that has to be disarmed, or every select would report it
     /// again.
     #[inline(always)]
-    pub(super) fn dispatch<K>(&self, event: Event<K>, woken: &mut Vec<Waker>) -> Option<Interest> {
+    pub(super) fn dispatch<K>(
+        &self,
+        event: selector::Event<K>,
+        woken: &mut Vec<Waker>,
+    ) -> Option<Interest> {
         let [readers, writers] = &mut *self.waiters.borrow_mut();
         let unread = event.readable && !readers.take(woken);
         let unwritten = event.writable && !writers.take(woken);

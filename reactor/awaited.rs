@@ -1,4 +1,4 @@
-//! Who waits here, and for what: a look that wakes nobody, for the dump and for debug mode.
+//! Who waits here, and for what, for those who draw it: it wakes nobody.
 
 use std::os::fd::RawFd;
 use std::rc::Rc;
@@ -10,7 +10,7 @@ use super::{Direction, Reactor};
 
 /// What somebody waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Wait {
+pub(crate) enum Awaited {
     Handle { fd: RawFd, direction: Direction },
     Timer { deadline: Instant },
 }
@@ -28,17 +28,17 @@ impl Reactor {
     }
 
     /// Calls `each` with the waker of everybody who waits here, and what for.
-    pub(crate) fn each_wait(&self, mut each: impl FnMut(&Waker, Wait)) {
+    pub(crate) fn each_waker(&self, mut each: impl FnMut(&Waker, Awaited)) {
         for registration in self.selector.borrow().registrations() {
             let watch = registration.key;
             for direction in [Direction::Read, Direction::Write] {
                 let fd = watch.fd;
-                let wait = Wait::Handle { fd, direction };
-                watch.waiters(direction).each(|waker| each(waker, wait));
+                let awaited = Awaited::Handle { fd, direction };
+                watch.waiters(direction).each(|waker| each(waker, awaited));
             }
         }
         self.timers
             .borrow()
-            .each(|deadline, waker| each(waker, Wait::Timer { deadline }));
+            .each(|deadline, waker| each(waker, Awaited::Timer { deadline }));
     }
 }
