@@ -30,8 +30,8 @@
 //!
 //! The one rule: **calls go down, only wakers come up.** A part may use those below it, never one
 //! above; `structured` and `sync` know nothing of each other. This file is the only one that names
-//! all of them. [`trace`], between executor and reactor, writes down what all of them tell; `signals`,
-//! beside the reactor, knows who in the process listens to which.
+//! all of them. [`trace`], between executor and reactor, writes down what all of them tell; beside the
+//! reactor, `signals` knows who in the process listens to which, and `task_local` which values hold.
 //!
 //! How all this works, from a blocking read to `await`, is told in the [`guide`].
 //!
@@ -86,6 +86,8 @@ mod structured;
 #[cfg(unix)]
 pub mod sync;
 #[cfg(unix)]
+mod task_local;
+#[cfg(unix)]
 mod threads;
 #[cfg(unix)]
 pub mod trace;
@@ -94,9 +96,7 @@ pub mod trace;
 #[doc(inline)]
 pub use self::{
     builder::{Builder, run},
-    executor::{
-        JoinError, JoinHandle, Runtime, TaskLocal, YieldNow, spawn, spawn_named, yield_now,
-    },
+    executor::{JoinError, JoinHandle, Runtime, YieldNow, spawn, spawn_named, yield_now},
     inspect::{Stats, stats},
     net::stream::{
         IncompleteReadError, IntoStreams, LimitOverrunError, StreamReader, StreamWriter,
@@ -111,6 +111,7 @@ pub use self::{
         AsCompleted, Deadline, Failure, Gather, GroupError, Race, TaskGroup, Timeout, TryGather,
         Wait, as_completed, gather, race, timeout, timeout_at, try_gather, wait,
     },
+    task_local::TaskLocal,
     threads::{Handle, RemoteHandle, to_thread},
 };
 

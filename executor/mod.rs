@@ -84,7 +84,6 @@ pub(crate) use self::snapshot::{JoinedBy, Snapshot};
 pub use self::spawn::{spawn, spawn_named};
 pub(crate) use self::spawn::{spawn_at, spawn_named_at, spawn_own};
 pub(crate) use self::task::{Outcome, Payload, contain, swallow};
-pub use self::task_local::TaskLocal;
 pub(crate) use self::task_ref::Label;
 pub use self::task_ref::{TaskRef, all_tasks, current};
 pub(crate) use self::tell::tell_wait;

@@ -161,6 +161,7 @@ impl Library {
             "builder",
             "executor",
             "inspect",
+            "task_local",
             "threads",
             "reactor",
             "signals",

@@ -69,6 +69,7 @@ fn found() -> BTreeSet<String> {
         "builder",
         "executor",
         "inspect",
+        "task_local",
         "threads",
         "net",
         "reactor",

@@ -1160,6 +1160,7 @@ fn library() -> Vec<PathBuf> {
         "builder",
         "executor",
         "inspect",
+        "task_local",
         "threads",
         "trace",
         "reactor",

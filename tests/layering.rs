@@ -16,7 +16,7 @@ const PARTS: [&[&str]; 8] = [
     &["threads"],
     &["executor"],
     &["trace"],
-    &["reactor", "signals"],
+    &["reactor", "signals", "task_local"],
 ];
 
 /// A file of the library, without its `#[cfg(test)]` modules.

@@ -37,6 +37,7 @@ const CORE: &[&str] = &[
     "executor/waker",
     "executor/yield_now",
     "inspect",
+    "task_local/mod",
     "threads/handle",
     "threads/mod",
     "threads/pool",
@@ -48,7 +49,7 @@ const CORE: &[&str] = &[
 const OURS: &[&str] = &["builder", "inspect"];
 
 /// The modules that these make.
-const PARTS: &[&str] = &["builder", "executor", "inspect", "threads"];
+const PARTS: &[&str] = &["builder", "executor", "inspect", "task_local", "threads"];
 
 /// What the copies have instead of what is in the library. `self` may be an `Arc` of std only.
 const IN_THE_HANDS_OF_LOOM: &[(&str, &str)] = &[
@@ -69,6 +70,7 @@ fn main() {
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it"));
     for input in [
         "../../executor",
+        "../../task_local",
         "../../threads",
         "models",
         "mutants.rs",
