@@ -11,8 +11,9 @@ use rustix::io::Errno;
 
 use crate::reactor::{Direction, Sleep, Source, Waiter, sleep_until};
 
-/// How long nothing is accepted after the process has run out of file descriptors or memory: the
-/// connection that could not be accepted stays ready, and asking again at once would be a spin.
+/// How long nothing is accepted after the process has run out of file descriptors or memory, or after
+/// an error that nobody expects: the connection that could not be accepted stays ready, and asking
+/// again at once would be a spin.
 pub(super) const PAUSE: Duration = Duration::from_millis(200);
 
 /// How many connections may wait to be accepted. The system may have a lower limit
@@ -31,7 +32,7 @@ pub(super) trait Listen: Sized {
 /// The connections that have come to a listener.
 pub(super) struct Backlog<L> {
     pub(super) source: Source<L>,
-    /// When accepting goes on, after the process had run out of something.
+    /// When accepting goes on, after an error.
     paused_until: Cell<Option<Instant>>,
 }
 
@@ -76,7 +77,10 @@ impl<L: Listen> Future for Accept<'_, L> {
             pause,
             waiter,
         } = &mut *self;
-        if let Some(until) = backlog.paused_until.get() {
+        // Where its runtime does not run, there is no time to wait for, and an error anyway.
+        if let Some(until) = backlog.paused_until.get()
+            && backlog.source.reactor().is_current()
+        {
             let sleep = || match waiter.site() {
                 Some(site) => sleep_until(until).made_at(site),
                 None => sleep_until(until),
@@ -84,11 +88,11 @@ impl<L: Listen> Future for Accept<'_, L> {
             ready!(Pin::new(pause.get_or_insert_with(sleep)).poll(cx));
             *pause = None;
             if backlog.paused_until.get() == Some(until) {
-                backlog.paused_until.set(None); // Nobody else has met the limit again.
+                backlog.paused_until.set(None); // Nobody else has met an error again.
             }
         }
         let accepted = ready!(poll_accept(waiter, cx));
-        if accepted.as_ref().is_err_and(is_exhausted) {
+        if accepted.is_err() {
             backlog.paused_until.set(Some(Instant::now() + PAUSE));
         }
         // Whoever has waited longer is the next.

@@ -12,10 +12,12 @@ use std::io::{ErrorKind, Write};
 use std::net;
 use std::os::fd::OwnedFd;
 use std::panic::panic_any;
+use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
-use loopback::{alive, listen, on_each_backend, turns};
+use common::each_backend;
+use loopback::{alive, listen, on_each_backend, poll_once, runtime, turns};
 use selio::net::{Server, TcpListener, TcpStream};
 use selio::{StreamReader, StreamWriter, stats};
 
@@ -124,5 +126,20 @@ fn a_listener_made_of_another_kind_of_socket_says_so_and_does_not_spin() {
         let listener = TcpListener::from_std(OwnedFd::from(socket).into()).unwrap();
         let error = listener.accept().await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unsupported);
+        // Who goes on in a loop does not spin, whatever the error.
+        let mut again = pin!(listener.accept());
+        assert!(poll_once(&mut again).await.is_none(), "it did not wait");
+        assert_eq!(stats().timers, 1);
+    });
+}
+
+#[test]
+fn a_listener_without_its_runtime_says_so_as_often_as_it_is_asked() {
+    each_backend(|backend| {
+        let (listener, _) = runtime(backend).block_on(listen());
+        for _ in 0..3 {
+            let error = futures_lite::future::block_on(listener.accept()).unwrap_err();
+            assert!(error.to_string().contains("does not run"), "{error}");
+        }
     });
 }

@@ -121,8 +121,8 @@ impl TcpListener {
     /// # Errors
     ///
     /// The process or the system has run out of file descriptors or memory (`EMFILE`, `ENFILE`,
-    /// `ENOBUFS`, `ENOMEM`). It is all right to go on in a loop: the next call waits for 200 ms, so
-    /// that the loop does not spin, and the connection is not lost. Others are not expected.
+    /// `ENOBUFS`, `ENOMEM`). Others are not expected. It is all right to go on in a loop: the next call
+    /// waits for 200 ms, so that the loop does not spin, and the connection is not lost.
     ///
     /// # Cancel safety
     ///

@@ -58,6 +58,10 @@ pub trait Listener: 'static {
 
     /// Waits for the next connection.
     ///
+    /// It is asked for one after the other: what needs the peer's help, a handshake, is better done
+    /// by the stream when it is first read, or by the handler, or a peer that stalls keeps everybody
+    /// out.
+    ///
     /// An error of the kind [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) concerns that
     /// connection only: the server goes on. After any other one it pauses.
     ///

@@ -161,7 +161,9 @@ impl StreamWriter {
     /// then, too.
     ///
     /// A peer that does not read can put this off for as long as it likes;
-    /// [`abort`](Self::abort) does not wait for it.
+    /// [`abort`](Self::abort) does not wait for it. And if a TCP peer has sent something that nobody
+    /// reads, the end of the socket is a reset, which may overtake the last bytes: read to the end
+    /// before, where that matters.
     #[track_caller]
     pub fn close(&self) {
         self.transport.close();

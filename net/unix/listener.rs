@@ -86,8 +86,8 @@ impl UnixListener {
     ///
     /// # Errors
     ///
-    /// Those of [`TcpListener::accept`](crate::net::TcpListener::accept): after running out of file
-    /// descriptors, the next call waits for 200 ms.
+    /// Those of [`TcpListener::accept`](crate::net::TcpListener::accept): after one, the next call
+    /// waits for 200 ms.
     ///
     /// # Cancel safety
     ///
