@@ -109,6 +109,9 @@ impl<F> Drop for Children<F> {
     fn drop(&mut self) {
         let alive = self.children.iter().flatten();
         alive.for_each(|child| ChildPoll::forget(&child.waker));
+        // Whoever still has the waker of a child, as a task that one waited for, wakes nobody.
+        let task = self.woken.lock().task.take();
+        drop(task);
     }
 }
 
