@@ -111,9 +111,9 @@ impl Runtime {
     /// level-triggered selector would report again each socket whose task was woken and has not run
     /// yet.
     ///
-    /// `polls`, like the result, counts what came out of the ready queue since the last look, and the
-    /// polls of `main`. `batch` gets the keys of
-    /// those that run in this turn; it is kept for its memory.
+    /// `polls`, like the result, counts what came out of the ready queue since the last look, and
+    /// the polls of `main`. `batch` gets the keys of those that run in this turn; it is kept for its
+    /// memory.
     #[inline]
     fn turn(&self, mut polls: usize, batch: &mut Vec<TaskKey>) -> usize {
         let executor = &self.executor;

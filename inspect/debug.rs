@@ -1,4 +1,5 @@
-//! Debug mode: what every task does, written down; polls that take long, and a program that is stuck, reported.
+//! Debug mode: what every task does, written down; polls that take long, and a program that is stuck,
+//! reported.
 //!
 //! It is an observer like any other, which the dump of the tasks asks. asyncio's counterpart is its
 //! [debug mode](https://docs.python.org/3/library/asyncio-dev.html#debug-mode).

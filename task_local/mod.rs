@@ -1,9 +1,9 @@
 //! Values that belong to a task and to those that it spawns: `TaskLocal`.
 //!
 //! ```text
-//!   TaskLocal::scope ---> Scope: enter, poll, leave ---> the bindings of the thread <--- TaskLocal::get
-//!                                                            ^
-//!   executor: a task inherits them where it is spawned, -----+
+//!   TaskLocal::scope --> Scope: enter, poll, leave --> the bindings of the thread --> TaskLocal::get
+//!                                                          ^
+//!   executor: a task inherits them where it is spawned, ---+
 //!             and is polled and dropped where they hold
 //! ```
 //!
@@ -11,8 +11,8 @@
 //! log, without a parameter through every function in between. It is a `static` and needs no macro.
 //! A value holds for a scope and is never changed: a task cannot be surprised by its callees.
 //!
-//! The one rule: **they hold while something is polled or dropped, and never in between.** So this folder
-//! knows nothing of tasks, and works in any executor, except that only ours lets tasks inherit.
+//! The one rule: **they hold while something is polled or dropped, and never in between.** So this
+//! knows nothing of tasks, and works in any executor; but only ours lets tasks inherit.
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};

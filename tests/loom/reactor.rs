@@ -3,8 +3,7 @@
 use std::cell::Cell;
 use std::io;
 use std::rc::Rc;
-use std::task::Waker;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use self::selector::{Backend, Notifier, Selector};
 
