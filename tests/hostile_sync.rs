@@ -354,9 +354,10 @@ fn a_scope_that_its_own_task_drops_ends_all_of_its_tasks() {
     });
 }
 
+type SharedSender = Rc<Cell<Option<oneshot::Sender<u32>>>>;
+
 thread_local! {
-    static SENDER: RefCell<Option<Rc<Cell<Option<oneshot::Sender<u32>>>>>> =
-        const { RefCell::new(None) };
+    static SENDER: RefCell<Option<SharedSender>> = const { RefCell::new(None) };
 }
 
 /// Drops the sender when the last clone of this waker is gone.
