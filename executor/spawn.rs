@@ -109,11 +109,17 @@ where
     Some(Executor::current()?.spawn(future, None, site))
 }
 
-/// Starts a task of the library's own on behalf of a call at `site`, and detaches it. Nothing
-/// outside of a runtime.
-pub(crate) fn spawn_own(site: &'static Location<'static>, future: impl Future + 'static) {
-    if let Some(task) = spawn_at(site, future) {
-        let (executor, key) = (Rc::clone(&task.executor), task.key());
+/// Starts a task of the library's own on behalf of a call at `site`, and detaches it. It has none of
+/// the values that hold here, for it may outlive all who are meant to have them. Nothing outside of a
+/// runtime.
+pub(crate) fn spawn_own<F>(name: Option<String>, site: &'static Location<'static>, future: F)
+where
+    F: Future + 'static,
+{
+    if let Some(executor) = Executor::current() {
+        let _left = task_local::leave();
+        let task = Rc::clone(&executor).spawn(future, name.map(Rc::new), site);
+        let key = task.key();
         drop(task);
         executor.slot(key, |slot| slot.joiner = Joiner::Task(TaskKey::OWN));
     }

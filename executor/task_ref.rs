@@ -38,7 +38,8 @@ pub fn current() -> Option<TaskRef> {
 /// Outside of a runtime there are none.
 ///
 /// What a [`StreamWriter`](crate::StreamWriter) keeps is sent by a task that is not among them, as it
-/// would be lost if that were cancelled: as in asyncio, where a transport sends it.
+/// would be lost if that were cancelled: as in asyncio, where a transport sends it. Nor is the one among
+/// them that waits for the end of a process whose [`Child`](crate::process::Child) was dropped.
 ///
 /// asyncio's counterpart is
 /// [`all_tasks`](https://docs.python.org/3/library/asyncio-task.html#asyncio.all_tasks).

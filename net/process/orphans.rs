@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use rustix::process::Pid;
 
 use super::reaper::{self, Reaper};
-use crate::executor::spawn_named;
+use crate::executor::spawn_own;
 
 /// Those whose runtime has ended before them. Processes belong to the whole program, so this does
 /// too.
@@ -26,8 +26,8 @@ pub(super) fn leave(reaper: Rc<Reaper>) {
     if let Ok(None) = reaper.try_wait()
         && reaper.is_at_home()
     {
-        let name = format!("reaper of process {}", reaper.pid());
-        spawn_named(name, async move { reaper.wait_at(reaper.site()).await });
+        let (name, site) = (format!("reaper of process {}", reaper.pid()), reaper.site());
+        spawn_own(Some(name), site, async move { reaper.wait_at(site).await });
     }
 }
 

@@ -145,7 +145,7 @@ impl Transport {
         let flushing = Flushing::new(Rc::clone(self), runtime);
         // Nobody awaits it: those who wait are told by the bell. It belongs to the line that has written
         // what does not fit.
-        spawn_own(Location::caller(), flushing.run());
+        spawn_own(None, Location::caller(), flushing.run());
     }
 
     /// How many bytes are kept.
