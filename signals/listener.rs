@@ -4,7 +4,8 @@
 //! signal-hook installs a handler for good: left alone, a program that has listened to Ctrl-C once
 //! could not be ended by it ever after. So the first action of each signal that is listened to
 //! emulates the default one while nobody listens, as `loop.remove_signal_handler` of asyncio brings
-//! it back. `SIGPIPE` gets no such action: every Rust program ignores it from its start.
+//! it back. `SIGPIPE` gets no such action: every Rust program ignores it from its start. And what the
+//! program has caught by a handler of its own before is left to that one.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -16,6 +17,7 @@ use signal_hook::consts::FORBIDDEN;
 use signal_hook::{flag, low_level};
 
 use super::SignalKind;
+use super::actions::is_caught;
 
 static LINES: Mutex<BTreeMap<i32, Line>> = Mutex::new(BTreeMap::new());
 
@@ -23,6 +25,8 @@ static LINES: Mutex<BTreeMap<i32, Line>> = Mutex::new(BTreeMap::new());
 struct Line {
     listeners: usize,
     is_default: DefaultSwitch,
+    /// Whether others had a handler for it before, which is called as ever.
+    is_caught: bool,
 }
 
 /// Whether the signal does what it does by default. The handler reads it.
@@ -53,7 +57,8 @@ impl Listener {
         }
         let mut lines = lines();
         let line = lines.entry(number).or_insert_with(|| {
-            let is_default = DefaultSwitch::new(AtomicBool::new(true));
+            let is_caught = is_caught(kind);
+            let is_default = DefaultSwitch::new(AtomicBool::new(!is_caught));
             if kind != SignalKind::SIGPIPE {
                 // It fails for those whose default nobody knows, such as real-time signals, and for
                 // those that do not exist: `register` tells.
@@ -62,6 +67,7 @@ impl Listener {
             Line {
                 listeners: 0,
                 is_default,
+                is_caught,
             }
         });
         let id = match register(number, &line.is_default) {
@@ -86,7 +92,7 @@ impl Drop for Listener {
         if let Some(line) = lines().get_mut(&self.kind.as_raw()) {
             line.listeners -= 1;
             if line.listeners == 0 {
-                line.is_default.store(true, Ordering::SeqCst);
+                line.is_default.store(!line.is_caught, Ordering::SeqCst);
             }
         }
         low_level::unregister(self.id);

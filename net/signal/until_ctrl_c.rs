@@ -1,6 +1,5 @@
 //! `run`, and Ctrl-C as `asyncio.Runner` has it: the first one drops what runs, a second one kills.
 
-use std::fs;
 use std::future::{Future, poll_fn};
 use std::io::{self, Write};
 use std::panic::Location;
@@ -13,7 +12,7 @@ use signal_hook::{flag, low_level};
 use super::{SignalKind, signal};
 use crate::executor::Runtime;
 use crate::reactor::on_behalf_of;
-use crate::signals::Listener;
+use crate::signals::{Listener, is_ignored};
 
 /// [`run`](crate::run), except that Ctrl-C ends `main` in good order.
 ///
@@ -100,14 +99,6 @@ async fn until_ctrl_c<F: Future>(
         Poll::Pending => on_behalf_of(site, || interrupts.poll_recv(cx)).map_ok(|()| None),
     })
     .await
-}
-
-/// sigaction(2) would tell on every system, but not without unsafe code.
-fn is_ignored(kind: SignalKind) -> bool {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
-    mask.is_some_and(|mask| mask & 1 << (kind.as_raw() - 1) != 0)
 }
 
 fn end_by_ctrl_c() -> ! {
