@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 
+#[path = "common/children.rs"]
+mod children;
 mod common;
 #[path = "common/folder.rs"]
 mod folder;
@@ -13,15 +15,18 @@ use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Output, Stdio};
+use std::rc::Rc;
 use std::task::Poll;
 use std::thread;
 use std::time::Duration;
 
+use children::{endless, pid, until_gone};
 use common::{child, deadline, each_backend, is_child};
 use folder::Folder;
+use rustix::process::{Signal, kill_process};
 use selio::net::UnixDatagram;
 use selio::process::Command;
-use selio::{Builder, run, sleep, spawn, trace};
+use selio::{Builder, TaskLocal, run, sleep, spawn, task, timeout, trace};
 
 const SOON: Duration = Duration::from_secs(30);
 
@@ -102,6 +107,29 @@ fn a_start_that_fails_where_others_take_the_status_is_an_error_and_no_panic() {
         );
         assert!(error.ends_with("or ignores SIGCHLD"), "{error}");
         assert!(Command::new("true").spawn().is_ok());
+    });
+}
+
+/// Nobody has spawned it: who cancels all tasks, or waits until there are none, means others.
+#[test]
+fn who_reaps_a_process_that_was_dropped_is_no_task_of_the_program_and_has_none_of_its_values() {
+    static REQUEST: TaskLocal<Rc<()>> = TaskLocal::new();
+    run(async {
+        let request = Rc::new(());
+        let dropped = REQUEST.scope(Rc::clone(&request), async {
+            let child = endless();
+            (pid(&child), child.id())
+        });
+        let (process, number) = dropped.await;
+        assert_eq!(Rc::strong_count(&request), 1);
+        let tasks = task::dump().to_string();
+        assert!(
+            tasks.contains(&format!(" reaper of process {number} ")),
+            "{tasks}"
+        );
+        assert!(task::all_tasks().is_empty());
+        kill_process(process, Signal::KILL).unwrap();
+        timeout(SOON, until_gone(process)).await.unwrap();
     });
 }
 
@@ -204,7 +232,6 @@ mod with_the_feature {
     use std::sync::atomic::{AtomicBool, Ordering};
 
     use selio::signal::{SignalKind, signal};
-    use selio::timeout;
     use signal_hook::low_level::raise;
 
     use super::*;
@@ -226,6 +253,27 @@ mod with_the_feature {
         let dump = said(&mut child(name));
         assert!(dump.contains(SHOWN), "{dump}");
         assert!(!dump.contains("\nselio: all"), "{dump}");
+    }
+
+    /// As that of another crate, or of a library in C.
+    #[test]
+    fn a_handler_that_the_program_had_before_is_called_again_when_nobody_else_listens() {
+        let name = "with_the_feature::a_handler_that_the_program_had_before_is_called_again_when_nobody_else_listens";
+        if !is_child() {
+            said(&mut child(name));
+            return;
+        }
+        let is_called = Arc::new(AtomicBool::new(false));
+        signal_hook::flag::register(USR1, Arc::clone(&is_called)).unwrap();
+        run(async {
+            let usr1 = signal(USR1).unwrap();
+            raise(USR1).unwrap();
+            usr1.recv().await.unwrap();
+            assert!(is_called.swap(false, Ordering::Relaxed));
+            drop(usr1);
+            raise(USR1).unwrap();
+            assert!(is_called.load(Ordering::Relaxed));
+        });
     }
 
     /// The handler must never write to who is closed already: for that, the system raises another
