@@ -20,7 +20,7 @@ fn is_in(mask: &str, kind: SignalKind) -> bool {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix(mask));
     let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
-    let place = u32::try_from(kind.as_raw() - 1).ok();
-    let bit = place.and_then(|place| 1_u64.checked_shl(place));
+    let number = u32::try_from(kind.as_raw()).ok();
+    let bit = number.and_then(|number| 1_u64.checked_shl(number.checked_sub(1)?));
     mask.zip(bit).is_some_and(|(mask, bit)| mask & bit != 0)
 }
