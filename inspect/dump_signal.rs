@@ -11,7 +11,7 @@
 //! sources, and costs a runtime whose signal does not come nothing. The handler itself could not do
 //! it: it interrupts the thread anywhere, and may hardly do more than write a byte.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
@@ -25,6 +25,7 @@ use super::Dump;
 use crate::executor::Executor;
 use crate::reactor::{Direction, OneLine, Source};
 use crate::signals::{Listener, SignalKind};
+use crate::trace::write_to_stderr;
 
 /// The signal that a runtime listens to, until it ends.
 pub(super) struct DumpSignal {
@@ -93,7 +94,7 @@ impl DumpSignal {
             "selio: {}: the tasks of thread {name}:\n{dump}\n",
             self.kind
         );
-        let _ = io::stderr().write_all(text.as_bytes());
+        let _ = write_to_stderr(&text);
     }
 }
 

@@ -11,7 +11,7 @@ mod folder;
 use std::env;
 use std::fs;
 use std::future::poll_fn;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Output, Stdio};
@@ -23,10 +23,11 @@ use std::time::Duration;
 use children::{endless, pid, until_gone};
 use common::{child, deadline, each_backend, is_child};
 use folder::Folder;
+use rustix::io::{ioctl_fionbio, ioctl_fionread};
 use rustix::process::{Signal, kill_process};
 use selio::net::UnixDatagram;
 use selio::process::Command;
-use selio::{Builder, TaskLocal, run, sleep, spawn, task, timeout, trace};
+use selio::{Builder, TaskLocal, run, sleep, spawn, task, timeout, trace, yield_now};
 
 const SOON: Duration = Duration::from_secs(30);
 
@@ -224,6 +225,39 @@ fn the_name_of_a_thread_stays_in_its_line_of_a_trace() {
     ));
     assert!(trace.contains(SHOWN), "{trace}");
     assert!(!trace.contains("\nselio: all"), "{trace}");
+}
+
+/// Node does it to the terminal of the shell, for one, and whoever shares that has it too.
+#[test]
+fn a_stderr_that_others_have_made_non_blocking_gets_the_whole_trace() {
+    if is_child() {
+        let runtime = Builder::new().observer(trace::to_stderr()).build();
+        return runtime.unwrap().block_on(async {
+            for _ in 0..1_000 {
+                yield_now().await;
+            }
+        });
+    }
+    let (mut reader, writer) = io::pipe().unwrap();
+    ioctl_fionbio(&writer, true).unwrap();
+    let mut command = child("a_stderr_that_others_have_made_non_blocking_gets_the_whole_trace");
+    command.stdout(Stdio::null()).stderr(writer);
+    let mut traced = command.spawn().unwrap();
+    drop(command);
+    let trace = deadline(SOON, || {
+        // Until there is no room left, and a while longer.
+        let mut came = 0;
+        while came < 60_000 || came < ioctl_fionread(&reader).unwrap() {
+            came = ioctl_fionread(&reader).unwrap();
+            thread::sleep(Duration::from_millis(10));
+        }
+        let mut trace = String::new();
+        reader.read_to_string(&mut trace).unwrap();
+        trace
+    });
+    assert!(traced.wait().unwrap().success());
+    let last = trace.lines().last().unwrap();
+    assert!(last.contains("poll-ends    ready"), "{last}");
 }
 
 #[cfg(feature = "signal")]

@@ -51,6 +51,8 @@ use rustix::io::Errno;
 
 pub(crate) use self::environment::from_environment;
 use self::lanes::Lanes;
+#[cfg(feature = "signal")]
+pub(crate) use self::stderr::write_to_stderr;
 #[cfg(feature = "tracing")]
 pub use self::tracing::{Tracing, to_tracing};
 pub use crate::reactor::{By, Event, Observer};

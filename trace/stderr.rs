@@ -7,6 +7,8 @@ use std::mem;
 use std::panic::Location;
 use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, poll};
+
 use super::lanes::{Directions, Lane, Lanes};
 use super::{Form, micros, word};
 use crate::reactor::{By, Event, OneLine};
@@ -71,10 +73,31 @@ impl Form for Columns {
 
     fn flush(&mut self) -> io::Result<()> {
         self.text += &mem::take(&mut self.answers);
-        let result = io::stderr().write_all(self.text.as_bytes());
+        let result = write_to_stderr(&self.text);
         self.text.clear();
         result
     }
+}
+
+/// Writes all of it to stderr, in one piece. Others share the open file with us, those of the same
+/// terminal at least, and may have made it non-blocking: then this waits for room by itself.
+pub(crate) fn write_to_stderr(text: &str) -> io::Result<()> {
+    let mut stderr = io::stderr().lock();
+    let mut rest = text.as_bytes();
+    while !rest.is_empty() {
+        match stderr.write(rest) {
+            Ok(n) => rest = &rest[n..],
+            Err(error) => match error.kind() {
+                io::ErrorKind::Interrupted => {}
+                io::ErrorKind::WouldBlock => {
+                    // Whatever comes of it, the next write tells.
+                    let _ = poll(&mut [PollFd::new(&stderr, PollFlags::OUT)], None);
+                }
+                _ => return Err(error),
+            },
+        }
+    }
+    Ok(())
 }
 
 /// The colours of the 16 that every terminal has.
