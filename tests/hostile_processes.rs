@@ -10,12 +10,15 @@ mod folder;
 
 use std::env;
 use std::fs;
-use std::future::poll_fn;
+use std::future::{pending, poll_fn};
 use std::io::{self, ErrorKind, Read};
+use std::net::Shutdown;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Output, Stdio};
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::mpsc::channel;
 use std::task::Poll;
 use std::thread;
 use std::time::Duration;
@@ -27,9 +30,11 @@ use rustix::io::{ioctl_fionbio, ioctl_fionread};
 use rustix::process::{Signal, kill_process};
 use selio::net::UnixDatagram;
 use selio::process::Command;
-use selio::{Builder, TaskLocal, run, sleep, spawn, task, timeout, trace, yield_now};
+use selio::{
+    Builder, Handle, RemoteHandle, TaskLocal, run, sleep, spawn, task, timeout, trace, yield_now,
+};
 
-const SOON: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_secs(20);
 
 /// What one of the tests below said in a process of its own.
 fn said(command: &mut std::process::Command) -> String {
@@ -111,6 +116,21 @@ fn a_start_that_fails_where_others_take_the_status_is_an_error_and_no_panic() {
     });
 }
 
+#[test]
+fn what_a_process_wrote_is_kept_while_its_end_is_waited_for() {
+    const MOMENT: Duration = Duration::from_millis(1);
+    run(async {
+        let mut command = Command::shell("echo said; exec sleep 60 >/dev/null");
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        while child.stdout.is_some() {
+            assert!(timeout(MOMENT, child.communicate("")).await.is_err());
+        }
+        assert!(timeout(MOMENT, child.communicate("")).await.is_err());
+        child.kill().unwrap();
+        assert_eq!(child.communicate("").await.unwrap().stdout, b"said\n");
+    });
+}
+
 /// Nobody has spawned it: who cancels all tasks, or waits until there are none, means others.
 #[test]
 fn who_reaps_a_process_that_was_dropped_is_no_task_of_the_program_and_has_none_of_its_values() {
@@ -151,6 +171,39 @@ fn who_waits_for_room_for_a_datagram_is_told_that_the_peer_is_gone() {
                 let error = waiting.await.unwrap().unwrap_err();
                 assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
             });
+    });
+}
+
+#[test]
+fn who_peeks_at_datagrams_after_a_shutdown_comes_to_the_end() {
+    each_backend(|backend| {
+        let runtime = Builder::new().backend(backend).build().unwrap();
+        runtime.block_on(async {
+            let (ours, _theirs) = UnixDatagram::pair().unwrap();
+            ours.shutdown(Shutdown::Read).unwrap();
+            let peeked = timeout(SOON, async { ours.peek(&mut [0; 4]).await });
+            assert_eq!(peeked.await.unwrap().unwrap(), 0);
+        });
+    });
+}
+
+/// By another thread, say, in the moment before it begins to wait.
+#[test]
+fn a_remote_task_that_is_cancelled_while_it_is_polled_ends() {
+    run(async {
+        let (give, take) = channel::<RemoteHandle<()>>();
+        let is_alive = Arc::new(());
+        let future = Arc::clone(&is_alive);
+        let remote = Handle::current().spawn(move || async move {
+            let _alive = future;
+            take.recv().unwrap().cancel();
+            pending::<()>().await;
+        });
+        give.send(remote).unwrap();
+        for _ in 0..100 {
+            yield_now().await;
+        }
+        assert_eq!(Arc::strong_count(&is_alive), 1);
     });
 }
 
@@ -262,7 +315,6 @@ fn a_stderr_that_others_have_made_non_blocking_gets_the_whole_trace() {
 
 #[cfg(feature = "signal")]
 mod with_the_feature {
-    use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, Ordering};
 
     use selio::signal::{SignalKind, signal};
