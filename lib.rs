@@ -15,7 +15,7 @@
 //! | `inspect` | what can be seen of it | [`inspect/dump.rs`], `Dump::of` |
 //! | `threads` | what other threads have to do with it | [`threads/pool.rs`], `on_thread` |
 //! | `executor` | which task runs next | [`executor/runtime.rs`], `turn`: the loop |
-//! | `reactor` | who waits for which handle, and for which instant | [`reactor/source.rs`], `Source::poll_io` |
+//! | `reactor` | who waits for which handle, and for which instant | [`reactor/source.rs`], `Source::poll_ticketed` |
 //! | [`selector`] | which handles are ready | [`reactor/selector/mod.rs`], `Selector::select` |
 //!
 //! [`net/tcp.rs`]: ../src/selio/net/tcp.rs.html

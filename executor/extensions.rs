@@ -1,5 +1,5 @@
-//! What the layers above keep with a runtime, at most one value of each type: the threads that it
-//! may use, say, of which the executor knows nothing.
+//! What the layers above keep with a runtime, one value of each type: the threads that it may use,
+//! say, of which the executor knows nothing.
 
 use std::any::Any;
 use std::cell::RefCell;

@@ -138,7 +138,7 @@ impl<T: 'static> Future for JoinHandle<T> {
             "JoinHandle of {} was awaited again after it had given its result",
             self.label
         );
-        let task = ready!(self.executor.poll_ended(self.key(), cx));
+        let task = ready!(self.executor.poll_take(self.key(), cx));
         self.is_taken = true;
         let outcome = task.and_then(|mut task| {
             let outcome = outcome_of(&mut task)?.take();

@@ -5,7 +5,7 @@ use std::cell::Cell;
 use crate::reactor::TaskId;
 
 /// Names the slot of a task until the slot is free: a wake that comes too late finds another
-/// generation there, and does nothing.
+/// generation there, and does nothing. (Exactly four billion tasks later it would wake in vain.)
 ///
 /// The upper half is the index of the slot. The lower half is the generation, and that is the lower
 /// half of the task's number.

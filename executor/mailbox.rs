@@ -41,7 +41,7 @@ impl Mailbox {
         }
     }
 
-    /// Wakes a task from another thread.
+    /// Wakes a task from another thread, or from this one while the runtime does not run.
     pub(super) fn wake(&self, waker: Arc<TaskWaker>) {
         let thread = self.is_observed.then(|| {
             let thread = std::thread::current();

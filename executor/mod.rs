@@ -26,11 +26,13 @@
 //!                         |             put_back |   meanwhile: abandon |
 //!                         |                      v                      v
 //!                         +------------------- waiting -------------> ended
-//!                                                    cancel, shut_down  |  poll_ended, detach:
+//!                                                    cancel, shut_down  |   poll_take, detach:
 //!                                                                       |  its handle takes the
 //!                                                                       v  outcome, or is dropped
 //!                                                                the slot is free
 //! ```
+//!
+//! A task that is queued may be cancelled too. One whose handle is gone leaves its slot as it ends.
 
 mod current;
 mod end;
@@ -95,7 +97,8 @@ pub(crate) struct Executor {
     tasks: RefCell<Slab<Slot>>,
     /// How many of them have not ended.
     pub(crate) alive: Cell<usize>,
-    /// The ready queue, while the runtime does not run.
+    /// What is ready while the ready queue of the thread is not ours: the runtime does not run, or
+    /// another one runs inside of it.
     parked: Cell<Vec<TaskKey>>,
     /// The waker of the future that `block_on` runs, which is no task.
     main: Arc<TaskWaker>,

@@ -3,6 +3,9 @@
 //! It belongs to the thread, not to the runtime that runs there: a wake on that thread, which is
 //! the rule, makes one comparison and pushes one key, without a reference to the runtime and
 //! without an atomic read-modify-write.
+//!
+//! A key may be in it twice. The flag of a waker saves most such pushes, and a task is polled once in a
+//! turn: they do no harm.
 
 use std::cell::{Cell, RefCell};
 use std::mem::{self, ManuallyDrop};

@@ -13,8 +13,9 @@ use super::key::TaskKey;
 use crate::reactor::count;
 use crate::reactor::selector::Backend;
 
-/// While tasks stay ready, sockets, timers and other threads are looked after once in this many
-/// polls. A prime does not fall into step with a program that works in rounds.
+/// While tasks stay ready, sockets, timers and other threads are looked after between two turns as
+/// soon as there were this many polls. A prime does not fall into step with a program that works in
+/// rounds.
 const LOOK_INTERVAL: usize = 61;
 
 /// An executor, its reactor and their selector: everything that tasks need to live.

@@ -83,7 +83,8 @@ impl Executor {
     }
 
     /// Whether nobody but the runtime itself holds a waker of its tasks, nor has any other way into
-    /// it: then no other thread will ever wake one.
+    /// it: then no other thread will ever wake one. What waits in the reactor has given it a waker, and
+    /// is not alone.
     pub(crate) fn is_alone(&self) -> bool {
         // Our own two references to a waker are its typed and its untyped half.
         let tasks = self.tasks.borrow();

@@ -10,7 +10,8 @@ use super::{Executor, TaskId};
 use crate::reactor::OneLine;
 
 /// The task that is being polled. `None` outside of tasks: the future that [`run`](crate::run) was
-/// called with is none. A destructor that a cancellation runs is part of the task that cancels.
+/// called with is none. A destructor that a cancellation runs is part of the task that cancels; if a
+/// task cancels itself, of none.
 ///
 /// asyncio's counterpart is
 /// [`current_task`](https://docs.python.org/3/library/asyncio-task.html#asyncio.current_task).
@@ -104,7 +105,7 @@ impl TaskRef {
 
     /// Ends the task, as [`JoinHandle::cancel`](crate::JoinHandle::cancel) does.
     pub fn cancel(&self) {
-        if let Some(executor) = self.executor.upgrade() {
+        if let Some(executor) = self.executor() {
             executor.cancel_from_anywhere(self.key);
         }
     }
@@ -112,8 +113,14 @@ impl TaskRef {
     /// Whether the task has ended.
     #[must_use]
     pub fn is_finished(&self) -> bool {
-        let executor = self.executor.upgrade();
-        executor.is_none_or(|executor| executor.has_ended(self.key))
+        self.executor()
+            .is_none_or(|executor| executor.has_ended(self.key))
+    }
+
+    /// The executor, as long as the task has its slot.
+    fn executor(&self) -> Option<Rc<Executor>> {
+        let executor = self.executor.upgrade()?;
+        (executor.id(self.key) == Some(self.label.id)).then_some(executor)
     }
 }
 

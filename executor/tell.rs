@@ -1,7 +1,6 @@
 //! What the executor tells an observer.
 //!
-//! It stands apart from the code that it tells of, and is never inlined there: without an observer,
-//! an event costs one comparison.
+//! It stands apart from the code that it tells of: without an observer, an event costs one comparison.
 
 use std::future::Future;
 use std::panic::{Location, resume_unwind};

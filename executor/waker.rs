@@ -1,12 +1,12 @@
 //! The waker of a task: what comes up through all the layers.
 //!
 //! A wake on the thread of the runtime is the rule: unless the task is queued already, it pushes
-//! the key on the ready queue, with no atomic read-modify-write. A wake from elsewhere, another
-//! thread or one whose runtime does not run now, goes through the [`Mailbox`], and interrupts the
-//! selector if the loop sleeps.
+//! the key on the ready queue. The only atomic read-modify-write is the one that counts the
+//! references to the waker. A wake from elsewhere, another thread or one whose runtime does not run
+//! now, goes through the [`Mailbox`], and interrupts the selector if the loop sleeps.
 //!
-//! It holds no future and nothing of the reactor, so any thread may keep, use and drop it, also
-//! when the runtime is gone.
+//! It holds no future, and of the reactor only what interrupts the selector, so any thread may keep,
+//! use and drop it, also when the runtime is gone.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -21,9 +21,9 @@ pub(crate) struct TaskWaker {
     /// The key of the task. It changes only when the waker is given to another task, while nobody
     /// else holds it.
     key: AtomicU64,
-    /// The key is in the ready queue. Only the thread of the runtime touches this.
+    /// This waker has put the key into the ready queue. Only the thread of the runtime touches this.
     queued: AtomicBool,
-    /// The key is in the mailbox.
+    /// This waker is in the mailbox.
     posted: Posted,
     mailbox: Arc<Mailbox>,
 }

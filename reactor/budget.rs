@@ -5,8 +5,9 @@ use std::task::{Context, Poll, Waker};
 
 use super::Reactor;
 
-/// How many operations on sockets that never have to wait a task may do before it must let the
-/// others run: a peer that sends without a pause cannot starve them.
+/// How many operations that never have to wait a task may do one after the other before it must let
+/// the others run: a peer that sends without a pause cannot starve them. What is joined in one task,
+/// readers say, may do as many each: none of them starves the next.
 const BUDGET: u32 = 128;
 
 /// The one that does not fit into the budget any more is counted too.

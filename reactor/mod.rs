@@ -11,7 +11,10 @@
 //!     Selector
 //! ```
 //!
-//! It knows handles, deadlines and wakers, and nothing of tasks but the words in which `observer.rs`
+//! A source owns a watch, which has two lists of waiters, one for each direction: a ticket and a waker
+//! for each. A `Waiter` is one call that waits, and holds its ticket.
+//!
+//! It knows handles, which are file descriptors here, deadlines and wakers, and nothing of tasks but the words in which `observer.rs`
 //! tells of them. This file has the way down, to the selector, and the way up, to the wakers. Its one
 //! rule: **every borrow ends before the first waker is cloned, called or dropped**, so that what it
 //! runs may come back in: to register, to wait, or to drop a source.
@@ -92,7 +95,7 @@ pub(crate) struct Reactor {
     /// A task has used up its budget: others may be ready that only the selector knows of.
     is_overdue: Cell<bool>,
     tickets: Tickets,
-    /// Empty, except during `poll`; kept for its memory.
+    /// Always empty: `poll` takes it, fills it, and brings it back. Kept for its memory.
     woken: Cell<Vec<Waker>>,
     pub(crate) counters: Counters,
 }
@@ -260,7 +263,8 @@ impl Reactor {
         Rc::new(Watch::new(Rc::clone(self), fd))
     }
 
-    /// Forgets a handle that is about to be closed, and wakes those who still wait for it.
+    /// Forgets a handle that is about to be closed, or given away, and wakes those who still wait for
+    /// it.
     fn forget(&self, watch: &Rc<Watch>) {
         self.counters.sources.update(|sources| sources - 1);
         if watch.armed.take().is_some() {
@@ -275,7 +279,7 @@ impl Reactor {
 
     /// Stores the waker until the handle is ready in this direction, and makes sure that the
     /// selector watches for that. Usually it does already, and there is no system call.
-    // Always: the call alone would cost 30 instructions a message.
+    // Inlined always: the call alone would cost 30 instructions a message.
     #[inline(always)]
     fn wait_for(
         &self,
@@ -343,7 +347,7 @@ struct Found {
 }
 
 impl Found {
-    // Always, as `Watch::dispatch`: two calls would cost 25 instructions an event.
+    // Inlined always, as `Watch::dispatch`: two calls would cost 25 instructions an event.
     #[inline(always)]
     fn dispatch(&mut self, event: selector::Event<&Rc<Watch>>, woken: &mut Vec<Waker>) {
         self.events += 1;

@@ -1,7 +1,7 @@
 //! What happens in a runtime, told to whoever wants to watch: the events, and the trait that takes
 //! them.
 //!
-//! All layers below `net` tell through it. A runtime without an observer pays one comparison for
+//! All layers tell through it. A runtime without an observer pays one comparison for
 //! each event that it does not tell.
 
 use std::fmt::{self, Write as _};
@@ -132,7 +132,8 @@ pub enum Event<'a> {
         /// All that it is watched for now.
         interest: Interest,
     },
-    /// The selector was told to watch a handle for less, or no longer.
+    /// The selector was told to watch a handle for less, or no longer. Not told of a handle that is
+    /// closed, or given away: its registration ends with it.
     Disarmed {
         /// The number of the handle.
         fd: i32,
@@ -200,7 +201,7 @@ pub enum By<'a> {
     Main,
     /// The loop: a handle is ready, or a deadline has passed.
     Reactor,
-    /// Another thread.
+    /// Another thread; or this one, while the runtime did not run.
     Thread(&'a str),
 }
 

@@ -1,7 +1,7 @@
 //! What waits for an instant: `sleep`, `sleep_until`.
 //!
-//! Deadlines are counted from the call, not from the first poll, are never early, and cost nothing
-//! until they are polled. The clock is the monotonic one.
+//! Deadlines are counted from the call, not from the first poll, are never early, and stand in no
+//! queue until they are polled. The clock is the monotonic one.
 
 use std::fmt;
 use std::future::Future;

@@ -207,8 +207,8 @@ impl<T> Source<T> {
     /// [`io`](Self::io) for a `poll` of your own: tries `op`, and if it would block, arranges that the
     /// task is woken when it is worth another try.
     ///
-    /// Every socket operation of selio is made of this. Where `op` never blocks, this is `Pending`
-    /// from time to time all the same, so that the other tasks run.
+    /// Where `op` never blocks, this is `Pending` from time to time all the same, so that the other
+    /// tasks run.
     ///
     /// # Errors
     ///
@@ -266,7 +266,7 @@ impl<T> Source<T> {
     }
 
     /// Waits for the selector. A waiter that has no ticket yet gets one.
-    // Always: else a message would cost 30 instructions more.
+    // Inlined always: else a message would cost 30 instructions more.
     #[inline(always)]
     pub(super) fn wait<R>(
         &self,

@@ -1,7 +1,6 @@
 //! What the reactor tells an observer.
 //!
-//! It stands apart from the code that it tells of, and is never inlined there: without an observer,
-//! an event costs one comparison.
+//! It stands apart from the code that it tells of: without an observer, an event costs one comparison.
 
 use std::io;
 use std::panic::Location;

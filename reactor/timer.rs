@@ -2,7 +2,7 @@
 //! so that one that is cancelled leaves at once.
 //!
 //! Most timers are timeouts, set far ahead and cancelled soon: they enter at the bottom of the heap
-//! and leave from there, and nothing else moves. asyncio keeps a heap too, and lets cancelled
+//! and leave from there, and hardly anything else moves. asyncio keeps a heap too, and lets cancelled
 //! timers stay in it until they are half of it; tokio keeps a wheel, in which nothing moves either,
 //! but whose deadlines are whole milliseconds.
 
@@ -22,7 +22,8 @@ pub(super) struct TimerQueue {
     origin: Instant,
     heap: Vec<Node>,
     timers: Slab<Timer>,
-    /// How many timers there ever were: equal deadlines expire in the order of their insertion.
+    /// How many timers there ever were, and from 0 again after four billion: equal deadlines expire in
+    /// the order of their insertion, if there were not two billion others between.
     sequence: u32,
 }
 
@@ -182,8 +183,8 @@ impl TimerQueue {
             self.expire_one(self.heap[place], woken);
         }
         self.heap.truncate(waiting);
-        // The rest is no heap any more: make it one, from the leaves up. The leaves do not move,
-        // but their timers have to learn their new places.
+        // The rest is no heap any more: make it one, from the leaves up. Those that do not move in it
+        // have to learn their places too.
         for place in (0..self.heap.len()).rev() {
             self.sift_down(place);
         }

@@ -1,5 +1,5 @@
-//! Does one operation after the other on a source, and waits between them when it has to. When it is
-//! dropped, it takes its waker with it.
+//! One call that does one operation after the other on a source, and waits between them when it has
+//! to. When it is dropped, it takes its waker with it.
 
 use std::cell::RefMut;
 use std::io;

@@ -24,7 +24,8 @@ impl Ticket {
     pub(crate) const STRANGER: Self = Self(NonZeroU32::MIN);
 }
 
-/// The tickets that are left. They start again after four billion, more than anybody waits through.
+/// The tickets that are left. They start again after four billion: who has waited through them all is
+/// woken later than its turn, some day.
 pub(crate) struct Tickets {
     last: Cell<Ticket>,
 }

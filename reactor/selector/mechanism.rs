@@ -52,18 +52,20 @@ pub(super) fn timespec(timeout: Option<Duration>) -> Option<Timespec> {
 }
 
 /// Whether the kernel lets this handle be watched. Not if it is closed, nor, on Linux, if it was
-/// opened with `O_PATH`. For poll(2) and select(2), which notice it only while they wait.
+/// opened with `O_PATH`. For those who would notice it only while they wait, as poll(2) and select(2) do.
 pub(super) fn is_watchable(fd: BorrowedFd<'_>) -> bool {
     let mut list = [PollFd::from_borrowed_fd(fd, PollFlags::empty())];
     let _ = retry_on_intr(|| rustix::event::poll(&mut list, Some(&Timespec::default())));
     !list[0].revents().contains(PollFlags::NVAL)
 }
 
-/// Lends out a handle that is known by its number only.
+/// Lends out a handle that is known by its number only, for one call.
 ///
-/// Nothing is read, written or closed through the loan: it names an entry in a kernel table. If the
+/// A selector names an entry in a kernel table by it, and reads, writes or closes nothing. If the
 /// handle was closed meanwhile, the kernel answers `EBADF` or `ENOENT`, or the entry is another
-/// file's, whose events reach the old key: at worst they wake its waiters in vain.
+/// file's, whose events reach the old key: at worst they wake its waiters in vain. And a
+/// [`Loan`](crate::reactor::Loan) acts on the handle of a source, which is open as long as the source
+/// has its watch.
 #[allow(
     unsafe_code,
     reason = "poll(2) and the `polling` crate want a handle where a number is meant"

@@ -29,7 +29,8 @@
 //! nothing is ever lost: a reader that forgets an event, or reads only half of the bytes, is told
 //! again. The price is that a reader that does not care must say so, or every `select` returns at
 //! once. An edge-triggered selector (`EPOLLET`, `EV_CLEAR`) reports changes only. It needs no such
-//! care, but each reader must then read until `WouldBlock`: one system call more for each message.
+//! care, but no reader may then stop before it has read all: until `WouldBlock`, which is one system
+//! call more for each message, or, from a stream, until a read is short.
 //!
 //! *Hang-ups and errors cannot be masked.* epoll(7) and poll(2) report `HUP` and `ERR` for every
 //! registered handle, even for one with an empty interest. A selector that keeps a dead socket
@@ -244,8 +245,8 @@ impl<K: Clone> Selector<K> {
     }
 
     /// Waits until a registered handle is ready, [`Notifier::notify`] is called, or the timeout has
-    /// passed, and replaces `events` by what it found: one event for each ready handle, none after
-    /// a timeout or a notification.
+    /// passed, and replaces `events` by what it found: one event for each ready handle, none for a
+    /// timeout or a notification.
     ///
     /// `None` waits for ever, `Some(Duration::ZERO)` not at all. A timeout is never cut short: it
     /// is rounded up to what the backend can count, with epoll to the next millisecond. Signals
