@@ -67,7 +67,7 @@ impl Waiters {
     pub(super) fn enrol_first(&mut self, ticket: Ticket, waker: Waker) -> Result<(), Waker> {
         match self {
             Self::Nobody => {
-                *self = Self::One(ticket, waker);
+                mem::forget(mem::replace(self, Self::One(ticket, waker))); // Nobody was there.
                 Ok(())
             }
             _ => Err(waker),
