@@ -20,7 +20,7 @@ use std::time::Duration;
 use crate::executor::{Executor, Runtime};
 use crate::inspect::{self, Debug};
 use crate::reactor::selector::{Backend, Selector};
-use crate::reactor::{Observer, Reactor};
+use crate::reactor::{Monotonic, Observer, Reactor};
 use crate::signals::SignalKind;
 use crate::threads::Threads;
 
@@ -193,7 +193,11 @@ impl Builder {
         let trace = crate::trace::from_environment()?;
         observers.extend(trace.map(|trace| Rc::new(trace) as Rc<dyn Observer>));
         observers.extend(debug.clone().map(|debug| debug as Rc<dyn Observer>));
-        let reactor = Reactor::new(selector, inspect::telling_all(observers));
+        let reactor = Reactor::new(
+            selector,
+            Box::new(Monotonic),
+            inspect::telling_all(observers),
+        );
         let executor = Executor::new(reactor, self.ends_on_panic);
         executor
             .extensions

@@ -71,7 +71,7 @@ enum State {
 impl Dump {
     /// The picture of this moment.
     pub(super) fn of(executor: &Executor) -> Self {
-        let now = Instant::now();
+        let now = executor.reactor.now();
         let all = executor.snapshot();
         let debug = executor.extensions.get::<Debug>();
         let debug = debug.as_deref();

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 
-use crate::reactor::{Direction, Sleep, Source, Waiter, sleep_until};
+use crate::reactor::{Direction, Sleep, Source, Waiter, now, sleep_until};
 
 /// How long nothing is accepted after the process has run out of file descriptors or memory, or after
 /// an error that nobody expects: the connection that could not be accepted stays ready, and asking
@@ -93,7 +93,7 @@ impl<L: Listen> Future for Accept<'_, L> {
         }
         let accepted = ready!(poll_accept(waiter, cx));
         if accepted.is_err() {
-            backlog.paused_until.set(Some(Instant::now() + PAUSE));
+            backlog.paused_until.set(Some(now() + PAUSE));
         }
         // Whoever has waited longer is the next.
         *waiter = backlog.source.waiter_at(waiter.site(), Direction::Read);

@@ -44,9 +44,15 @@ impl Reactor {
         }
     }
 
+    /// Does something with the reactor of the runtime that runs on this thread.
+    #[inline]
+    pub(super) fn with_current<R>(with: impl FnOnce(&Rc<Self>) -> R) -> Option<R> {
+        CURRENT.with(|current| current.borrow().as_ref().map(with))
+    }
+
     /// The reactor of the runtime that runs on this thread.
     pub(crate) fn current() -> Option<Rc<Self>> {
-        CURRENT.with(|current| current.borrow().as_ref().map(Rc::clone))
+        Self::with_current(Rc::clone)
     }
 
     /// The same, for a call that means nothing without one.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use futures_core::Stream;
 
-use super::{Sleep, sleep_until};
+use super::{Sleep, now, sleep_until};
 
 /// Ticks at once, and from then on every `period`.
 ///
@@ -32,7 +32,7 @@ use super::{Sleep, sleep_until};
 /// ```
 #[track_caller]
 pub fn interval(period: Duration) -> Interval {
-    Interval::new("selio::interval", Instant::now(), period)
+    Interval::new("selio::interval", now(), period)
 }
 
 /// Ticks first at `start`, and from then on every `period`.
@@ -112,7 +112,7 @@ impl Interval {
         let Some(due) = self.next else {
             return Poll::Pending;
         };
-        self.next = self.following(due, Instant::now());
+        self.next = self.following(due, now());
         self.sleep.restart(self.next);
         Poll::Ready(due)
     }
@@ -147,7 +147,7 @@ impl Interval {
 
     /// Ticks next after a whole period from now.
     pub fn reset(&mut self) {
-        self.next = Instant::now().checked_add(self.period);
+        self.next = now().checked_add(self.period);
         self.sleep.restart(self.next);
     }
 }

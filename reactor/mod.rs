@@ -39,6 +39,7 @@
 mod awaited;
 mod budget;
 mod caller;
+mod clock;
 mod crowd;
 mod current;
 mod elapsed;
@@ -65,6 +66,7 @@ use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use self::budget::FULL;
+use self::clock::Clock;
 use self::selector::{Backend, Interest, Notifier, Selector};
 use self::timer::TimerQueue;
 use self::watch::Watch;
@@ -72,12 +74,14 @@ use self::watch::Watch;
 pub(crate) use self::awaited::Awaited;
 pub(crate) use self::budget::{poll_spend, spend};
 pub(crate) use self::caller::{caller, on_behalf_of};
+pub(crate) use self::clock::Monotonic;
 pub(crate) use self::current::{Entered, OUTSIDE};
 pub use self::elapsed::Elapsed;
 pub use self::interval::{Interval, MissedTicks, interval, interval_at};
 pub(crate) use self::loan::Loan;
 pub(crate) use self::observer::OneLine;
 pub use self::observer::{By, Event, Observer, TaskId};
+pub(crate) use self::sleep::now;
 pub use self::sleep::{Sleep, sleep, sleep_until};
 pub use self::source::{Direction, Source};
 pub(crate) use self::waiter::Waiter;
@@ -87,6 +91,7 @@ pub(crate) use self::wake_all::wake_all;
 pub(crate) struct Reactor {
     selector: RefCell<Selector<Rc<Watch>>>,
     timers: RefCell<TimerQueue>,
+    clock: Box<dyn Clock>,
     observer: Option<Rc<dyn Observer>>,
     standing: Cell<Standing>,
     /// The process that runs it.
@@ -129,11 +134,13 @@ pub(crate) fn count(counter: &Cell<u64>, more: usize) {
 impl Reactor {
     pub(crate) fn new(
         selector: Selector<Rc<Watch>>,
+        clock: Box<dyn Clock>,
         observer: Option<Rc<dyn Observer>>,
     ) -> Rc<Self> {
         Rc::new(Self {
-            timers: RefCell::new(TimerQueue::new(Instant::now())),
+            timers: RefCell::new(TimerQueue::new(clock.now())),
             selector: RefCell::new(selector),
+            clock,
             observer,
             standing: Cell::new(Standing::Elsewhere),
             owner: Cell::new(process::id()),
@@ -167,7 +174,7 @@ impl Reactor {
         match self.timers.borrow().next() {
             None => timeout,
             Some(deadline) => {
-                let left = deadline.saturating_duration_since(Instant::now());
+                let left = deadline.saturating_duration_since(self.clock.now());
                 Some(timeout.map_or(left, |timeout| timeout.min(left)))
             }
         }
@@ -249,7 +256,7 @@ impl Reactor {
         let mut timers = self.timers.borrow_mut();
         if !timers.is_empty() {
             let before = woken.len();
-            timers.expire(Instant::now(), woken);
+            timers.expire(self.clock.now(), woken);
             drop(timers);
             for _ in before..woken.len() {
                 self.observe(|| Event::TimerFired);
@@ -323,6 +330,10 @@ impl Reactor {
     /// connections.
     pub(crate) fn is_ours(&self) -> bool {
         self.owner.get() == process::id()
+    }
+
+    pub(crate) fn now(&self) -> Instant {
+        self.clock.now()
     }
 
     pub(crate) fn backend(&self) -> Backend {

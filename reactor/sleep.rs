@@ -45,7 +45,7 @@ pub fn sleep(duration: Duration) -> Sleep {
     let state = if duration.is_zero() {
         State::Turn
     } else {
-        Instant::now()
+        now()
             .checked_add(duration)
             .map_or(State::Never, State::Until)
     };
@@ -74,6 +74,11 @@ pub fn sleep_until(deadline: Instant) -> Sleep {
         call: "selio::sleep_until",
         site: Location::caller(),
     }
+}
+
+/// The time of the current runtime, which is that of the machine unless a test has another.
+pub(crate) fn now() -> Instant {
+    Reactor::with_current(|reactor| reactor.now()).unwrap_or_else(Instant::now)
 }
 
 /// The future of [`sleep`] and [`sleep_until`]. It may be awaited again: then it is over at once.

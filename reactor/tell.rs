@@ -5,7 +5,7 @@
 use std::io;
 use std::panic::Location;
 use std::task::Waker;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::{Direction, Event, Found, Reactor, Watch, caller};
 
@@ -38,7 +38,7 @@ impl Reactor {
         timeout: Option<Duration>,
         woken: &mut Vec<Waker>,
     ) -> io::Result<()> {
-        let since = Instant::now();
+        let since = self.clock.now();
         let mut found = Found::default();
         let mut ready = Vec::new();
         let result = self.selector.borrow_mut().select_each(timeout, |event| {

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use pin_project_lite::pin_project;
 
-use crate::reactor::{Elapsed, Sleep, Ticket, Tickets, Waiters, sleep_until, wake_all};
+use crate::reactor::{Elapsed, Sleep, Ticket, Tickets, Waiters, now, sleep_until, wake_all};
 
 /// A time limit that can be moved, for everything that runs under it by [`scope`](Self::scope).
 ///
@@ -69,7 +69,7 @@ impl Deadline {
     /// A deadline after this duration, counted from now. [`Duration::MAX`] is none.
     #[must_use]
     pub fn after(duration: Duration) -> Self {
-        Self::new(Instant::now().checked_add(duration))
+        Self::new(now().checked_add(duration))
     }
 
     /// No deadline yet: it is to be [set](Self::reschedule) later.
@@ -115,7 +115,7 @@ impl Deadline {
 
     /// Moves it to this duration from now. [`Duration::MAX`] is the end of time.
     pub fn reschedule_after(&self, duration: Duration) {
-        self.reschedule(Instant::now().checked_add(duration));
+        self.reschedule(now().checked_add(duration));
     }
 
     /// Waits for `future`, but not beyond the deadline, wherever that is moved meanwhile.

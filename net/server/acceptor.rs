@@ -6,14 +6,14 @@ use std::io;
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Poll, ready};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::super::backlog::PAUSE;
 use super::connections::{Handled, Service};
 use super::state::{Phase, State};
 use super::{HandlerOutput, Listener, ServerErrorKind};
 use crate::executor::{spawn_named_at, yield_now};
-use crate::reactor::{on_behalf_of, sleep};
+use crate::reactor::{now, on_behalf_of, sleep};
 
 /// How many connections are accepted before the others have a turn.
 const ACCEPTS: usize = 64;
@@ -53,7 +53,7 @@ impl<L: Listener> State<L> {
 
     /// Tells of what kept us from accepting, once for all of a bad time.
     fn report_trouble(&self, error: io::Error) {
-        let now = Instant::now();
+        let now = now();
         let last = self.last_trouble.replace(Some(now));
         if last.is_none_or(|last| now - last > QUIET) {
             self.report(ServerErrorKind::Accept { error });
