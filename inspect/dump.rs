@@ -291,4 +291,20 @@ mod tests {
             assert!(tree.contains("\n   └─ child (spawned at"), "{tree}");
         });
     }
+
+    #[test]
+    fn a_reference_to_a_task_cancels_no_stranger_with_the_same_half_of_its_number() {
+        let runtime = Builder::new().build();
+        runtime.expect("there is a selector").block_on(async {
+            let gone = spawn_named("gone", async {});
+            let reference = gone.task();
+            gone.await.expect("it ends");
+            LAST.with(|last| last.set(last.get() + u64::from(u32::MAX)));
+            let stranger = spawn_named("stranger", yield_now());
+            assert_eq!(stranger.id().0, reference.id().0 + (1 << 32));
+            reference.cancel();
+            assert!(reference.is_finished());
+            stranger.await.expect("nobody has cancelled it");
+        });
+    }
 }

@@ -7,9 +7,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test panics when it fails")]
 
+#[path = "common/library.rs"]
+mod library;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::Path;
 
 /// The public names of asyncio, page by page.
 const NAMES: &str = include_str!("asyncio_names.txt");
@@ -147,42 +149,17 @@ struct Library {
 
 impl Library {
     fn read() -> Self {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let text = fs::read_to_string(root.join("lib.rs")).unwrap();
+        let text = fs::read_to_string(library::root().join("lib.rs")).unwrap();
         let code = text.lines().filter(|line| !line.starts_with("//"));
         let mut library = Self {
             root: code.collect::<Vec<_>>().join("\n"),
             ..Self::default()
         };
-        for part in [
-            "net",
-            "structured",
-            "sync",
-            "builder",
-            "executor",
-            "inspect",
-            "task_local",
-            "threads",
-            "reactor",
-            "signals",
-            "trace",
-        ] {
-            library.items.insert(part.to_owned());
-            library.read_folder(&root.join(part));
+        library.items.extend(library::parts());
+        for file in library::files() {
+            library.read_text(&fs::read_to_string(file).unwrap());
         }
-        library.read_text(&text);
         library
-    }
-
-    fn read_folder(&mut self, folder: &Path) {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                self.read_folder(&path);
-            } else if path.extension().is_some_and(|it| it == "rs") {
-                self.read_text(&fs::read_to_string(path).unwrap());
-            }
-        }
     }
 
     /// rustfmt has put each item where it is looked for here.

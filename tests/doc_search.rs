@@ -3,9 +3,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test panics when it fails")]
 
+#[path = "common/library.rs"]
+mod library;
+
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
 
 /// What does the same is no item of selio, but of the standard library, the language or a crate.
 const ELSEWHERE: [&str; 11] = [
@@ -63,35 +65,8 @@ fn name_after<'a>(line: &'a str, words: &[&str]) -> Option<&'a str> {
 /// Public names and aliases in all files of the library.
 fn found() -> BTreeSet<String> {
     let mut found = BTreeSet::new();
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut files = vec![root.join("lib.rs")];
-    let mut folders = [
-        "builder",
-        "executor",
-        "inspect",
-        "task_local",
-        "threads",
-        "net",
-        "reactor",
-        "signals",
-        "structured",
-        "sync",
-    ]
-    .map(|it| root.join(it))
-    .to_vec();
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            let list = if path.is_dir() {
-                &mut folders
-            } else {
-                &mut files
-            };
-            list.push(path);
-        }
-    }
-    for file in files {
-        for line in fs::read_to_string(file).unwrap_or_default().lines() {
+    for file in library::files() {
+        for line in fs::read_to_string(file).unwrap().lines() {
             let line = line.trim_start();
             let public = line.strip_prefix("pub ").and_then(|line| {
                 let line = line.strip_prefix("const ").unwrap_or(line);

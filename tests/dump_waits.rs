@@ -5,6 +5,8 @@
 #![allow(clippy::unwrap_used, reason = "a test panics when it fails")]
 
 mod common;
+#[path = "common/library.rs"]
+mod library;
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -13,7 +15,7 @@ use std::io::{IoSlice, IoSliceMut, Read};
 use std::mem;
 use std::os::fd::AsFd;
 use std::panic::Location;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::process::{self, Stdio};
 use std::rc::Rc;
@@ -1098,7 +1100,10 @@ fn the_tasks_of_selio_itself_name_the_line_that_has_caused_them() {
 /// The functions of the library that wait, as `Type::function`, and the types that are awaited.
 fn functions() -> BTreeSet<String> {
     let mut functions = BTreeSet::new();
-    for path in library() {
+    let is_there = |path: &PathBuf| {
+        cfg!(feature = "signal") || !path.starts_with(library::root().join("net/signal"))
+    };
+    for path in library::files().into_iter().filter(is_there) {
         let text = fs::read_to_string(path).unwrap();
         let text = text.split("#[cfg(test)]\nmod tests").next().unwrap();
         let mut owner = "";
@@ -1148,38 +1153,6 @@ fn name_of(header: &str) -> &str {
     let generics = header.starts_with('<').then(|| header.find("> ")).flatten();
     let name = header[generics.map_or(0, |end| end + 2)..].trim_start_matches([' ', '&']);
     name.split(['<', ' ']).next().unwrap()
-}
-
-fn library() -> Vec<PathBuf> {
-    let mut paths = Vec::new();
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut folders = [
-        "net",
-        "structured",
-        "sync",
-        "builder",
-        "executor",
-        "inspect",
-        "task_local",
-        "threads",
-        "trace",
-        "reactor",
-    ]
-    .map(|it| root.join(it))
-    .to_vec();
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            match path.is_dir() {
-                true if path.ends_with("signal") && !cfg!(feature = "signal") => {}
-                true => folders.push(path),
-                false if path.extension().is_some_and(|it| it == "rs") => paths.push(path),
-                false => {}
-            }
-        }
-    }
-    assert!(paths.len() > 100, "this is not the whole library");
-    paths
 }
 
 /// What has no row of its own, and why.

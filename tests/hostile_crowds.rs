@@ -67,7 +67,7 @@ fn children_of_one_task_that_wait_for_one_lock_are_written_down_at_once() {
 async fn come_and_leave(wait: impl Fn() -> JoinHandle<()>) {
     let others = stats().tasks;
     for is_reverse in [false, true] {
-        let mut tasks: Vec<_> = (0..50_000).map(|_| wait()).collect();
+        let mut tasks: Vec<_> = (0..100_000).map(|_| wait()).collect();
         yield_now().await;
         if is_reverse {
             tasks.reverse();

@@ -3,8 +3,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test panics when it fails")]
 
+#[path = "common/library.rs"]
+mod library;
+
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// The folders of the library, from the top to the bottom. Those of one row know nothing of each
 /// other.
@@ -46,34 +49,16 @@ impl File {
 
 /// `lib.rs` and all that it names.
 fn library() -> Vec<File> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut paths = vec![root.join("lib.rs")];
-    for part in PARTS.concat() {
-        walk(&root.join(part), &mut paths);
-    }
-    let files: Vec<_> = paths.iter().map(|path| read(root, path)).collect();
-    assert!(files.len() > 20, "this is not the whole library");
-    files
+    library::files().iter().map(|path| read(path)).collect()
 }
 
-fn walk(folder: &Path, paths: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            walk(&path, paths);
-        } else if path.extension().is_some_and(|it| it == "rs") {
-            paths.push(path);
-        }
-    }
-}
-
-fn read(root: &Path, path: &Path) -> File {
+fn read(path: &Path) -> File {
     let text = fs::read_to_string(path).unwrap();
     let tests = text.find("#[cfg(test)]\nmod ").unwrap_or(text.len());
     let lines: Vec<_> = text[..tests].lines().map(str::to_owned).collect();
     File {
         name: path
-            .strip_prefix(root)
+            .strip_prefix(library::root())
             .unwrap()
             .to_string_lossy()
             .replace('\\', "/"),
@@ -152,6 +137,10 @@ fn what_reads_the_code_skips_comments_and_literals() {
 /// The one rule of `lib.rs`: calls go down, only wakers come up.
 #[test]
 fn every_part_uses_only_those_below_it() {
+    let (mut rows, mut parts) = (PARTS.concat(), library::parts());
+    rows.sort_unstable();
+    parts.sort_unstable();
+    assert_eq!(rows, parts, "each part that lib.rs names has its row");
     let mut offenders = Vec::new();
     for file in library() {
         let is_its = |row: &&[&str]| row.iter().any(|part| file.is_in(part));
