@@ -58,7 +58,7 @@
 //! | `open_connection`, `StreamReader`, `StreamWriter` | [`open_connection`], [`StreamReader`], [`StreamWriter`] |
 //! | `start_server`, `Server` | [`start_server`], [`Server`] |
 //! | `create_datagram_endpoint`, `sock_recvfrom`, `sock_sendto` | [`net::UdpSocket`] |
-//! | `start_unix_server`, `open_unix_connection` | [`ServerBuilder::serve_streams`](net::ServerBuilder::serve_streams) with a [`net::UnixListener`]; [`net::UnixStream`] |
+//! | `start_unix_server`, `open_unix_connection` | [`start_unix_server`], [`open_unix_connection`] |
 //! | `connect_read_pipe`, `connect_write_pipe` | [`net::PipeReader`], [`net::PipeWriter`]; [`net::stdin`], [`net::stdout`] |
 //! | `create_subprocess_exec`, `create_subprocess_shell` | [`process::Command`] |
 //! | `loop.add_signal_handler`, `Runner` at Ctrl-C | [`signal`], with the cargo feature `signal` |
@@ -100,9 +100,9 @@ pub use self::{
     inspect::{Stats, stats},
     net::stream::{
         IncompleteReadError, IntoStreams, LimitOverrunError, StreamReader, StreamWriter,
-        open_connection,
+        open_connection, open_unix_connection,
     },
-    net::{Server, process, signal, start_server},
+    net::{Server, process, signal, start_server, start_unix_server},
     reactor::{
         Direction, Elapsed, Interval, MissedTicks, Sleep, Source, interval, interval_at, selector,
         sleep, sleep_until,

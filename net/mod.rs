@@ -61,6 +61,7 @@ pub use self::lookup::lookup;
 pub use self::pipe::{PipeReader, PipeWriter, pipe};
 pub use self::server::{
     HandlerOutput, Listener, Server, ServerBuilder, ServerError, ServerErrorKind, start_server,
+    start_unix_server,
 };
 pub use self::split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};
 pub use self::stdio::{Stderr, Stdin, Stdout, stderr, stdin, stdout};

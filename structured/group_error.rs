@@ -8,7 +8,11 @@ use crate::executor::JoinError;
 
 /// All errors and panics of a [`TaskGroup`](crate::TaskGroup), in the order in which they happened.
 ///
-/// There is at least one; the first is what made the group cancel the rest. asyncio's counterpart is
+/// There is at least one; the first is what made the group cancel the rest. Mostly it is the only one:
+/// what is cancelled is dropped on the spot, and has no time to fail as well, unless a destructor
+/// panics. To hear how each of several ends, whatever the others do, use [`gather`](crate::gather).
+///
+/// asyncio's counterpart is
 /// [`ExceptionGroup`](https://docs.python.org/3/library/exceptions.html#ExceptionGroup). It turns into
 /// an [`io::Error`], so that `?` works where those are returned.
 ///

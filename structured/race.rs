@@ -85,7 +85,8 @@ pub fn race<M, R: Race<M>>(futures: R) -> impl Future<Output = R::Output> {
 /// `M` tells the two apart. It is inferred.
 #[diagnostic::on_unimplemented(
     message = "`race` cannot wait for `{Self}`",
-    note = "it takes one argument: a tuple, `race((a(), b()))`, or what iterates over futures"
+    note = "it takes one argument: a tuple, `race((a(), b()))`, or what iterates over futures",
+    note = "all of them give one type: where they do not, put each into an `async` block that does"
 )]
 pub trait Race<M> {
     /// What each of them gives.

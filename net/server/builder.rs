@@ -11,7 +11,7 @@ use super::error::{HandlerOutput, ServerError};
 use super::state::State;
 use super::{Listener, Server};
 use crate::net::stream::{IntoStreams, StreamReader, StreamWriter, Unsent};
-use crate::net::{TcpListener, ToAddrs};
+use crate::net::{TcpListener, ToAddrs, ToUnixAddr, UnixListener};
 use crate::reactor::Reactor;
 
 /// Starts a [`Server`] with options.
@@ -149,7 +149,7 @@ impl ServerBuilder {
     ///
     /// # Examples
     ///
-    /// asyncio's `start_unix_server`:
+    /// On a Unix socket, with a limit:
     ///
     /// ```
     /// use selio::{Server, StreamReader, StreamWriter, net::UnixListener};
@@ -163,14 +163,14 @@ impl ServerBuilder {
     /// # let path = std::env::temp_dir().join(format!("selio-doc-server-{}", std::process::id()));
     /// selio::run(async {
     ///     let listener = UnixListener::bind(&path)?;
-    ///     let server = Server::builder().serve_streams([listener], handle_client)?;
+    ///     let builder = Server::builder().max_connections(100);
+    ///     let server = builder.serve_streams([listener], handle_client)?;
     ///     assert!(server.is_serving());
     ///     std::io::Result::Ok(())
     /// })
     /// # .unwrap();
     /// ```
     #[track_caller]
-    #[doc(alias = "start_unix_server")]
     pub fn serve_streams<L, H, R>(
         self,
         listeners: impl IntoIterator<Item = L>,
@@ -244,8 +244,9 @@ impl ServerBuilder {
 ///
 /// The addresses are bound as [`TcpListener::bind_all`] does. Small messages are sent at once
 /// (`TCP_NODELAY`), as asyncio has it. The server serves in the background; await
-/// [`Server::serve_forever`] where there is nothing else to do. For other listeners, options, and
-/// handlers of bare sockets, see [`ServerBuilder`].
+/// [`Server::serve_forever`] where there is nothing else to do. For Unix sockets, see
+/// [`start_unix_server`]; for other listeners, options, and handlers of bare sockets,
+/// [`ServerBuilder`].
 ///
 /// asyncio's counterpart is
 /// [`start_server`](https://docs.python.org/3/library/asyncio-stream.html#asyncio.start_server).
@@ -296,6 +297,67 @@ where
     let site = Location::caller();
     let bind = TcpListener::builder().bind_each("selio::start_server", addrs.to_target(), site);
     async move { ServerBuilder::new().serve_streams_for(site, bind.await?, handle_client) }
+}
+
+/// [`start_server`] on a Unix socket: a path, which must not exist, or an abstract name. The path is
+/// removed when the server is closed or dropped.
+///
+/// asyncio's counterpart is
+/// [`start_unix_server`](https://docs.python.org/3/library/asyncio-stream.html#asyncio.start_unix_server),
+/// which removes a socket that it finds at the path, even one that somebody listens on. Here that is
+/// an error: after a crash, remove the path first.
+///
+/// # Errors
+///
+/// Those of [`UnixListener::bind`].
+///
+/// # Panics
+///
+/// When it is polled outside of a runtime.
+///
+/// # Cancel safety
+///
+/// Nothing is left behind: it does not wait.
+///
+/// # Examples
+///
+/// ```
+/// use selio::{StreamReader, StreamWriter, open_unix_connection, start_unix_server};
+///
+/// async fn handle_client(mut reader: StreamReader, writer: StreamWriter) -> std::io::Result<()> {
+///     writer.write(reader.read_line().await?);
+///     writer.drain().await
+/// }
+///
+/// # fn main() -> std::io::Result<()> {
+/// # let path = std::env::temp_dir().join(format!("selio-doc-start-{}", std::process::id()));
+/// selio::run(async {
+///     let server = start_unix_server(&path, handle_client).await?;
+///     let (mut reader, writer) = open_unix_connection(&path).await?;
+///     writer.write(b"hello\n");
+///     assert_eq!(reader.read_line().await?, b"hello\n");
+///     drop(server);
+///     assert!(!path.exists());
+///     Ok(())
+/// })
+/// # }
+/// ```
+#[track_caller]
+pub fn start_unix_server<H, R>(
+    addr: impl ToUnixAddr,
+    handle_client: H,
+) -> impl Future<Output = io::Result<Server<UnixListener>>>
+where
+    H: AsyncFn(StreamReader, StreamWriter) -> R + 'static,
+    R: HandlerOutput + 'static,
+{
+    const CALL: &str = "selio::start_unix_server";
+    let (addr, site) = (addr.to_address(), Location::caller());
+    async move {
+        let reactor = Reactor::expect_current_at(CALL, site);
+        let listener = UnixListener::builder().bind_for(CALL, reactor, addr)?;
+        ServerBuilder::new().serve_streams_for(site, [listener], handle_client)
+    }
 }
 
 impl fmt::Debug for ServerBuilder {

@@ -27,7 +27,7 @@ use std::panic::Location;
 use std::rc::Rc;
 use std::time::Duration;
 
-pub use self::builder::{ServerBuilder, start_server};
+pub use self::builder::{ServerBuilder, start_server, start_unix_server};
 pub use self::error::{HandlerOutput, ServerError, ServerErrorKind};
 pub use self::listener::Listener;
 use self::state::{Phase, State};

@@ -43,7 +43,7 @@ pub use self::reader::StreamReader;
 use self::transport::Transport;
 pub(super) use self::unsent::Unsent;
 pub use self::writer::StreamWriter;
-use super::{TcpStream, ToAddrs, UnixStream};
+use super::{TcpStream, ToAddrs, ToUnixAddr, UnixStream};
 use crate::reactor::Source;
 
 /// Connects over TCP, and returns both ends of the stream. The address is `"host:port"` or `("host",
@@ -55,7 +55,7 @@ use crate::reactor::Source;
 /// asyncio's counterpart is
 /// [`open_connection`](https://docs.python.org/3/library/asyncio-stream.html#asyncio.open_connection).
 /// For its `local_addr`, see [`TcpStreamBuilder`](crate::net::TcpStreamBuilder); for Unix sockets,
-/// and for anything else, [`IntoStreams`].
+/// [`open_unix_connection`]; for anything else, [`IntoStreams`].
 ///
 /// # Errors
 ///
@@ -90,6 +90,43 @@ pub fn open_connection(
     async move { Ok(connect.await?.into_streams()) }
 }
 
+/// Connects to a Unix socket, a path or an abstract name, and returns both ends of the stream.
+///
+/// asyncio's counterpart is
+/// [`open_unix_connection`](https://docs.python.org/3/library/asyncio-stream.html#asyncio.open_unix_connection).
+///
+/// # Errors
+///
+/// Those of [`UnixStream::connect`].
+///
+/// # Panics
+///
+/// When it is polled outside of a runtime.
+///
+/// # Cancel safety
+///
+/// Nothing is left behind.
+///
+/// # Examples
+///
+/// ```no_run
+/// selio::run(async {
+///     let (mut reader, writer) = selio::open_unix_connection("/run/echo.sock").await?;
+///     writer.write(b"hello\n");
+///     writer.drain().await?;
+///     println!("{}", String::from_utf8_lossy(reader.read_line().await?));
+///     std::io::Result::Ok(())
+/// })
+/// # .unwrap();
+/// ```
+#[track_caller]
+pub fn open_unix_connection(
+    addr: impl ToUnixAddr,
+) -> impl Future<Output = io::Result<(StreamReader, StreamWriter)>> {
+    let connect = UnixStream::connect_for("selio::open_unix_connection", addr);
+    async move { Ok(connect.await?.into_streams()) }
+}
+
 /// What can be made a reader and a writer: a [`TcpStream`], a [`UnixStream`], a pair of anything
 /// that futures-io reads and writes, or a type of yours.
 ///
@@ -109,7 +146,6 @@ pub fn open_connection(
 /// # std::io::Result::Ok(())
 /// # }).unwrap();
 /// ```
-#[doc(alias = "open_unix_connection")]
 pub trait IntoStreams {
     /// Makes a reader and a writer of it.
     fn into_streams(self) -> (StreamReader, StreamWriter);

@@ -38,14 +38,22 @@ impl UnixStream {
     #[track_caller]
     #[doc(alias = "create_unix_connection")]
     pub fn connect(addr: impl ToUnixAddr) -> impl Future<Output = io::Result<Self>> {
-        const CALL: &str = "UnixStream::connect";
+        Self::connect_for("UnixStream::connect", addr)
+    }
+
+    /// [`connect`](Self::connect) on behalf of another call.
+    #[track_caller]
+    pub(in crate::net) fn connect_for(
+        call: &'static str,
+        addr: impl ToUnixAddr,
+    ) -> impl Future<Output = io::Result<Self>> {
         let (addr, site) = (addr.to_address(), Location::caller());
         async move {
-            let reactor = Reactor::expect_current_at(CALL, site);
-            let addr = addr.map_err(|error| malformed(CALL, &error))?;
+            let reactor = Reactor::expect_current_at(call, site);
+            let addr = addr.map_err(|error| malformed(call, &error))?;
             spend().await; // As in `resolve`: a Unix socket connects at once or not at all.
             let stream = Self::connect_to(reactor, &addr, site).await;
-            stream.map_err(|error| explain(CALL, &addr, error))
+            stream.map_err(|error| explain(call, &addr, error))
         }
     }
 

@@ -6,6 +6,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::{self, SocketAddr};
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use futures_core::Stream;
@@ -19,7 +20,7 @@ use crate::net::{Closer, Listener, socket};
 use crate::reactor::{Reactor, Source};
 
 /// Waits for connections from processes of this machine: [`std::os::unix::net::UnixListener`],
-/// awaited. asyncio's counterpart is `start_unix_server`.
+/// awaited. For asyncio's servers over it, see [`start_unix_server`](crate::start_unix_server).
 ///
 /// Several tasks may accept from it at once. Dropping it removes the path that it has made.
 ///
@@ -196,11 +197,20 @@ impl UnixListenerBuilder {
     #[track_caller]
     pub fn bind(self, addr: impl ToUnixAddr) -> io::Result<UnixListener> {
         const CALL: &str = "UnixListener::bind";
-        let reactor = Reactor::expect_current(CALL);
-        let addr = addr.to_address().map_err(|error| malformed(CALL, &error))?;
+        self.bind_for(CALL, Reactor::expect_current(CALL), addr.to_address())
+    }
+
+    /// [`bind`](Self::bind) on behalf of another call.
+    pub(in crate::net) fn bind_for(
+        self,
+        call: &str,
+        reactor: Rc<Reactor>,
+        addr: io::Result<SocketAddr>,
+    ) -> io::Result<UnixListener> {
+        let addr = addr.map_err(|error| malformed(call, &error))?;
         let socket = socket::open(AddressFamily::UNIX, SocketType::STREAM)
-            .map_err(|error| explain(CALL, &addr, error))?;
-        let path = BoundPath::bind(CALL, &socket, &addr)?;
+            .map_err(|error| explain(call, &addr, error))?;
+        let path = BoundPath::bind(call, &socket, &addr)?;
         rustix::net::listen(&socket, self.backlog.try_into().unwrap_or(i32::MAX))?;
         Ok(UnixListener {
             path,

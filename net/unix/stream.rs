@@ -15,7 +15,7 @@ use crate::net::socket::{self, recv};
 use crate::reactor::{Direction, Reactor, Source};
 
 /// A connection between two processes of this machine: [`std::os::unix::net::UnixStream`], awaited.
-/// asyncio's counterpart is `open_unix_connection`.
+/// For asyncio's streams over it, see [`open_unix_connection`](crate::open_unix_connection).
 ///
 /// What is said of [`TcpStream`](crate::net::TcpStream) holds for it too: reading and writing take
 /// `&self`, it has halves, and it implements futures-io's `AsyncRead` and `AsyncWrite`, as does
