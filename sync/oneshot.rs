@@ -60,10 +60,10 @@ impl<T> Shared<T> {
     /// who waits at the other one.
     fn close(&self, this: &Cell<Option<Wakee>>, other: &Cell<Option<Wakee>>) {
         self.is_closed.set(true);
-        drop(this.take());
         if let Some(wakee) = other.take() {
             wakee.wake();
         }
+        drop(this.take()); // Last of all: a foreign waker may panic.
     }
 }
 
