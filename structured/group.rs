@@ -37,7 +37,7 @@ use crate::executor::{Executor, JoinError, JoinHandle, Payload, TaskId, TaskRef,
 #[doc(alias = "JoinSet")]
 #[doc(alias = "nursery")]
 #[doc(alias = "TaskTracker")]
-pub struct TaskGroup<E>(Rc<Group<E>>);
+pub struct TaskGroup<E>(pub(super) Rc<Group<E>>);
 
 pub(super) struct Group<E> {
     /// The tasks that have not ended. `None`: is being spawned.
@@ -130,7 +130,7 @@ impl<E: 'static> TaskGroup<E> {
             owner: Cell::new(None),
         });
         let site = Location::caller();
-        Scope::new(body(Self(Rc::clone(&group))), group, site)
+        Scope::new(body, group, site)
     }
 
     /// Starts a task in the group. An `Err` or a panic of it fails the group, and the handle then says

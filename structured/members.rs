@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 
-use super::group::{Group, Phase};
+use super::group::{Group, Phase, TaskGroup};
 use super::group_error::{Failure, GroupError};
 use crate::executor::{Wakee, contain, tell_wait};
 
@@ -31,21 +31,31 @@ pin_project! {
         fn drop(this: Pin<&mut Self>) {
             let group = &this.group;
             group.phase.set(Phase::Closed);
-            // It keeps a runtime, and whoever has a way into the group keeps the group.
-            drop(group.owner.take());
+            let owner = group.owner.take();
             group.cancel_all();
+            // It keeps a runtime, and whoever has a way into the group keeps the group. A foreign
+            // waker may panic as it is dropped, when all tasks have ended.
+            drop(owner);
         }
     }
 }
 
 impl<B, T, E> Scope<B, T, E> {
-    pub(super) fn new(body: B, group: Rc<Group<E>>, site: &'static Location<'static>) -> Self {
-        Self {
-            body: Some(body),
+    /// A scope around what `body` makes. If it panics instead, the tasks that it has spawned end.
+    pub(super) fn new(
+        body: impl FnOnce(TaskGroup<E>) -> B,
+        group: Rc<Group<E>>,
+        site: &'static Location<'static>,
+    ) -> Self {
+        let way_in = TaskGroup(Rc::clone(&group));
+        let mut scope = Self {
+            body: None,
             output: None,
             group,
             site,
-        }
+        };
+        scope.body = Some(body(way_in));
+        scope
     }
 }
 
