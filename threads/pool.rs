@@ -8,7 +8,7 @@
 //!
 //! After fork(2) the child has none of these threads. Its copy of the pool begins anew.
 
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 use std::io;
 use std::panic::{Location, resume_unwind};
 use std::process;
@@ -118,8 +118,8 @@ struct Pool {
 }
 
 struct State {
-    /// Those that no thread has taken, with their numbers: the oldest and lowest is the first.
-    jobs: VecDeque<(u64, Job)>,
+    /// Those that no thread has taken, by their numbers: the oldest has the lowest.
+    jobs: BTreeMap<u64, Job>,
     last: u64,
     threads: usize,
     /// How many of them wait for a job, or are about to look for one.
@@ -131,14 +131,6 @@ struct State {
     owner: u32,
 }
 
-impl State {
-    /// `None`: a thread has taken it.
-    fn withdraw(&mut self, number: u64) -> Option<Job> {
-        let place = self.jobs.binary_search_by_key(&number, |job| job.0).ok()?;
-        self.jobs.remove(place).map(|(_, job)| job)
-    }
-}
-
 /// Takes note that the thread is idle again.
 type Job = Box<dyn FnOnce(&Pool) + Send>;
 
@@ -147,7 +139,7 @@ impl Pool {
         Self {
             name,
             state: Mutex::new(State {
-                jobs: VecDeque::new(),
+                jobs: BTreeMap::new(),
                 last: 0,
                 threads: 0,
                 idle: 0,
@@ -171,7 +163,7 @@ impl Pool {
         }
         state.last += 1;
         let number = state.last;
-        state.jobs.push_back((number, job));
+        state.jobs.insert(number, job);
         let limit = *state.limit.get_or_insert_with(usual_limit);
         let is_short = state.jobs.len() > state.idle && state.threads < limit;
         if is_short {
@@ -199,7 +191,7 @@ impl Pool {
         state.threads -= 1;
         state.idle -= 1;
         let is_deserted = state.threads == 0;
-        let job = is_deserted.then(|| state.withdraw(number)).flatten();
+        let job = is_deserted.then(|| state.jobs.remove(&number)).flatten();
         drop(state);
         if job.is_none() {
             return Ok(());
@@ -214,7 +206,7 @@ impl Pool {
         let mut state = self.lock();
         let mut has_idled = false;
         loop {
-            if let Some((_, job)) = state.jobs.pop_front() {
+            if let Some((_, job)) = state.jobs.pop_first() {
                 state.idle -= 1;
                 drop(state);
                 // A panic of the call is told to whoever awaits it. What may panic still is the
@@ -257,7 +249,7 @@ struct Queued {
 
 impl Drop for Queued {
     fn drop(&mut self) {
-        let job = self.pool.lock().withdraw(self.number);
+        let job = self.pool.lock().jobs.remove(&self.number);
         drop(job); // Not while the pool is locked: destructors may call it.
     }
 }
