@@ -53,17 +53,20 @@ pub(super) struct Record {
 impl Record {
     /// What it waits for, in the order in which it began to.
     pub(super) fn things(&self) -> Vec<Thing> {
-        let mut things: Vec<_> = self.things.values().flatten().copied().collect();
+        let mut things: Vec<_> = self.things.values().flatten().cloned().collect();
         things.sort_unstable_by_key(|thing| thing.number);
         things
     }
 }
 
+/// Which task holds a thing, now and not when somebody began to wait for it.
+pub(crate) type Holder = Rc<Cell<Option<TaskId>>>;
+
 /// What is neither a handle nor a timer nor a task, who holds it, and the line that waits for it.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(super) struct Thing {
     pub(super) what: &'static str,
-    pub(super) holder: Option<TaskId>,
+    pub(super) holder: Option<Holder>,
     pub(super) site: Option<Site>,
     number: u64,
 }
@@ -220,6 +223,18 @@ impl Drop for ChildPoll {
     }
 }
 
+/// Whoever this is at any time holds what the wait that was told last is for.
+#[cold]
+pub(crate) fn tell_holder(holder: &Holder) {
+    if let Some(debug) = current()
+        && let Some(mut record) = debug.polled()
+        && let Some(things) = record.things.get_mut(&debug.child.get())
+        && let Some(thing) = things.last_mut()
+    {
+        thing.holder = Some(Rc::clone(holder));
+    }
+}
+
 /// That of the runtime of this thread.
 #[inline]
 fn current() -> Option<Rc<Debug>> {
@@ -260,7 +275,7 @@ impl Observer for Debug {
             Event::TimerSet { deadline, site } => {
                 self.begin_wait(Awaited::Timer { deadline }, Some(site));
             }
-            Event::Waits { what, holder, site } => {
+            Event::Waits { what, site, .. } => {
                 self.set_last_await(site);
                 if let Some(mut record) = self.polled() {
                     let number = self.last_number.get() + 1;
@@ -268,7 +283,7 @@ impl Observer for Debug {
                     let things = record.things.entry(self.child.get()).or_default();
                     things.push(Thing {
                         what,
-                        holder,
+                        holder: None,
                         site,
                         number,
                     });

@@ -159,7 +159,7 @@ fn waits(
 
 /// What is neither a handle nor a timer nor a task.
 fn for_thing(thing: &Thing, all: &[Snapshot]) -> String {
-    let what = match thing.holder {
+    let what = match thing.holder.as_ref().and_then(|it| it.get()) {
         None => format!("for a {}", thing.what),
         Some(holder) => {
             let place = all.binary_search_by_key(&Some(holder), Snapshot::id).ok();

@@ -26,7 +26,7 @@ mod stuck;
 #[cfg(not(feature = "signal"))]
 mod without_signal;
 
-pub(crate) use self::debug::{ChildPoll, Debug};
+pub(crate) use self::debug::{ChildPoll, Debug, Holder, tell_holder};
 pub use self::dump::{Dump, dump};
 #[cfg(feature = "signal")]
 pub(crate) use self::dump_signal::{dump_handle, dump_on_signal};

@@ -18,20 +18,21 @@
 //! All that waits in this folder does so in [`Wait::poll`]. Nothing is borrowed while a waker is
 //! cloned, called or dropped.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::future::Future;
 use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
 use super::line::{Line, Notified};
-use crate::executor::{PolledTask, TaskId, Wakee, current, is_observed, tell_wait};
+use crate::executor::{PolledTask, Wakee, current, is_observed, tell_wait};
+use crate::inspect::{Holder, tell_holder};
 
 pub(super) struct WaitList {
     /// What they wait for, in words.
     what: &'static str,
     /// The task that has claimed it, if only one can, and if anybody wants to know.
-    holder: Cell<Option<TaskId>>,
+    holder: OnceCell<Holder>,
     /// What can be claimed. None of it is while somebody waits for it.
     free: Cell<usize>,
     line: Line,
@@ -41,7 +42,7 @@ impl WaitList {
     pub(super) const fn new(what: &'static str, free: usize) -> Self {
         Self {
             what,
-            holder: Cell::new(None),
+            holder: OnceCell::new(),
             free: Cell::new(free),
             line: Line::new(),
         }
@@ -97,7 +98,8 @@ impl WaitList {
     #[inline]
     pub(super) fn set_holder(&self) {
         if is_observed() {
-            self.holder.set(current().map(|task| task.id()));
+            let holder = self.holder.get_or_init(Holder::default);
+            holder.set(current().map(|task| task.id()));
         }
     }
 
@@ -194,10 +196,9 @@ where
                     return Poll::Pending;
                 }
             }
-            this.key = Line::ENDED; // Its place is empty, whether the attempt panics or not.
         }
+        this.key = Line::ENDED; // It has no place in the line, whether the attempt panics or not.
         if let Some(result) = (this.attempt)(notified) {
-            this.key = Line::ENDED;
             return Poll::Ready(result);
         }
         match PolledTask::with(cx.waker()) {
@@ -241,7 +242,15 @@ impl<F> Wait<'_, F> {
 
     #[inline]
     fn tell(&self) {
-        tell_wait(self.list.what, self.list.holder.get(), Some(self.site));
+        let holder = self.list.holder.get();
+        tell_wait(
+            self.list.what,
+            holder.and_then(|it| it.get()),
+            Some(self.site),
+        );
+        if let Some(holder) = holder {
+            tell_holder(holder);
+        }
     }
 }
 
