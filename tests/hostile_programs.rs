@@ -15,7 +15,8 @@ use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -72,6 +73,8 @@ struct World {
     writer: StreamWriter,
     written: Cell<u8>,
     reader: Mutex<(StreamReader, u8)>,
+    /// Whether the runtime runs that these two belong to.
+    is_home: Cell<bool>,
     threads: Cell<usize>,
 }
 
@@ -173,6 +176,7 @@ impl World {
             writer,
             written: Cell::new(0),
             reader: Mutex::new((reader, 0)),
+            is_home: Cell::new(true),
             threads: Cell::new(0),
             random: RefCell::new(random),
             is_closing: Cell::new(false),
@@ -465,7 +469,7 @@ fn plain_op(world: &Rc<World>, depth: u32) -> Op {
             }
         }),
         35 | 36 => Box::pin(async move {
-            if w.is_closing.get() {
+            if w.is_closing.get() || !w.is_home.get() {
                 return;
             }
             let big = if w.below(4) == 0 { 100_000 } else { 300 };
@@ -476,6 +480,9 @@ fn plain_op(world: &Rc<World>, depth: u32) -> Op {
             w.writer.drain().await.unwrap();
         }),
         37..=39 => Box::pin(async move {
+            if !w.is_home.get() {
+                return;
+            }
             let mut guard = w.reader.lock().await;
             let (reader, next) = &mut *guard;
             read(&w, reader, next).await;
@@ -511,6 +518,47 @@ thread_local! {
     static WORLD: RefCell<Option<Rc<World>>> = const { RefCell::new(None) };
     /// After how many comparisons of items the next one panics.
     static COMPARISONS: Cell<u32> = const { Cell::new(u32::MAX) };
+}
+
+/// The waker of a stranger: wild when it is called, or when the last clone of it is dropped.
+struct Stranger {
+    called: usize,
+    dropped: usize,
+}
+
+impl Wake for Stranger {
+    fn wake(self: Arc<Self>) {
+        mischief(self.called);
+    }
+}
+
+impl Drop for Stranger {
+    fn drop(&mut self) {
+        mischief(self.dropped);
+    }
+}
+
+fn mischief(kind: usize) {
+    let Some(world) = WORLD.with_borrow(Option::clone) else {
+        return; // On another thread.
+    };
+    match kind {
+        0 | 1 => drop(Meddles(world)),
+        2 if !thread::panicking() => panic!("a stranger"),
+        3 => {
+            let wakers = world.wakers.take();
+            wakers.into_iter().for_each(Waker::wake);
+        }
+        4 => drop(world.senders.borrow_mut().pop()),
+        5 => {
+            let limits = world.limits.borrow().clone();
+            limits.iter().for_each(|it| it.reschedule(Instant::now()));
+        }
+        6 if world.is_wild => {
+            task::all_tasks().first().inspect(|task| task.cancel());
+        }
+        _ => {}
+    }
 }
 
 /// Puts a permit back that was forgotten.
@@ -560,7 +608,7 @@ fn more_ops(world: &Rc<World>, depth: u32) -> Op {
     let w = Rc::clone(world);
     let deeper = depth.saturating_sub(1);
     let inner = op(world, deeper);
-    match world.below(16) {
+    match world.below(18) {
         0 => Box::pin(async move {
             if !w.may_spawn() {
                 return;
@@ -745,6 +793,37 @@ fn more_ops(world: &Rc<World>, depth: u32) -> Op {
                 let mut handle = Cancels(handle);
                 let _ = (&mut handle.0).await;
             }
+        }),
+        15 => Box::pin(async move {
+            // A body that does something before it is a future.
+            let panics = w.below(2) == 0;
+            let mut inner = Some(inner);
+            let scope = TaskGroup::scope(|group: TaskGroup<&str>| {
+                if let Some(inner) = inner.take().filter(|_| w.may_spawn()) {
+                    group.spawn(async move {
+                        inner.await;
+                        Ok(())
+                    });
+                }
+                assert!(!panics, "before it begins");
+                let turns = w.turns();
+                async move {
+                    turns.await;
+                    Ok(())
+                }
+            });
+            let _ = scope.await;
+        }),
+        16 => Box::pin(async move {
+            let mut handles = w.handles.take();
+            let mut ends = selio::as_completed(handles.iter_mut());
+            let next = async {
+                let _ = ends.next().await;
+            };
+            race((next, w.turns())).await;
+            drop(ends);
+            handles.retain(|handle| !handle.is_finished());
+            w.handles.borrow_mut().append(&mut handles);
         }),
         14 => Box::pin(async move {
             let limit = Rc::new(Deadline::after(Duration::from_secs(3600)));
@@ -936,6 +1015,20 @@ fn mangle(world: &Rc<World>, inner: Op, depth: u32) -> Op {
                 );
             poll.await;
         }),
+        10 | 11 => Box::pin(async move {
+            let mut inner = inner;
+            for _ in 0..1 + w.below(3) {
+                let (called, dropped) = (w.below(8), w.below(8));
+                let waker = Waker::from(Arc::new(Stranger { called, dropped }));
+                let mut cx = Context::from_waker(&waker);
+                if inner.as_mut().poll(&mut cx).is_ready() {
+                    return;
+                }
+                drop(waker);
+                w.turns().await;
+            }
+            inner.await;
+        }),
         9 => Box::pin(async move {
             let mut inner = inner.fuse();
             let mut turns = Box::pin(turns).fuse();
@@ -948,14 +1041,18 @@ fn mangle(world: &Rc<World>, inner: Op, depth: u32) -> Op {
     }
 }
 
-fn run(runtime: &Runtime, seed: u64, is_wild: bool) {
+/// One program, in one runtime or in several that take turns.
+fn run(runtimes: &[Runtime], seed: u64, is_wild: bool) {
     let mut random = Random::new(seed);
     let tasks = 1 + random.below(6);
-    let before = runtime.stats();
+    let runtime = &runtimes[0];
+    let before = polls(runtimes);
     let world = runtime.block_on(async { World::new(random, is_wild) });
     WORLD.set(Some(Rc::clone(&world)));
-    runtime.block_on(async {
-        for _ in 0..tasks {
+    for number in 0..tasks {
+        let place = number % runtimes.len();
+        world.is_home.set(place == 0);
+        runtimes[place].block_on(async {
             let depth = world.below(4) as u32;
             let todo: Vec<_> = (0..1 + world.below(3)).map(|_| op(&world, depth)).collect();
             let handle = spawn(async move {
@@ -967,12 +1064,14 @@ fn run(runtime: &Runtime, seed: u64, is_wild: bool) {
                 0 => drop(handle),
                 _ => world.handles.borrow_mut().push(handle),
             }
-        }
-        quiet().await;
-        look(&world);
-        // Now let everybody go.
-        world.is_closing.set(true);
-        for _ in 0..200 {
+        });
+    }
+    settle(runtimes, &world);
+    look(&world);
+    // Now let everybody go.
+    world.is_closing.set(true);
+    for _ in 0..200 {
+        runtime.block_on(async {
             world.event.set();
             world.barrier.abort();
             drop(world.senders.take());
@@ -986,23 +1085,34 @@ fn run(runtime: &Runtime, seed: u64, is_wild: bool) {
             for limit in world.limits.take() {
                 limit.reschedule(Instant::now());
             }
-            quiet().await;
-            look(&world);
-            if stats().tasks == 0 {
-                break;
-            }
-            if world.threads.get() > 0 {
-                selio::sleep(Duration::from_millis(1)).await;
-            }
+        });
+        settle(runtimes, &world);
+        look(&world);
+        if runtimes.iter().all(|runtime| runtime.stats().tasks == 0) {
+            break;
         }
-        if is_wild {
-            task::all_tasks().iter().for_each(task::TaskRef::cancel);
-            quiet().await;
-            look(&world);
+        if world.threads.get() > 0 {
+            runtime.block_on(selio::sleep(Duration::from_millis(1)));
         }
-        assert_eq!(stats().tasks, 0, "{}", task::dump());
+    }
+    if is_wild {
+        for runtime in runtimes {
+            runtime.block_on(async {
+                task::all_tasks().iter().for_each(task::TaskRef::cancel);
+            });
+        }
+        settle(runtimes, &world);
+        look(&world);
+    }
+    for runtime in runtimes {
+        runtime.block_on(async { assert_eq!(stats().tasks, 0, "{}", task::dump()) });
+    }
+    runtime.block_on(async {
         drop(world.handles.take());
-        drop(world.wakers.take());
+        // One of a stranger may panic.
+        for waker in world.wakers.take() {
+            let _ = catch_unwind(AssertUnwindSafe(|| drop(waker)));
+        }
     });
     WORLD.take();
     assert_eq!(world.semaphore.available(), PERMITS);
@@ -1022,9 +1132,12 @@ fn run(runtime: &Runtime, seed: u64, is_wild: bool) {
         sent.unwrap();
         assert_eq!(*next, world.written.get(), "the last byte was lost");
     });
-    let stats = runtime.stats();
-    assert_eq!((stats.tasks, stats.timers, stats.sources), (0, 0, 2));
-    let polls = stats.polls - before.polls;
+    for (place, runtime) in runtimes.iter().enumerate() {
+        let stats = runtime.stats();
+        let sources = if place == 0 { 2 } else { 0 };
+        assert_eq!((stats.tasks, stats.timers, stats.sources), (0, 0, sources));
+    }
+    let polls = polls(runtimes) - before;
     assert!(polls < 40_000, "{polls} polls: something spins");
     while world.queue.get_nowait().is_ok() {}
     world
@@ -1059,6 +1172,25 @@ fn run(runtime: &Runtime, seed: u64, is_wild: bool) {
         .unwrap_or_else(|world| panic!("{} references are left", Rc::strong_count(&world)));
     drop(world);
     assert_eq!(runtime.stats().sources, 0);
+}
+
+fn polls(runtimes: &[Runtime]) -> u64 {
+    runtimes.iter().map(|runtime| runtime.stats().polls).sum()
+}
+
+/// Lets all of them run, until in none of them anybody is ready.
+fn settle(runtimes: &[Runtime], world: &World) {
+    loop {
+        let before = polls(runtimes);
+        for (place, runtime) in runtimes.iter().enumerate() {
+            world.is_home.set(place == 0);
+            runtime.block_on(quiet());
+        }
+        world.is_home.set(true);
+        if runtimes.len() == 1 || polls(runtimes) == before {
+            break;
+        }
+    }
 }
 
 /// Waits until nobody is ready, and no timer is near.
@@ -1120,7 +1252,13 @@ fn look(world: &World) {
 fn programs_made_by_chance_keep_what_is_promised() {
     let seed = Random::from_environment().seed();
     let programs = env::var("SELIO_PROGRAMS").map_or(150, |it| it.parse().unwrap());
-    for (is_debug, is_watched) in [(true, false), (false, false), (true, true)] {
+    for (is_debug, is_watched, number) in [
+        (true, false, 1),
+        (false, false, 1),
+        (true, true, 1),
+        (false, false, 2),
+        (true, false, 3),
+    ] {
         let builder = Builder::new().debug(is_debug);
         let watches = Watches::default();
         let complaint = Rc::clone(&watches.complaint);
@@ -1128,12 +1266,14 @@ fn programs_made_by_chance_keep_what_is_promised() {
             true => builder.observer(watches),
             false => builder,
         };
-        let runtime = builder.build().unwrap();
+        let runtimes: Vec<_> = (0..number)
+            .map(|_| builder.clone().build().unwrap())
+            .collect();
         for seed in (0..programs).map(|n| seed.wrapping_add(n)) {
             for is_wild in [false, true] {
                 let circumstances = || format!(", SELIO_SEED={seed} SELIO_PROGRAMS=1");
                 watched(circumstances, PATIENCE, || {
-                    let program = || quietly(|| run(&runtime, seed, is_wild));
+                    let program = || quietly(|| run(&runtimes, seed, is_wild));
                     if let Err(panic) = catch_unwind(AssertUnwindSafe(program)) {
                         let told = message_of(&*panic);
                         panic!("SELIO_SEED={seed} SELIO_PROGRAMS=1: {told}");
