@@ -76,6 +76,8 @@ struct World {
     /// Whether the runtime runs that these two belong to.
     is_home: Cell<bool>,
     threads: Cell<usize>,
+    /// Runtimes that have begun something, and do not go on.
+    guests: RefCell<Vec<Runtime>>,
 }
 
 #[derive(Default)]
@@ -178,6 +180,7 @@ impl World {
             reader: Mutex::new((reader, 0)),
             is_home: Cell::new(true),
             threads: Cell::new(0),
+            guests: RefCell::default(),
             random: RefCell::new(random),
             is_closing: Cell::new(false),
             is_wild,
@@ -608,7 +611,35 @@ fn more_ops(world: &Rc<World>, depth: u32) -> Op {
     let w = Rc::clone(world);
     let deeper = depth.saturating_sub(1);
     let inner = op(world, deeper);
-    match world.below(18) {
+    match world.below(20) {
+        17 => Box::pin(async move {
+            let guest = w.guests.borrow_mut().pop();
+            drop(guest);
+        }),
+        18 => Box::pin(async move {
+            // Spawned from another thread.
+            if !w.may_spawn() || w.is_closing.get() {
+                return;
+            }
+            let _running = Count::new(&w.threads);
+            let handle = selio::Handle::current();
+            let remote = selio::to_thread(move || {
+                handle.spawn(move || {
+                    let world = WORLD.with_borrow(Option::clone);
+                    async move {
+                        if let Some(world) = world {
+                            op(&world, deeper).await;
+                        }
+                    }
+                })
+            });
+            let remote = remote.await;
+            match w.below(3) {
+                0 => drop(remote),
+                1 => remote.cancel(),
+                _ => race((async { drop(remote.await) }, w.turns())).await,
+            }
+        }),
         0 => Box::pin(async move {
             if !w.may_spawn() {
                 return;
@@ -1065,6 +1096,29 @@ fn run(runtimes: &[Runtime], seed: u64, is_wild: bool) {
                 _ => world.handles.borrow_mut().push(handle),
             }
         });
+    }
+    for _ in 0..world.below(3) {
+        let guest = Runtime::new().unwrap();
+        world.is_home.set(false);
+        guest.block_on(async {
+            for _ in 0..1 + world.below(3) {
+                let depth = world.below(4) as u32;
+                let handle = spawn(op(&world, depth));
+                match world.below(2) {
+                    0 => drop(handle),
+                    _ => world.handles.borrow_mut().push(handle),
+                }
+            }
+            world.turns().await;
+        });
+        world.guests.borrow_mut().push(guest);
+    }
+    settle(runtimes, &world);
+    loop {
+        let Some(guest) = world.guests.borrow_mut().pop() else {
+            break;
+        };
+        runtime.block_on(async { drop(guest) });
     }
     settle(runtimes, &world);
     look(&world);
