@@ -13,7 +13,7 @@ impl<T> JoinHandle<T> {
     pub(crate) fn end(&self) -> End {
         End {
             executor: Rc::clone(&self.executor),
-            key: self.key(),
+            key: self.key,
         }
     }
 }

@@ -49,10 +49,8 @@ use super::{Executor, TaskId};
 #[doc(alias = "Task")]
 pub struct JoinHandle<T> {
     pub(super) executor: Rc<Executor>,
-    pub(super) label: Label,
-    /// Its task is there until the outcome is taken.
-    pub(super) slot: u32,
-    pub(super) is_taken: bool,
+    /// The slot is kept for as long as there is this handle.
+    pub(super) key: TaskKey,
     pub(super) output: PhantomData<T>,
 }
 
@@ -67,44 +65,44 @@ impl<T> JoinHandle<T> {
     /// that has ended is left as it is.
     #[doc(alias = "abort")]
     pub fn cancel(&self) {
-        self.executor.cancel_from_anywhere(self.key());
+        self.executor.cancel_from_anywhere(self.key);
     }
 
     /// Whether the task has ended: awaiting the handle would not wait.
     #[must_use]
     #[doc(alias = "done")]
     pub fn is_finished(&self) -> bool {
-        self.executor.has_ended(self.key())
+        self.executor.has_ended(self.key)
     }
 
     /// The number of the task.
     #[must_use]
     pub fn id(&self) -> TaskId {
-        self.label.id
+        self.label().id
     }
 
     /// The name that was given to [`spawn_named`](crate::spawn_named), else `task-` and the number.
     #[must_use]
     #[doc(alias = "get_name")]
     pub fn name(&self) -> String {
-        self.label.name()
+        self.label().name()
     }
 
     /// The task as others see it: a reference to clone, and to hand to those who may cancel it.
     #[must_use]
     pub fn task(&self) -> TaskRef {
-        TaskRef::new(&self.executor, self.key(), self.label.clone())
+        TaskRef::new(&self.executor, self.key, self.label())
     }
 
-    #[inline]
-    pub(super) fn key(&self) -> TaskKey {
-        TaskKey::new(self.slot, self.label.id)
+    fn label(&self) -> Label {
+        let label = self.executor.label(self.key);
+        label.expect("a handle keeps the slot of its task")
     }
 
     /// Panics if a runtime runs here that is not the one of the task: nobody would end the wait.
     #[track_caller]
     pub(crate) fn refuse_elsewhere(&self) {
-        self.executor.refuse_elsewhere(self.key());
+        self.executor.refuse_elsewhere(self.key);
     }
 
     /// Looks at the outcome of a task that has ended, if it is still there.
@@ -116,35 +114,24 @@ impl<T> JoinHandle<T> {
             let outcome = outcome_of(slot.task.as_mut()?)?;
             Some(is_meant(outcome.as_ref()?))
         };
-        self.executor.slot(self.key(), peek)?
+        self.executor.slot(self.key, peek)?
     }
 
     fn error(&self, panic: Option<Payload>) -> JoinError {
-        JoinError::new(self.label.to_string(), panic)
+        JoinError::new(self.label().to_string(), panic)
     }
 }
 
 /// Where a task that has ended and gives a `T` keeps its outcome.
-fn outcome_of<T: 'static>(task: &mut BoxedTask) -> Option<&mut Option<Outcome<T>>> {
+pub(super) fn outcome_of<T: 'static>(task: &mut BoxedTask) -> Option<&mut Option<Outcome<T>>> {
     task.as_mut().outcome()?.downcast_mut()
 }
 
 impl<T: 'static> Future for JoinHandle<T> {
     type Output = Result<T, JoinError>;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        assert!(
-            !self.is_taken,
-            "JoinHandle of {} was awaited again after it had given its result",
-            self.label
-        );
-        let task = ready!(self.executor.poll_take(self.key(), cx));
-        self.is_taken = true;
-        let outcome = task.and_then(|mut task| {
-            let outcome = outcome_of(&mut task)?.take();
-            self.executor.keep(task);
-            outcome
-        });
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let outcome = ready!(self.executor.poll_take(self.key, cx));
         // Only a runtime that could not end has no outcome: it has forgotten its tasks.
         Poll::Ready(
             outcome
@@ -156,9 +143,7 @@ impl<T: 'static> Future for JoinHandle<T> {
 
 impl<T> Drop for JoinHandle<T> {
     fn drop(&mut self) {
-        if !self.is_taken {
-            self.executor.detach(self.key());
-        }
+        self.executor.detach(self.key);
     }
 }
 

@@ -28,6 +28,9 @@ impl TaskKey {
     /// The same: nobody need, it has ended.
     pub(super) const ENDED: Self = Self(u64::MAX - 3);
 
+    /// The same: nobody can, its outcome was taken.
+    pub(super) const TAKEN: Self = Self(u64::MAX - 4);
+
     pub(super) fn new(slot: u32, id: TaskId) -> Self {
         Self(u64::from(slot) << 32 | u64::from(id.0 as u32))
     }

@@ -26,9 +26,9 @@
 //!                         |             put_back |   meanwhile: abandon |
 //!                         |                      v                      v
 //!                         +------------------- waiting -------------> ended
-//!                                                    cancel, shut_down  |   poll_take, detach:
-//!                                                                       |  its handle takes the
-//!                                                                       v  outcome, or is dropped
+//!                                                    cancel, shut_down  |  poll_take: its handle
+//!                                                                       |  takes the outcome
+//!                                                                       v  detach: or is dropped
 //!                                                                the slot is free
 //! ```
 //!
@@ -112,7 +112,7 @@ pub(crate) struct Executor {
     pub(crate) mailbox: Arc<Mailbox>,
     /// The wakers of the task that ended last, for the next one that is polled for the first time.
     spare_wakers: Cell<Option<Wakers>>,
-    /// The small task that was awaited last, with nothing in it: the next one takes its place in
+    /// The small task that was awaited last, without its outcome: the next one takes its place in
     /// memory, if its future is of the same type.
     spare_task: Cell<Option<BoxedTask>>,
     pub(crate) reactor: Rc<Reactor>,

@@ -7,6 +7,7 @@ use std::task::Waker;
 use super::TaskId;
 use super::key::TaskKey;
 use super::task::BoxedTask;
+use super::task_ref::Label;
 
 pub(super) struct Slot {
     /// Taken out while the task is polled or dropped.
@@ -24,28 +25,39 @@ pub(super) struct Slot {
 }
 
 impl Slot {
-    /// Whether its outcome waits for the handle.
+    /// Whether its outcome waits for the handle, or was taken.
     #[inline]
     pub(super) fn has_ended(&self) -> bool {
-        self.joiner.is(TaskKey::ENDED)
+        matches!(self.joiner, Joiner::Task(TaskKey::ENDED | TaskKey::TAKEN))
     }
 
     /// Whether its handle is gone: nobody will ask for its outcome.
     #[inline]
     pub(super) fn is_detached(&self) -> bool {
-        self.joiner.is(TaskKey::DETACHED) || self.is_own()
+        matches!(self.joiner, Joiner::Task(TaskKey::DETACHED | TaskKey::OWN))
     }
 
     /// Whether it is the library's own: nobody who ends all tasks means this one.
     #[inline]
     pub(super) fn is_own(&self) -> bool {
-        self.joiner.is(TaskKey::OWN)
+        matches!(self.joiner, Joiner::Task(TaskKey::OWN))
     }
 
     /// Takes the task out, if it is there and has not ended.
     #[inline]
     pub(super) fn take_unended(&mut self) -> Option<BoxedTask> {
-        self.task.take_if(|_| !self.joiner.is(TaskKey::ENDED))
+        match self.has_ended() {
+            true => None,
+            false => self.task.take(),
+        }
+    }
+
+    pub(super) fn label(&self) -> Label {
+        Label {
+            id: self.id,
+            name: self.name.clone(),
+            site: self.site,
+        }
     }
 
     /// Its waker, if it has been polled and is not being polled.
@@ -64,9 +76,4 @@ pub(super) enum Joiner {
 
 impl Joiner {
     pub(super) const NOBODY: Self = Self::Task(TaskKey::NOBODY);
-
-    #[inline]
-    fn is(&self, key: TaskKey) -> bool {
-        matches!(self, Self::Task(task) if *task == key)
-    }
 }

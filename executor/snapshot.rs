@@ -60,7 +60,7 @@ impl Executor {
             // A younger task has taken the place of one that has ended.
             let parent = tasks.get(slot.parent as usize).map(|parent| parent.id);
             Snapshot {
-                label: Some(self.label(slot)),
+                label: Some(slot.label()),
                 parent: parent.filter(|parent| *parent < slot.id),
                 polls: Some(slot.polls),
                 is_polled: polled == Some(key),

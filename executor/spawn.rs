@@ -8,8 +8,7 @@ use std::rc::Rc;
 use super::key::{TaskKey, next_id};
 use super::slot::{Joiner, Slot};
 use super::task::{self, BoxedTask};
-use super::task_ref::Label;
-use super::{Executor, JoinHandle, TaskId, run_queue, task_local};
+use super::{Executor, JoinHandle, run_queue, task_local};
 
 /// Starts a task on the current runtime. It runs in the next turn of the loop, whether its handle
 /// is awaited or not, and need not be `Send`.
@@ -119,7 +118,7 @@ where
     if let Some(executor) = Executor::current() {
         let _left = task_local::leave();
         let task = Rc::clone(&executor).spawn(future, name.map(Rc::new), site);
-        let key = task.key();
+        let key = task.key;
         drop(task);
         executor.slot(key, |slot| slot.joiner = Joiner::Task(TaskKey::OWN));
     }
@@ -139,7 +138,6 @@ impl Executor {
     where
         F: Future + 'static,
     {
-        let id = next_id();
         let mut task = match self.spare_task.take() {
             Some(spare) if size_of::<F>() <= SMALL => task::again(spare, future),
             _ => task::new(future),
@@ -147,12 +145,9 @@ impl Executor {
         if task_local::is_bound() {
             task = task_local::inherit(task);
         }
-        let slot = self.insert(id, task, name.clone(), site);
         JoinHandle {
+            key: self.insert(task, name, site),
             executor: self,
-            label: Label { id, name, site },
-            slot,
-            is_taken: false,
             output: PhantomData,
         }
     }
@@ -167,11 +162,11 @@ impl Executor {
 
     fn insert(
         &self,
-        id: TaskId,
         task: BoxedTask,
         name: Option<Rc<String>>,
         site: &'static Location<'static>,
-    ) -> u32 {
+    ) -> TaskKey {
+        let id = next_id();
         let parent = self
             .polled
             .get()
@@ -196,7 +191,8 @@ impl Executor {
             turn: 0,
         }) as u32;
         self.alive.update(|alive| alive + 1);
-        run_queue::push(TaskKey::new(slot, id));
-        slot
+        let key = TaskKey::new(slot, id);
+        run_queue::push(key);
+        key
     }
 }

@@ -42,28 +42,30 @@ pub(super) struct Wakers {
 
 pin_project! {
     /// What the executor runs.
-    pub(super) struct Task<F: Future> {
-        #[pin]
-        stage: Stage<F>,
-        // Made at the first poll, not before: of many tasks that need one poll only, each takes
-        // over the wakers of the one before.
-        wakers: Option<Wakers>,
-    }
-}
-
-pin_project! {
-    #[project = StageProjection]
-    enum Stage<F: Future> {
-        Running { #[pin] future: F },
+    #[project = TaskProjection]
+    #[project_ref = TaskReference]
+    enum Task<F: Future> {
+        Running {
+            #[pin]
+            future: F,
+            // Made at the first poll, not before: of many tasks that need one poll only, each
+            // takes over the wakers of the one before.
+            wakers: Option<Wakers>,
+        },
         Ended { outcome: Option<Outcome<F::Output>> },
     }
 }
 
 impl<F: Future> Task<F> {
     fn new(future: F) -> Self {
-        Self {
-            stage: Stage::Running { future },
-            wakers: None,
+        let wakers = None;
+        Self::Running { future, wakers }
+    }
+
+    fn wakers(self: Pin<&Self>) -> Option<&Wakers> {
+        match self.project_ref() {
+            TaskReference::Running { wakers, .. } => wakers.as_ref(),
+            TaskReference::Ended { .. } => None,
         }
     }
 }
@@ -117,40 +119,37 @@ impl<F> Run for Task<F>
 where
     F: Future<Output: 'static> + 'static,
 {
-    fn run(self: Pin<&mut Self>, executor: &Executor, key: TaskKey) -> Poll<()> {
-        let mut this = self.project();
-        let StageProjection::Running { future } = this.stage.as_mut().project() else {
+    fn run(mut self: Pin<&mut Self>, executor: &Executor, key: TaskKey) -> Poll<()> {
+        let TaskProjection::Running { future, wakers } = self.as_mut().project() else {
             return Poll::Ready(());
         };
-        let wakers = this.wakers.get_or_insert_with(|| executor.wakers(key));
-        wakers.typed.unqueue();
-        executor.set_polled(key, &wakers.waker);
-        let output = std::task::ready!(future.poll(&mut Context::from_waker(&wakers.waker)));
-        let outcome = Some(Ok(output));
-        this.stage.set(Stage::Ended { outcome });
-        executor.spare_wakers.set(this.wakers.take());
+        let Wakers { typed, waker } = wakers.get_or_insert_with(|| executor.wakers(key));
+        typed.unqueue();
+        executor.set_polled(key, waker);
+        let output = std::task::ready!(future.poll(&mut Context::from_waker(waker)));
+        executor.spare_wakers.set(wakers.take());
+        self.set(Self::Ended {
+            outcome: Some(Ok(output)),
+        });
         Poll::Ready(())
     }
 
-    fn abandon(self: Pin<&mut Self>, panic: Option<Payload>) {
-        let this = self.project();
-        let mut stage = this.stage;
-        *this.wakers = None;
+    fn abandon(mut self: Pin<&mut Self>, panic: Option<Payload>) {
         // If the destructor of the future panics, the handle tells of that, not of a cancellation.
-        let panic_in_drop = contain(|| stage.set(Stage::Ended { outcome: None })).err();
+        let panic_in_drop = contain(|| self.set(Self::Ended { outcome: None })).err();
         let (first, second) = match panic {
             Some(_) => (panic, panic_in_drop),
             None => (panic_in_drop, None),
         };
         swallow(|| drop(second));
         let outcome = Some(Err(first));
-        stage.set(Stage::Ended { outcome });
+        self.set(Self::Ended { outcome });
     }
 
-    fn restart(self: Pin<&mut Self>, future: &mut dyn Any) -> bool {
+    fn restart(mut self: Pin<&mut Self>, future: &mut dyn Any) -> bool {
         match future.downcast_mut().and_then(Option::take) {
             Some(future) => {
-                self.project().stage.set(Stage::Running { future });
+                self.set(Self::new(future));
                 true
             }
             None => false,
@@ -158,15 +157,15 @@ where
     }
 
     fn outcome(self: Pin<&mut Self>) -> Option<&mut dyn Any> {
-        match self.project().stage.project() {
-            StageProjection::Running { .. } => None,
-            StageProjection::Ended { outcome } => Some(outcome),
+        match self.project() {
+            TaskProjection::Running { .. } => None,
+            TaskProjection::Ended { outcome } => Some(outcome),
         }
     }
 
     fn take_panic(self: Pin<&mut Self>) -> Option<Payload> {
-        match self.project().stage.project() {
-            StageProjection::Ended {
+        match self.project() {
+            TaskProjection::Ended {
                 outcome: Some(Err(panic)),
             } => panic.take(),
             _ => None,
@@ -174,12 +173,11 @@ where
     }
 
     fn waker(self: Pin<&Self>) -> Option<&Waker> {
-        let wakers = self.project_ref().wakers.as_ref()?;
-        Some(&wakers.waker)
+        self.wakers().map(|wakers| &wakers.waker)
     }
 
     fn references(self: Pin<&Self>) -> Option<usize> {
-        let wakers = self.project_ref().wakers.as_ref()?;
+        let wakers = self.wakers()?;
         Some(Arc::strong_count(&wakers.typed))
     }
 }

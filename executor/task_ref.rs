@@ -157,16 +157,11 @@ impl Executor {
 
     /// `None`: it is no task, or there is none any more.
     pub(super) fn task_ref(self: &Rc<Self>, key: TaskKey) -> Option<TaskRef> {
-        let label = self.slot(key, |slot| self.label(slot))?;
-        Some(TaskRef::new(self, key, label))
+        Some(TaskRef::new(self, key, self.label(key)?))
     }
 
-    pub(super) fn label(&self, slot: &Slot) -> Label {
-        Label {
-            id: slot.id,
-            name: slot.name.clone(),
-            site: slot.site,
-        }
+    pub(super) fn label(&self, key: TaskKey) -> Option<Label> {
+        self.slot(key, |slot| slot.label())
     }
 }
 
