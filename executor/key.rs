@@ -16,19 +16,22 @@ impl TaskKey {
     /// The future that `block_on` runs.
     pub(super) const MAIN: Self = Self((u32::MAX as u64) << 32);
 
-    /// No task, for there is no such slot: nobody awaits this one.
+    // The rest is of no task, for there is no such slot. It says in a `Joiner` why nobody awaits a
+    // task: as variants of that, each slot would be eight bytes larger.
+
+    /// Nobody awaits it.
     pub(super) const NOBODY: Self = Self(u64::MAX);
 
-    /// The same: nobody ever will, its handle is gone.
+    /// Nobody will: its handle is gone.
     pub(super) const DETACHED: Self = Self(u64::MAX - 1);
 
-    /// The same: it never had one, it is the library's own.
+    /// Nobody will: it never had a handle, it is the library's own.
     pub(super) const OWN: Self = Self(u64::MAX - 2);
 
-    /// The same: nobody need, it has ended.
+    /// Nobody need: it has ended.
     pub(super) const ENDED: Self = Self(u64::MAX - 3);
 
-    /// The same: nobody can, its outcome was taken.
+    /// Nobody can: it has ended, and its outcome was taken.
     pub(super) const TAKEN: Self = Self(u64::MAX - 4);
 
     pub(super) fn new(slot: u32, id: TaskId) -> Self {

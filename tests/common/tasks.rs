@@ -20,7 +20,7 @@ use std::thread::{self, ThreadId};
 use std::time::Duration;
 
 use selio::selector::Backend;
-use selio::{Builder, Runtime};
+use selio::{Builder, Runtime, task};
 
 use crate::common::{child, deadline, each_backend, is_child};
 
@@ -260,6 +260,8 @@ pub(crate) fn quietly<R>(code: impl FnOnce() -> R) -> R {
         set_hook(Box::new(move |info| {
             let place = info.location().map(|at| (at.file().to_owned(), at.line()));
             let _ = PLACE.try_with(|last| last.replace(place));
+            // As a hook of a user may: nothing is borrowed where selio panics.
+            let _ = task::all_tasks();
             if !IS_QUIET.try_with(Cell::get).unwrap_or(false) {
                 usual(info);
             }
