@@ -90,6 +90,10 @@ async fn handle_client(
         let Some(name) = line(&mut reader).await? else {
             return Ok(());
         };
+        if name.is_empty() {
+            writer.write(b"Your name?\n");
+            continue;
+        }
         match room.join(name, &writer) {
             Some(member) => break member,
             None => writer.write(b"That one is taken. Your name?\n"),

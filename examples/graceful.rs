@@ -16,19 +16,21 @@ use std::io;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use futures_lite::io::BufReader;
-use futures_lite::{AsyncBufReadExt, StreamExt};
 use selio::net::{TcpListener, TcpStream, stdin};
-use selio::{Server, sleep};
+use selio::{Server, StreamReader, sleep};
 
 /// Works for as long as the client says, and answers.
 async fn handle_client(stream: TcpStream) -> io::Result<()> {
     let mut buffer = [0; 32];
     while let n @ 1.. = stream.read(&mut buffer).await? {
         let number = String::from_utf8_lossy(&buffer[..n]);
-        let work = number.trim().parse().unwrap_or(0);
-        sleep(Duration::from_millis(work)).await;
-        let answer = format!("worked for {work} ms\n");
+        let answer = match number.trim().parse() {
+            Ok(work) => {
+                sleep(Duration::from_millis(work)).await;
+                format!("worked for {work} ms\n")
+            }
+            Err(_) => "type a number of milliseconds\n".to_owned(),
+        };
         stream.write_all(answer.as_bytes()).await?;
     }
     stream.write_all(b"bye\n").await
@@ -36,9 +38,9 @@ async fn handle_client(stream: TcpStream) -> io::Result<()> {
 
 /// Until somebody types `quit`.
 async fn quit() -> io::Result<()> {
-    let mut lines = BufReader::new(stdin()?).lines();
-    while let Some(line) = lines.next().await {
-        if line?.trim() == "quit" {
+    let mut input = StreamReader::new(stdin()?);
+    while let line @ [_, ..] = input.read_line().await? {
+        if line.trim_ascii() == b"quit" {
             return Ok(());
         }
     }

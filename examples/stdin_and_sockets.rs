@@ -15,10 +15,8 @@ use std::future::pending;
 use std::io;
 use std::process::ExitCode;
 
-use futures_lite::io::BufReader;
-use futures_lite::{AsyncBufReadExt, StreamExt};
 use selio::net::{ReadHalf, TcpStream, WriteHalf, stdin, stdout};
-use selio::race;
+use selio::{StreamReader, race};
 
 /// Shows what the server sends, until it sends no more.
 async fn receive(server: ReadHalf<'_>) -> io::Result<()> {
@@ -33,13 +31,12 @@ async fn receive(server: ReadHalf<'_>) -> io::Result<()> {
 
 /// Sends what is typed, line by line, until `/quit`.
 async fn send(server: WriteHalf<'_>) -> io::Result<()> {
-    let mut lines = BufReader::new(stdin()?).lines();
-    while let Some(line) = lines.next().await {
-        let line = line?;
-        if line == "/quit" {
+    let mut input = StreamReader::new(stdin()?);
+    while let line @ [_, ..] = input.read_line().await? {
+        if line.trim_ascii_end() == b"/quit" {
             return Ok(());
         }
-        server.write_all(format!("{line}\n").as_bytes()).await?;
+        server.write_all(line).await?;
     }
     server.shutdown()?;
     pending().await // It is over when the server has said all that it has to say.

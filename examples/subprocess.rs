@@ -12,10 +12,8 @@
 use std::io;
 use std::time::Duration;
 
-use futures_lite::io::BufReader;
-use futures_lite::{AsyncBufReadExt, StreamExt};
 use selio::process::{Command, Stdio};
-use selio::{timeout, try_gather};
+use selio::{StreamReader, timeout, try_gather};
 
 /// Runs a line in a shell, and shows how it ended and what it has written.
 async fn run(line: &str) -> io::Result<()> {
@@ -33,10 +31,9 @@ async fn run(line: &str) -> io::Result<()> {
 async fn follow() -> io::Result<()> {
     let mut command = Command::shell("for n in 1 2 3; do echo line $n; done");
     let mut child = command.stdout(Stdio::piped()).spawn()?;
-    let stdout = child.stdout.take().expect("it is piped");
-    let mut lines = BufReader::new(stdout).lines();
-    while let Some(line) = lines.next().await {
-        println!("it says: {}", line?);
+    let mut stdout = StreamReader::new(child.stdout.take().expect("it is piped"));
+    while let line @ [_, ..] = stdout.read_line().await? {
+        print!("it says: {}", String::from_utf8_lossy(line));
     }
     println!("the end: {}", child.wait().await?);
     Ok(())

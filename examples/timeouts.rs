@@ -14,30 +14,31 @@
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::rc::Rc;
 use std::time::Duration;
 use std::{fmt, io};
 
-use async_channel::Sender;
 use selio::net::{TcpListener, TcpStream};
+use selio::sync::Queue;
 use selio::{spawn, timeout};
 
 async fn serve(address: String, patience: Duration) -> io::Result<()> {
     let listener = TcpListener::bind(address).await?;
     let address = listener.local_addr()?;
     println!("starting up on {} port {}", address.ip(), address.port());
-    let (news, events) = async_channel::unbounded();
-    spawn(accept(listener, news));
+    let news = Rc::new(Queue::unbounded());
+    spawn(accept(listener, Rc::clone(&news)));
     loop {
         println!("waiting for the next event");
-        match timeout(patience, events.recv()).await {
+        match timeout(patience, news.get()).await {
             Ok(Ok(event)) => println!("  {event}"),
-            Ok(Err(_)) => unreachable!("accepting never ends"),
+            Ok(Err(_)) => unreachable!("nobody shuts it down"),
             Err(_) => println!("  timed out, do some other work here"),
         }
     }
 }
 
-async fn accept(listener: TcpListener, news: Sender<Event>) {
+async fn accept(listener: TcpListener, news: Rc<Queue<Event>>) {
     loop {
         let (stream, peer) = match listener.accept().await {
             Ok(accepted) => accepted,
@@ -47,35 +48,31 @@ async fn accept(listener: TcpListener, news: Sender<Event>) {
                 continue;
             }
         };
-        tell(&news, peer, What::Connected).await;
-        let news = news.clone();
+        tell(&news, peer, What::Connected);
+        let news = Rc::clone(&news);
         spawn(async move {
             let end = handle_client(stream, peer, &news).await;
-            tell(&news, peer, What::Closed(end.err())).await;
+            tell(&news, peer, What::Closed(end.err()));
         });
     }
 }
 
-async fn handle_client(
-    stream: TcpStream,
-    peer: SocketAddr,
-    news: &Sender<Event>,
-) -> io::Result<()> {
+async fn handle_client(stream: TcpStream, peer: SocketAddr, news: &Queue<Event>) -> io::Result<()> {
     let mut buffer = [0; 1024];
     loop {
         let n = stream.read(&mut buffer).await?;
         if n == 0 {
             return Ok(());
         }
-        tell(news, peer, What::Received(buffer[..n].to_vec())).await;
+        tell(news, peer, What::Received(buffer[..n].to_vec()));
         stream.write_all(&buffer[..n]).await?;
-        tell(news, peer, What::Sent(buffer[..n].to_vec())).await;
+        tell(news, peer, What::Sent(buffer[..n].to_vec()));
     }
 }
 
-async fn tell(news: &Sender<Event>, peer: SocketAddr, what: What) {
-    // It fails only if the main task is gone, and the program with it.
-    let _ = news.send(Event { peer, what }).await;
+fn tell(news: &Queue<Event>, peer: SocketAddr, what: What) {
+    // The queue has no bound, and nobody shuts it down: there is room.
+    let _ = news.put_nowait(Event { peer, what });
 }
 
 /// Something that happened on a connection.

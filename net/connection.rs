@@ -119,6 +119,7 @@ macro_rules! impl_connection {
             ///
             /// Nothing is lost.
             #[track_caller]
+            #[doc(alias = "ready")]
             pub fn readable(&self) -> impl Future<Output = io::Result<()>> {
                 self.source.readable()
             }

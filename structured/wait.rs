@@ -21,7 +21,8 @@ use crate::reactor::{Sleep, sleep};
 ///
 /// asyncio's counterpart is
 /// [`wait`](https://docs.python.org/3/library/asyncio-task.html#asyncio.wait): what it returns is
-/// what is done, what it leaves is what is pending. Each call has to enrol with every task in the
+/// what is done, what it leaves is what is pending. Between two calls others may be pushed into the
+/// list, so that it does what tokio's `JoinSet` is for. Each call has to enrol with every task in the
 /// list; to take the results of very many one by one, [`as_completed`](crate::as_completed) is
 /// cheaper.
 ///
@@ -57,6 +58,7 @@ use crate::reactor::{Sleep, sleep};
 /// ```
 #[track_caller]
 #[doc(alias = "ALL_COMPLETED")]
+#[doc(alias = "JoinSet")]
 pub fn wait<T: 'static>(tasks: &mut Vec<JoinHandle<T>>) -> Wait<'_, T> {
     let unended = tasks.iter().filter(|task| !task.is_finished());
     unended.for_each(JoinHandle::refuse_elsewhere);

@@ -104,6 +104,7 @@ impl Condvar {
     ///
     /// That of [`wait`](Self::wait).
     #[track_caller]
+    #[doc(alias = "watch")]
     pub fn wait_for<'a, T: ?Sized>(
         &self,
         mut guard: MutexGuard<'a, T>,

@@ -25,28 +25,24 @@ const ELSEWHERE: [&str; 11] = [
 ];
 
 /// The same of tokio and smol.
-const ELSEWHERE_OF_TOKIO: [&str; 22] = [
+const ELSEWHERE_OF_TOKIO: [&str; 18] = [
     "#[tokio::main]",
     "#[tokio::test]",
     "Async",
-    "AsyncBufReadExt::lines",
     "AsyncReadExt",
     "AsyncWriteExt",
     "DelayQueue",
     "LocalExecutor",
     "RwLock",
     "Task::fallible",
-    "TcpStream::ready",
     "codec::Framed",
     "io::copy",
     "io::copy_bidirectional",
-    "mpsc::UnboundedSender",
     "or",
     "pin!",
     "task::coop",
     "time::Instant",
     "tokio::fs",
-    "watch",
     "zip",
 ];
 

@@ -62,6 +62,8 @@ fn chat_tells_everybody_what_one_says() {
 
         let mut impostor = Client::connect(address);
         impostor.line();
+        impostor.say("");
+        assert_eq!(impostor.line(), "Your name?");
         impostor.say("ada");
         assert_eq!(impostor.line(), "That one is taken. Your name?");
         impostor.say("eve");
@@ -144,8 +146,8 @@ fn graceful_lets_those_who_work_end_and_tells_the_idle() {
         let [mut idle, mut busy] = [(); 2].map(|()| Client::connect(address));
         idle.say("0");
         assert_eq!(idle.line(), "worked for 0 ms");
-        busy.say("0");
-        assert_eq!(busy.line(), "worked for 0 ms");
+        busy.say("nonsense");
+        assert_eq!(busy.line(), "type a number of milliseconds");
         busy.say("500");
         server.type_line("no");
         server.type_line("quit");

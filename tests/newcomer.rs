@@ -58,6 +58,25 @@ fn wrong_arguments_are_answered_by_what_is_wrong_and_how_it_should_be() {
     });
 }
 
+/// What is copied from an example should build with `cargo add selio` and no more.
+#[test]
+fn the_examples_need_no_crate_but_selio_save_one_that_is_about_another() {
+    let mut needy = Vec::new();
+    for entry in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/examples")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).unwrap();
+        let uses = text.lines().filter_map(|line| line.strip_prefix("use "));
+        let foreign = |it: &str| !it.starts_with("std::") && !it.starts_with("selio::");
+        if uses.into_iter().any(foreign) || text.contains("async_channel::") {
+            needy.push(path.file_name().unwrap().to_owned());
+        }
+    }
+    assert_eq!(needy, ["threads.rs"]);
+}
+
 #[test]
 fn right_arguments_are_not_blamed_for_what_the_network_does() {
     deadline(PATIENCE, || {

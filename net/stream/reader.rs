@@ -143,6 +143,7 @@ impl StreamReader {
     ///
     /// Nothing is lost.
     #[doc(alias = "readline")]
+    #[doc(alias = "lines")]
     #[track_caller]
     pub fn read_line(&mut self) -> impl Future<Output = io::Result<&[u8]>> {
         const CALL: &str = "StreamReader::read_line";

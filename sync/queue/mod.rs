@@ -138,6 +138,7 @@ impl<T, B: Buffer<T>> AnyQueue<T, B> {
 
     /// A queue that is never full: asyncio's `Queue()`. Who puts faster than others get fills the memory.
     #[must_use]
+    #[doc(alias = "UnboundedSender")]
     pub fn unbounded() -> Self {
         Self::with_maxsize(usize::MAX)
     }
