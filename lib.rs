@@ -15,7 +15,7 @@
 //! | `inspect` | what can be seen of it | [`inspect/dump.rs`], `Dump::of` |
 //! | `threads` | what other threads have to do with it | [`threads/pool.rs`], `on_thread` |
 //! | `executor` | which task runs next | [`executor/runtime.rs`], `turn`: the loop |
-//! | `reactor` | who waits for which handle, and for which instant | [`reactor/source.rs`], `Source::poll_ticketed` |
+//! | `reactor` | who waits for which handle, and for which instant | [`reactor/waiter.rs`], `Waiter::poll_io` |
 //! | [`selector`] | which handles are ready | [`reactor/selector/mod.rs`], `Selector::select` |
 //!
 //! [`net/tcp.rs`]: ../src/selio/net/tcp.rs.html
@@ -25,7 +25,7 @@
 //! [`inspect/dump.rs`]: ../src/selio/inspect/dump.rs.html
 //! [`threads/pool.rs`]: ../src/selio/threads/pool.rs.html
 //! [`executor/runtime.rs`]: ../src/selio/executor/runtime.rs.html
-//! [`reactor/source.rs`]: ../src/selio/reactor/source.rs.html
+//! [`reactor/waiter.rs`]: ../src/selio/reactor/waiter.rs.html
 //! [`reactor/selector/mod.rs`]: ../src/selio/reactor/selector/mod.rs.html
 //!
 //! The one rule: **calls go down, only wakers come up.** A part may use those below it, never one

@@ -270,7 +270,7 @@ impl Observer for Debug {
                 direction,
                 site,
             } => {
-                self.begin_wait(Awaited::Handle { fd, direction }, site);
+                self.begin_wait(Awaited::Fd { fd, direction }, site);
             }
             Event::TimerSet { deadline, site } => {
                 self.begin_wait(Awaited::Timer { deadline }, Some(site));

@@ -130,7 +130,7 @@ fn waits(
             return;
         };
         let what = match awaited {
-            Awaited::Handle { fd, direction } => match direction {
+            Awaited::Fd { fd, direction } => match direction {
                 Direction::Read => format!("to read fd {fd}"),
                 Direction::Write => format!("to write fd {fd}"),
             },

@@ -1,46 +1,35 @@
 //! Tells tasks that something has changed; each looks by itself whether that concerns it.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::mem;
 use std::panic::Location;
 use std::task::{Context, Poll, Waker};
 
 use crate::executor::tell_wait;
-use crate::reactor::{Ticket, Tickets, Waiters, wake_all};
+use crate::reactor::{Ticket, WakerSet};
 
 /// Rung for all who wait. Who comes later waits for the next time.
 #[derive(Default)]
 pub(super) struct Bell {
     rings: Cell<u32>,
-    waiting: RefCell<Waiters>,
-    tickets: Tickets,
+    waiting: WakerSet,
 }
 
 impl Bell {
     pub(super) fn ring(&self) {
         self.rings.set(self.rings.get().wrapping_add(1));
-        let mut woken = Vec::new();
-        self.waiting.borrow_mut().take(&mut woken);
-        wake_all(&mut woken);
+        self.waiting.wake();
     }
 
     /// Wakes this one too at the next ring: for whoever comes through a `poll` function, and cannot
     /// keep a [`Listening`].
     pub(super) fn wake_later(&self, waker: &Waker) {
-        // A foreign waker is neither cloned, called nor dropped while anything is borrowed.
         let rings = self.rings.get();
         let waker = waker.clone();
         if self.rings.get() != rings {
             return waker.wake(); // Its own clone has rung.
         }
-        self.enrol(Ticket::STRANGER, waker);
-    }
-
-    fn enrol(&self, ticket: Ticket, waker: Waker) {
-        let mut waiting = self.waiting.borrow_mut();
-        let enrolled = waiting.enrol(ticket, waker, &self.tickets);
-        drop(waiting);
-        enrolled.settle();
+        self.waiting.insert(Ticket::STRANGER, waker);
     }
 
     /// Somebody who waits for `what`, at this line.
@@ -51,7 +40,7 @@ impl Bell {
     ) -> Listening<'_> {
         Listening {
             bell: self,
-            ticket: self.tickets.draw(),
+            ticket: Ticket::draw(),
             heard: self.rings.get(),
             what,
             site,
@@ -93,14 +82,13 @@ impl Listening<'_> {
             return Poll::Ready(());
         }
         tell_wait(self.what, None, Some(self.site));
-        self.bell.enrol(self.ticket, waker);
+        self.bell.waiting.insert(self.ticket, waker);
         Poll::Pending
     }
 }
 
 impl Drop for Listening<'_> {
     fn drop(&mut self) {
-        let superfluous = self.bell.waiting.borrow_mut().dismiss(self.ticket);
-        drop(superfluous);
+        self.bell.waiting.remove(self.ticket);
     }
 }

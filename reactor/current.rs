@@ -5,7 +5,7 @@ use std::mem::ManuallyDrop;
 use std::panic::Location;
 use std::rc::Rc;
 
-use super::{Reactor, Standing};
+use super::Reactor;
 
 thread_local! {
     /// Without a destructor, it is there to the very end of the thread: a runtime may run in that of
@@ -26,21 +26,15 @@ pub(crate) const OUTSIDE: &str =
 impl Reactor {
     /// Whether its runtime runs on this thread.
     pub(crate) fn is_current(&self) -> bool {
-        self.standing.get() != Standing::Elsewhere
+        self.is_current.get()
     }
 
     /// Makes this the reactor of the thread, until the guard is dropped.
     pub(crate) fn enter(self: &Rc<Self>) -> Entered {
-        let former = replace(Some(Rc::clone(self)));
-        let standing = match self.observer {
-            None => Standing::Here,
-            Some(_) => Standing::Observed,
-        };
-        let was = self.standing.replace(standing);
         Entered {
-            former,
+            former: replace(Some(Rc::clone(self))),
             reactor: Rc::clone(self),
-            was,
+            was_current: self.is_current.replace(true),
         }
     }
 
@@ -71,22 +65,16 @@ impl Reactor {
     }
 }
 
-/// How often the selector of this thread was asked: what comes back at once comes before it was asked
-/// three times more.
-pub(super) fn selects() -> u64 {
-    Reactor::current().map_or(0, |reactor| reactor.counters.selects.get())
-}
-
 /// Makes the former reactor of the thread the current one again when it is dropped.
 pub(crate) struct Entered {
     reactor: Rc<Reactor>,
-    was: Standing,
+    was_current: bool,
     former: Option<Rc<Reactor>>,
 }
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        self.reactor.standing.set(self.was);
+        self.reactor.is_current.set(self.was_current);
         drop(replace(self.former.take()));
     }
 }

@@ -11,8 +11,8 @@
 //!     Selector
 //! ```
 //!
-//! A source owns a watch, which has two lists of waiters, one for each direction: a ticket and a waker
-//! for each. A `Waiter` is one call that waits, and holds its ticket.
+//! A `Source` owns a `Watch`, which has a `WakerSet` for each direction. A `Waiter` is one call that
+//! waits: it holds the ticket of its waker there.
 //!
 //! It knows handles, which are file descriptors here, deadlines and wakers, and nothing of tasks but the words in which `observer.rs`
 //! tells of them. This file has the way down, to the selector, and the way up, to the wakers. Its one
@@ -36,15 +36,11 @@
 //! armed. A connection whose handler is busy elsewhere costs one event, and is then left alone:
 //! neither bytes that nobody reads nor a hang-up can make the loop spin.
 
-mod awaited;
 mod budget;
-mod caller;
 mod clock;
-mod crowd;
 mod current;
 mod elapsed;
 mod interval;
-mod loan;
 mod observer;
 pub mod selector;
 mod sleep;
@@ -52,8 +48,7 @@ mod source;
 mod tell;
 mod timer;
 mod waiter;
-mod waiters;
-mod wake_all;
+mod waker_set;
 mod watch;
 
 use std::cell::{Cell, RefCell};
@@ -69,51 +64,37 @@ use self::budget::FULL;
 use self::clock::Clock;
 use self::selector::{Backend, Interest, Notifier, Selector};
 use self::timer::TimerQueue;
-use self::watch::Watch;
 
-pub(crate) use self::awaited::Awaited;
 pub(crate) use self::budget::{poll_spend, spend};
-pub(crate) use self::caller::{caller, on_behalf_of};
 pub(crate) use self::clock::Monotonic;
 pub(crate) use self::current::{Entered, OUTSIDE};
 pub use self::elapsed::Elapsed;
 pub use self::interval::{Interval, MissedTicks, interval, interval_at};
-pub(crate) use self::loan::Loan;
-pub(crate) use self::observer::OneLine;
 pub use self::observer::{By, Event, Observer, TaskId};
+pub(crate) use self::observer::{OneLine, caller, on_behalf_of};
 pub(crate) use self::sleep::now;
 pub use self::sleep::{Sleep, sleep, sleep_until};
 pub use self::source::{Direction, Source};
+pub(crate) use self::tell::Awaited;
 pub(crate) use self::waiter::Waiter;
-pub(crate) use self::waiters::{Ticket, Tickets, Waiters};
-pub(crate) use self::wake_all::wake_all;
+pub(crate) use self::waker_set::{Ticket, WakerSet, wake_all};
+pub(crate) use self::watch::{Loan, Watch};
 
 pub(crate) struct Reactor {
     selector: RefCell<Selector<Rc<Watch>>>,
     timers: RefCell<TimerQueue>,
     clock: Box<dyn Clock>,
     observer: Option<Rc<dyn Observer>>,
-    standing: Cell<Standing>,
+    /// Its runtime runs on this thread: nobody else asks the selector.
+    is_current: Cell<bool>,
     /// The process that runs it.
     owner: Cell<u32>,
     budget: Cell<u32>,
     /// A task has used up its budget: others may be ready that only the selector knows of.
     is_overdue: Cell<bool>,
-    tickets: Tickets,
     /// Always empty: `poll` takes it, fills it, and brings it back. Kept for its memory.
     woken: Cell<Vec<Waker>>,
     pub(crate) counters: Counters,
-}
-
-/// What a wait has to know of the runtime, in one look.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Standing {
-    /// It does not run on this thread: to wait would be to wait for ever.
-    Elsewhere,
-    /// It runs here.
-    Here,
-    /// It runs here, and has an observer.
-    Observed,
 }
 
 /// What happened so far. `Stats`, which users read, says what each means.
@@ -142,11 +123,10 @@ impl Reactor {
             selector: RefCell::new(selector),
             clock,
             observer,
-            standing: Cell::new(Standing::Elsewhere),
+            is_current: Cell::new(false),
             owner: Cell::new(process::id()),
             budget: Cell::new(FULL),
             is_overdue: Cell::new(false),
-            tickets: Tickets::default(),
             woken: Cell::default(),
             counters: Counters::default(),
         })
@@ -281,7 +261,7 @@ impl Reactor {
                 .borrow_mut()
                 .deregister(selector::lend(watch.fd));
         }
-        wake_all(&mut watch.take_waiters());
+        wake_all(&mut watch.take_waiting());
     }
 
     /// Stores the waker until the handle is ready in this direction, and makes sure that the
@@ -296,29 +276,17 @@ impl Reactor {
         site: Option<&'static Location<'static>>,
         waker: &Waker,
     ) -> io::Result<()> {
-        match self.standing.get() {
-            Standing::Here => {}
-            Standing::Observed => self.tell_would_block(watch, direction, site),
-            Standing::Elsewhere => return Err(elsewhere()),
+        if !self.is_current() {
+            return Err(not_current());
+        }
+        if self.is_observed() {
+            self.tell_would_block(watch, direction, site);
         }
         if !watch.is_armed(direction) {
             self.arm(watch, direction.interest())?;
         }
-        let waker = waker.clone();
-        let first = watch.waiters(direction).enrol_first(ticket, waker);
-        if let Err(waker) = first {
-            self.wait_among_others(watch, direction, ticket, waker);
-        }
+        watch.waiting(direction).insert(ticket, waker.clone());
         Ok(())
-    }
-
-    /// [`wait_for`](Self::wait_for) where somebody waits already.
-    #[cold]
-    fn wait_among_others(&self, watch: &Watch, direction: Direction, ticket: Ticket, waker: Waker) {
-        let mut waiters = watch.waiters(direction);
-        let enrolled = waiters.enrol(ticket, waker, &self.tickets);
-        drop(waiters);
-        enrolled.settle();
     }
 
     /// This process is the one that runs it from now on.
@@ -380,7 +348,7 @@ fn watched_twice(fd: RawFd) -> io::Error {
 }
 
 #[cold]
-fn elsewhere() -> io::Error {
+fn not_current() -> io::Error {
     io::Error::other(
         "this socket belongs to a runtime that does not run on this thread, and would wait for ever; \
          await it in the runtime that it was made in",

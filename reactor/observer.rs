@@ -4,6 +4,7 @@
 //! All layers tell through it. A runtime without an observer pays one comparison for
 //! each event that it does not tell.
 
+use std::cell::Cell;
 use std::fmt::{self, Write as _};
 use std::panic::Location;
 use std::time::{Duration, Instant};
@@ -219,4 +220,31 @@ impl fmt::Display for OneLine<'_> {
         }
         Ok(())
     }
+}
+
+thread_local! {
+    static CALLER: Cell<Option<&'static Location<'static>>> = const { Cell::new(None) };
+}
+
+/// Polls on behalf of a call at `site`, if anybody knows that: what is called through a trait of
+/// another crate is not told who calls. Nobody but an observer asks for it.
+pub(crate) fn on_behalf_of<R>(
+    site: impl Into<Option<&'static Location<'static>>>,
+    poll: impl FnOnce() -> R,
+) -> R {
+    struct Former(Option<&'static Location<'static>>);
+
+    impl Drop for Former {
+        fn drop(&mut self) {
+            CALLER.set(self.0);
+        }
+    }
+
+    let _former = Former(CALLER.replace(site.into()));
+    poll()
+}
+
+/// The line of the call that is being polled, if anybody has said it.
+pub(crate) fn caller() -> Option<&'static Location<'static>> {
+    CALLER.get()
 }

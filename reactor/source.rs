@@ -3,10 +3,11 @@
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::io;
+use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, AsRawFd};
 use std::panic::Location;
 use std::rc::Rc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use super::selector::Interest;
 use super::{Loan, Reactor, Ticket, Waiter, Watch, wake_all};
@@ -223,8 +224,8 @@ impl<T> Source<T> {
         self.poll_io_at(Some(Location::caller()), cx, direction, op)
     }
 
-    /// The same for a call at `site`. `None`: it comes through a trait of another crate, and only
-    /// [`on_behalf_of`](super::on_behalf_of) can tell for whom.
+    /// [`poll_io`](Self::poll_io) for a call at `site`. `None`: it comes through a trait of another
+    /// crate, and only [`on_behalf_of`](super::on_behalf_of) can tell for whom.
     pub(crate) fn poll_io_at<R>(
         &self,
         site: Option<&'static Location<'static>>,
@@ -232,69 +233,30 @@ impl<T> Source<T> {
         direction: Direction,
         op: impl FnMut(&T) -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
-        self.poll_ticketed(cx, direction, &mut Some(Ticket::STRANGER), site, op)
+        // Whoever polls by hand has no place to keep a waiter in, and leaves its waker behind.
+        let mut stranger = ManuallyDrop::new(self.waiter_at(site, direction));
+        stranger.ticket = Some(Ticket::STRANGER);
+        stranger.poll_io(cx, op)
     }
 
-    /// The same for a waiter that may have a ticket. It draws one only when it has to wait.
-    pub(super) fn poll_ticketed<R>(
-        &self,
-        cx: &mut Context<'_>,
-        direction: Direction,
-        ticket: &mut Option<Ticket>,
-        site: Option<&'static Location<'static>>,
-        mut op: impl FnMut(&T) -> io::Result<R>,
-    ) -> Poll<io::Result<R>> {
-        let watch = self.watch();
-        let reactor = watch.reactor();
-        // After a read that emptied the handle, another try would only cost an EAGAIN. The selector
-        // is level-triggered: it will report whatever has come meanwhile. But if its runtime does
-        // not run, it is never asked.
-        let is_worth_a_try = direction == Direction::Write
-            || !watch.is_drained.replace(false)
-            || !reactor.is_current();
-        if is_worth_a_try {
-            ready!(reactor.spend(cx));
-            loop {
-                match op(&self.io) {
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                    result => return Poll::Ready(result),
-                }
-            }
-        }
-        self.wait(cx, direction, ticket, site)
-    }
-
-    /// Waits for the selector. A waiter that has no ticket yet gets one.
-    // Inlined always: else a message would cost 30 instructions more.
-    #[inline(always)]
-    pub(super) fn wait<R>(
-        &self,
-        cx: &Context<'_>,
-        direction: Direction,
-        ticket: &mut Option<Ticket>,
-        site: Option<&'static Location<'static>>,
-    ) -> Poll<io::Result<R>> {
-        let watch = self.watch();
-        let reactor = watch.reactor();
-        let ticket = *ticket.get_or_insert_with(|| reactor.tickets.draw());
-        reactor.wait_for(watch, direction, ticket, site, cx.waker())?;
-        Poll::Pending
-    }
-
-    /// A waiter that leaves no waker behind when it is dropped.
+    /// A waiter for the caller's line.
     #[track_caller]
     pub(crate) fn waiter(&self, direction: Direction) -> Waiter<'_, T> {
         self.waiter_at(Some(Location::caller()), direction)
     }
 
-    /// The same for a call at `site`, as for [`poll_io_at`](Self::poll_io_at).
+    /// A waiter for a call at `site`, as for [`poll_io_at`](Self::poll_io_at).
     pub(crate) fn waiter_at(
         &self,
         site: Option<&'static Location<'static>>,
         direction: Direction,
     ) -> Waiter<'_, T> {
-        Waiter::new(self, direction, site)
+        Waiter {
+            source: self,
+            direction,
+            ticket: None,
+            site,
+        }
     }
 
     /// [`readable`](Self::readable) or [`writable`](Self::writable), on behalf of a call at `site`.
@@ -309,20 +271,20 @@ impl<T> Source<T> {
 
     /// The reactor that watches it.
     pub(crate) fn reactor(&self) -> Rc<Reactor> {
-        Rc::clone(self.watch().reactor())
+        Rc::clone(&self.watch().reactor)
     }
 
     /// Does something to the handle, and wakes those who wait for it: what was done may concern
     /// them, and not every selector tells of it.
     pub(crate) fn change<R>(&self, act: impl FnOnce(&T) -> R) -> R {
         let result = act(&self.io);
-        wake_all(&mut self.watch().take_waiters());
+        wake_all(&mut self.watch().take_waiting());
         result
     }
 
     /// A way to the handle that does not keep it open.
     pub(crate) fn loan(&self) -> Loan {
-        Loan::new(self.watch())
+        Loan(Rc::downgrade(self.watch()))
     }
 
     /// A read took less than it had room for.
@@ -343,7 +305,7 @@ impl<T: AsFd> AsFd for Source<T> {
 
 impl Drop for Registered {
     fn drop(&mut self) {
-        self.0.reactor().forget(&self.0);
+        self.0.reactor.forget(&self.0);
     }
 }
 

@@ -1,15 +1,48 @@
-//! What the reactor tells an observer.
+//! What the reactor tells an observer, and whoever asks who waits here.
 //!
 //! It stands apart from the code that it tells of: without an observer, an event costs one comparison.
 
 use std::io;
+use std::os::fd::RawFd;
 use std::panic::Location;
 use std::task::Waker;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{Direction, Event, Found, Reactor, Watch, caller};
 
+/// What somebody waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Awaited {
+    Fd { fd: RawFd, direction: Direction },
+    Timer { deadline: Instant },
+}
+
 impl Reactor {
+    /// Calls `each` with the waker of everybody who waits here, and what for.
+    pub(crate) fn each_waker(&self, mut each: impl FnMut(&Waker, Awaited)) {
+        for registration in self.selector.borrow().registrations() {
+            let watch = registration.key;
+            for direction in [Direction::Read, Direction::Write] {
+                let fd = watch.fd;
+                let waiting = watch.waiting(direction);
+                waiting.for_each(|waker| each(waker, Awaited::Fd { fd, direction }));
+            }
+        }
+        let timers = self.timers.borrow();
+        timers.each(|deadline, waker| each(waker, Awaited::Timer { deadline }));
+    }
+
+    /// Whether anybody waits here, for anything but this descriptor.
+    pub(crate) fn is_awaited(&self, but: Option<RawFd>) -> bool {
+        let is_awaited = |watch: &Watch| {
+            let directions = [Direction::Read, Direction::Write];
+            (directions.iter()).any(|&direction| !watch.waiting(direction).is_empty())
+        };
+        !self.timers.borrow().is_empty()
+            || (self.selector.borrow().registrations())
+                .any(|it| Some(it.fd) != but && is_awaited(&it.key))
+    }
+
     /// Tells the observer, if there is one.
     #[inline]
     pub(crate) fn observe<'a>(&self, event: impl FnOnce() -> Event<'a>) {

@@ -1,36 +1,22 @@
-//! One call that does one operation after the other on a source, and waits between them when it has
-//! to. When it is dropped, it takes its waker with it.
+//! One call that waits: where `await` meets the selector. It does one operation after the other on a
+//! source, waits between them when it has to, and takes its waker with it when it is dropped.
 
-use std::cell::RefMut;
 use std::io;
 use std::panic::Location;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
-use super::{Direction, Source, Ticket, Waiters};
+use super::{Direction, Source, Ticket};
 
 pub(crate) struct Waiter<'a, T> {
-    source: &'a Source<T>,
-    direction: Direction,
+    pub(super) source: &'a Source<T>,
+    pub(super) direction: Direction,
     /// Drawn when it first has to wait.
-    ticket: Option<Ticket>,
+    pub(super) ticket: Option<Ticket>,
     /// The line that waits, for an observer.
-    site: Option<&'static Location<'static>>,
+    pub(super) site: Option<&'static Location<'static>>,
 }
 
 impl<'a, T> Waiter<'a, T> {
-    pub(super) fn new(
-        source: &'a Source<T>,
-        direction: Direction,
-        site: Option<&'static Location<'static>>,
-    ) -> Self {
-        Self {
-            source,
-            direction,
-            ticket: None,
-            site,
-        }
-    }
-
     pub(crate) fn source(&self) -> &'a Source<T> {
         self.source
     }
@@ -39,37 +25,54 @@ impl<'a, T> Waiter<'a, T> {
         self.site
     }
 
-    /// [`Source::poll_io`].
+    /// Tries the operation, and waits when it would block.
     pub(crate) fn poll_io<R>(
         &mut self,
         cx: &mut Context<'_>,
-        op: impl FnMut(&T) -> io::Result<R>,
+        mut op: impl FnMut(&T) -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
-        self.source
-            .poll_ticketed(cx, self.direction, &mut self.ticket, self.site, op)
+        let watch = self.source.watch();
+        // After a read that took all there was, another try would only cost an EAGAIN. The selector
+        // is level-triggered: it will report whatever has come meanwhile. But if its runtime does
+        // not run, it is never asked.
+        let is_worth_a_try = self.direction == Direction::Write
+            || !watch.is_drained.replace(false)
+            || !watch.reactor.is_current();
+        if is_worth_a_try {
+            ready!(watch.reactor.spend(cx));
+            loop {
+                match op(self.source.get_ref()) {
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    result => return Poll::Ready(result),
+                }
+            }
+        }
+        self.wait(cx)
     }
 
     /// Waits for an event, without trying anything.
     pub(super) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.is_through() {
-            self.ticket = None;
+        let watch = self.source.watch();
+        // An event takes the waker away.
+        let waiting = watch.waiting(self.direction);
+        if self.ticket.take_if(|it| !waiting.contains(*it)).is_some() {
             if self.direction == Direction::Read {
-                self.source.watch().is_drained.set(false); // Reading is worth a try.
+                watch.is_drained.set(false); // Reading is worth a try.
             }
             return Poll::Ready(Ok(()));
         }
-        self.source
-            .wait(cx, self.direction, &mut self.ticket, self.site)
+        self.wait(cx)
     }
 
-    /// Whether it has waited, and an event has come: that took its waker away.
-    fn is_through(&self) -> bool {
-        self.ticket
-            .is_some_and(|ticket| !self.waiters().contains(ticket))
-    }
-
-    fn waiters(&self) -> RefMut<'_, Waiters> {
-        self.source.watch().waiters(self.direction)
+    // Inlined always: else a message would cost 30 instructions more.
+    #[inline(always)]
+    fn wait<R>(&mut self, cx: &Context<'_>) -> Poll<io::Result<R>> {
+        let watch = self.source.watch();
+        let ticket = *self.ticket.get_or_insert_with(Ticket::draw);
+        let (direction, site) = (self.direction, self.site);
+        (watch.reactor).wait_for(watch, direction, ticket, site, cx.waker())?;
+        Poll::Pending
     }
 }
 
@@ -77,8 +80,7 @@ impl<T> Drop for Waiter<'_, T> {
     #[inline]
     fn drop(&mut self) {
         if let Some(ticket) = self.ticket {
-            let superfluous = self.waiters().dismiss(ticket);
-            drop(superfluous);
+            self.source.watch().waiting(self.direction).remove(ticket);
         }
     }
 }

@@ -7,17 +7,17 @@
 //! To move it to a later time is one store: the timer in the queue is left as it is, and finds the
 //! new time when it comes due. Only an earlier time has to wake those who wait.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::fmt;
 use std::future::Future;
 use std::panic::Location;
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use pin_project_lite::pin_project;
 
-use crate::reactor::{Elapsed, Sleep, Ticket, Tickets, Waiters, now, sleep_until, wake_all};
+use crate::reactor::{Elapsed, Sleep, Ticket, WakerSet, now, sleep_until};
 
 /// A time limit that can be moved, for everything that runs under it by [`scope`](Self::scope).
 ///
@@ -55,8 +55,7 @@ pub struct Deadline {
     when: Cell<Option<Instant>>,
     expired: Cell<bool>,
     /// Who waits under it, to be woken when it comes closer.
-    waiting: RefCell<Waiters>,
-    tickets: Tickets,
+    waiting: WakerSet,
 }
 
 impl Deadline {
@@ -82,8 +81,7 @@ impl Deadline {
         Self {
             when: Cell::new(when),
             expired: Cell::new(false),
-            waiting: RefCell::default(),
-            tickets: Tickets::default(),
+            waiting: WakerSet::default(),
         }
     }
 
@@ -107,9 +105,7 @@ impl Deadline {
         self.expired.set(false);
         let is_earlier = when.is_some_and(|when| former.is_none_or(|former| when < former));
         if is_earlier {
-            let mut woken = Vec::new();
-            self.waiting.borrow_mut().take(&mut woken);
-            wake_all(&mut woken);
+            self.waiting.wake();
         }
     }
 
@@ -144,7 +140,7 @@ impl Deadline {
             limit: Limit {
                 deadline: self,
                 timer: None,
-                ticket: self.tickets.draw(),
+                ticket: Ticket::draw(),
                 site: Location::caller(),
             },
         }
@@ -194,7 +190,9 @@ struct Limit<'a> {
 impl Limit<'_> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Elapsed> {
         // First of all: a foreign waker that is cloned may move the deadline, and is then woken.
-        self.enrol(cx.waker());
+        self.deadline
+            .waiting
+            .insert(self.ticket, cx.waker().clone());
         while let Some(when) = self.deadline.when() {
             let (due, timer) = match &mut self.timer {
                 Some((due, timer)) if *due <= when => (*due, timer),
@@ -213,20 +211,10 @@ impl Limit<'_> {
         self.timer = None;
         Poll::Pending
     }
-
-    fn enrol(&self, waker: &Waker) {
-        // A foreign waker is neither cloned nor dropped while anything is borrowed.
-        let waker = waker.clone();
-        let mut waiting = self.deadline.waiting.borrow_mut();
-        let enrolled = waiting.enrol(self.ticket, waker, &self.deadline.tickets);
-        drop(waiting);
-        enrolled.settle();
-    }
 }
 
 impl Drop for Limit<'_> {
     fn drop(&mut self) {
-        let waker = self.deadline.waiting.borrow_mut().dismiss(self.ticket);
-        drop(waker);
+        self.deadline.waiting.remove(self.ticket);
     }
 }

@@ -7,19 +7,14 @@ use std::time::Duration;
 
 use self::selector::{Backend, Notifier, Selector};
 
-pub(crate) use self::caller::caller;
 pub(crate) use self::elapsed::Elapsed;
-pub(crate) use self::observer::OneLine;
+pub(crate) use self::observer::{OneLine, caller};
 pub use self::observer::{By, Event, TaskId};
 
 /// What tells of tasks is the one that ships.
 #[allow(dead_code)]
 #[path = "../../reactor/observer.rs"]
 mod observer;
-
-#[allow(dead_code)]
-#[path = "../../reactor/caller.rs"]
-mod caller;
 
 #[allow(dead_code)]
 #[path = "../../reactor/elapsed.rs"]
