@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 #[cfg(target_os = "linux")]
 use super::epoll;
+use super::files::WithFiles;
 use super::mechanism::Mechanism;
 use super::{poll, polling, select};
 
@@ -104,10 +105,10 @@ impl Backend {
     pub(super) fn open(self) -> io::Result<Box<dyn Mechanism>> {
         Ok(match self.if_available()? {
             #[cfg(target_os = "linux")]
-            Self::Epoll => Box::new(epoll::Epoll::new()?),
+            Self::Epoll => Box::new(WithFiles::new(epoll::Epoll::new()?)),
             Self::Poll => Box::new(poll::Poll::default()),
             Self::Select => Box::new(select::Select::default()),
-            _ => Box::new(polling::Polling::new()?),
+            _ => Box::new(WithFiles::new(polling::Polling::new()?)),
         })
     }
 }

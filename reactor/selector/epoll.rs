@@ -9,8 +9,8 @@ use std::time::Duration;
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 
-use super::Interest;
-use super::mechanism::{Mechanism, Ready, timespec};
+use super::mechanism::{Mechanism, timespec};
+use super::{Event, Interest};
 
 /// How many events one wait may report. The kernel reports ready handles in turn: if there are
 /// more, all of them are served within a few waits.
@@ -52,7 +52,7 @@ impl Mechanism for Epoll {
 
     /// One system call. epoll_wait(2) counts milliseconds, and rustix rounds up to them;
     /// epoll_pwait2(2) would count nanoseconds, but kernels before 5.11 and some sandboxes lack it.
-    fn wait(&mut self, timeout: Option<Duration>, ready: &mut Vec<Ready>) -> io::Result<()> {
+    fn wait(&mut self, timeout: Option<Duration>, ready: &mut Vec<Event<RawFd>>) -> io::Result<()> {
         self.events.clear();
         epoll::wait(
             &self.epoll,
@@ -61,8 +61,8 @@ impl Mechanism for Epoll {
         )?;
         ready.extend(self.events.iter().map(|event| {
             let flags = event.flags;
-            Ready {
-                fd: event.data.u64() as RawFd,
+            Event {
+                key: event.data.u64() as RawFd,
                 readable: flags.intersects(EventFlags::IN.union(ALWAYS)),
                 writable: flags.intersects(EventFlags::OUT.union(ALWAYS)),
             }

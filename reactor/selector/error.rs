@@ -21,12 +21,6 @@ pub(super) fn is_stale(error: &io::Error) -> bool {
     is_one_of(error, &[Errno::BADF, Errno::NOENT])
 }
 
-/// Whether, of a handle that was registered, the kernel says that it is of a kind which it never
-/// watches: then another one has got its number.
-pub(super) fn is_another(error: &io::Error) -> bool {
-    is_one_of(error, &[Errno::PERM])
-}
-
 pub(super) fn is_one_of(error: &io::Error, errnos: &[Errno]) -> bool {
     errnos
         .iter()

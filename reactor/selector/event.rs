@@ -84,3 +84,15 @@ pub struct Event<K = usize> {
     /// A write would not wait: there is room, a hang-up or an error.
     pub writable: bool,
 }
+
+impl<K> Event<K> {
+    /// Ready in both directions.
+    pub(super) fn both(key: K) -> Self {
+        let (readable, writable) = (true, true);
+        Self {
+            key,
+            readable,
+            writable,
+        }
+    }
+}

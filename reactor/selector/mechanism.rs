@@ -7,7 +7,7 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::retry_on_intr;
 
-use super::Interest;
+use super::{Event, Interest};
 
 /// The longest wait that is asked of the kernel at once: epoll counts milliseconds in an `i32`.
 /// Longer ones are made of several.
@@ -33,17 +33,9 @@ pub(crate) trait Mechanism {
     fn remove(&mut self, fd: BorrowedFd<'_>) -> io::Result<()>;
 
     /// Waits until something is ready or `timeout` has passed, rounded up to what the interface can
-    /// count, and appends what it found. May come back early with nothing or with `EINTR`, and is
-    /// called again then.
-    fn wait(&mut self, timeout: Option<Duration>, ready: &mut Vec<Ready>) -> io::Result<()>;
-}
-
-/// What a [`Mechanism`] found. A hang-up or an error counts as ready in both directions.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Ready {
-    pub(super) fd: RawFd,
-    pub(super) readable: bool,
-    pub(super) writable: bool,
+    /// count, and appends what it found: numbers with what they are ready for, both if it is a
+    /// hang-up or an error. May come back early with nothing or with `EINTR`, and is called again then.
+    fn wait(&mut self, timeout: Option<Duration>, ready: &mut Vec<Event<RawFd>>) -> io::Result<()>;
 }
 
 /// The kernel's form of a timeout, which [`LONGEST_WAIT`] keeps in its range.
@@ -54,9 +46,14 @@ pub(super) fn timespec(timeout: Option<Duration>) -> Option<Timespec> {
 /// Whether the kernel lets this handle be watched. Not if it is closed, nor, on Linux, if it was
 /// opened with `O_PATH`. For those who would notice it only while they wait, as poll(2) and select(2) do.
 pub(super) fn is_watchable(fd: BorrowedFd<'_>) -> bool {
-    let mut list = [PollFd::from_borrowed_fd(fd, PollFlags::empty())];
+    !poll_once(fd, PollFlags::empty()).contains(PollFlags::NVAL)
+}
+
+/// What poll(2) says of a handle, without waiting.
+pub(super) fn poll_once(fd: BorrowedFd<'_>, flags: PollFlags) -> PollFlags {
+    let mut list = [PollFd::from_borrowed_fd(fd, flags)];
     let _ = retry_on_intr(|| rustix::event::poll(&mut list, Some(&Timespec::default())));
-    !list[0].revents().contains(PollFlags::NVAL)
+    list[0].revents()
 }
 
 /// Lends out a handle that is known by its number only, for one call.

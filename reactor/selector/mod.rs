@@ -51,6 +51,7 @@ mod backend;
 mod epoll;
 mod error;
 mod event;
+mod files;
 mod mechanism;
 mod notifier;
 mod poll;
@@ -65,8 +66,10 @@ use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::process;
 use std::time::{Duration, Instant};
 
-use self::error::{explain, is_another, is_stale, registered_already, unknown};
-use self::mechanism::{LONGEST_WAIT, Mechanism, Ready, is_watchable};
+use rustix::io::Errno;
+
+use self::error::{explain, is_one_of, is_stale, registered_already, unknown};
+use self::mechanism::{LONGEST_WAIT, Mechanism};
 use self::table::{Entry, Table};
 
 pub use self::backend::Backend;
@@ -111,18 +114,15 @@ pub struct Selector<K = usize> {
     backend: Backend,
     mechanism: Box<dyn Mechanism>,
     table: Table<K>,
-    /// Registered handles that are always ready and that no kernel interface watches.
-    files: Vec<RawFd>,
     /// What the last wait found; kept for its memory.
-    ready: Vec<Ready>,
+    ready: Vec<Event<RawFd>>,
     notifier: Notifier,
     /// The mechanism reports each notification once, instead of again and again until it is drained.
     is_notified_once: bool,
-    /// A handle that nobody can deregister may be watched still: see `reopen.rs`.
+    /// The mechanism may watch what nobody can deregister any more: see `reopen.rs`.
     is_stale: bool,
-    /// The process that the mechanism is of. A child that was forked shares its epoll, and has no
-    /// kqueue.
-    owner: u32,
+    /// The process that has opened the mechanism.
+    process: u32,
 }
 
 impl<K: Clone> Selector<K> {
@@ -153,12 +153,11 @@ impl<K: Clone> Selector<K> {
             backend,
             mechanism,
             table: Table::default(),
-            files: Vec::new(),
             ready: Vec::new(),
             notifier,
             is_notified_once,
             is_stale: false,
-            owner: process::id(),
+            process: process::id(),
         })
     }
 
@@ -176,18 +175,14 @@ impl<K: Clone> Selector<K> {
     /// registration stays), it is not open, `select` cannot hold its number, or the kernel has no
     /// memory for it.
     pub fn register(&mut self, fd: impl AsFd, key: K, interest: Interest) -> io::Result<()> {
-        self.renew_kqueue();
+        self.renew();
         let fd = fd.as_fd();
         if self.table.get(fd.as_raw_fd()).is_some() {
             return Err(registered_already(fd));
         }
-        match self.mechanism.add(fd, interest) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                self.files.push(fd.as_raw_fd());
-            }
-            Err(error) => return Err(explain("Selector::register", fd, &error)),
-        }
+        self.mechanism
+            .add(fd, interest)
+            .map_err(|error| explain("Selector::register", fd, &error))?;
         self.table.insert(fd.as_raw_fd(), key, interest);
         Ok(())
     }
@@ -198,12 +193,12 @@ impl<K: Clone> Selector<K> {
     ///
     /// It is not registered ([`NotFound`](io::ErrorKind::NotFound)), or it was closed meanwhile.
     pub fn modify(&mut self, fd: impl AsFd, key: K, interest: Interest) -> io::Result<()> {
-        self.renew_kqueue();
+        self.renew();
         let fd = fd.as_fd();
         let Some(entry) = self.table.get(fd.as_raw_fd()) else {
             return Err(unknown("Selector::modify", fd));
         };
-        if entry.interest != interest && !self.files.contains(&fd.as_raw_fd()) {
+        if entry.interest != interest {
             self.mechanism
                 .modify(fd, interest)
                 .map_err(|error| explain("Selector::modify", fd, &error))?;
@@ -224,18 +219,14 @@ impl<K: Clone> Selector<K> {
         if !self.table.remove(fd.as_raw_fd()) {
             return Err(unknown("Selector::deregister", fd));
         }
-        if let Some(at) = self.files.iter().position(|&file| file == fd.as_raw_fd()) {
-            self.files.swap_remove(at);
-            return Ok(());
-        }
-        if self.owner != process::id() {
+        if self.process != process::id() {
             self.is_stale = true; // The parent waits on: leave it the epoll, for one of our own.
             return Ok(());
         }
         match self.mechanism.remove(fd) {
-            // Closed behind our back, and perhaps open again as another file: the kernel has
+            // Closed behind our back, and perhaps open again as a file (EPERM): the kernel has
             // forgotten the old one, which is what was asked for, or watches a duplicate of it.
-            Err(error) if is_stale(&error) || is_another(&error) => {
+            Err(error) if is_stale(&error) || is_one_of(&error, &[Errno::PERM]) => {
                 self.is_stale = true;
                 Ok(())
             }
@@ -276,28 +267,19 @@ impl<K: Clone> Selector<K> {
         timeout: Option<Duration>,
         mut found: impl FnMut(Event<&K>),
     ) -> io::Result<()> {
-        self.renew_kqueue();
-        let timeout = if self.files.is_empty() {
-            timeout
-        } else {
-            Some(Duration::ZERO)
-        };
         let deadline = match timeout {
             Some(timeout) if !timeout.is_zero() => Instant::now().checked_add(timeout),
             _ => None,
         };
         let mut wait = timeout.map(|timeout| timeout.min(LONGEST_WAIT));
         loop {
-            if self.is_stale {
-                self.reopen();
-            }
+            self.renew();
             self.ready.clear();
             match self.mechanism.wait(wait, &mut self.ready) {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
-            self.add_files();
             // An event or a notification ends the wait. A call that came back early (EINTR,
             // LONGEST_WAIT, a spurious return) is made again.
             if self.report(&mut found) || timeout == Some(Duration::ZERO) {
@@ -318,7 +300,7 @@ impl<K: Clone> Selector<K> {
     fn report(&mut self, found: &mut impl FnMut(Event<&K>)) -> bool {
         let mut is_over = false;
         for ready in &self.ready {
-            match self.table.get(ready.fd) {
+            match self.table.get(ready.key) {
                 Some(Entry { key, interest }) => {
                     let readable = ready.readable && interest.is_readable();
                     let writable = ready.writable && interest.is_writable();
@@ -331,7 +313,7 @@ impl<K: Clone> Selector<K> {
                         is_over = true;
                     }
                 }
-                _ if ready.fd == self.notifier.as_fd().as_raw_fd() => {
+                _ if ready.key == self.notifier.as_fd().as_raw_fd() => {
                     if !self.is_notified_once {
                         self.notifier.drain();
                     }
@@ -341,21 +323,6 @@ impl<K: Clone> Selector<K> {
             }
         }
         is_over
-    }
-
-    /// The files, which no mechanism watches: they are always ready.
-    fn add_files(&mut self) {
-        let Self { files, ready, .. } = self;
-        files.retain(|&fd| {
-            ready.push(Ready {
-                fd,
-                readable: true,
-                writable: true,
-            });
-            // One that was closed behind our back is reported this last time only: otherwise it
-            // would end every select.
-            is_watchable(lend(fd))
-        });
     }
 
     /// What is registered, in the order of the handles' numbers.

@@ -8,8 +8,8 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags};
 use rustix::io::Errno;
 
-use super::Interest;
-use super::mechanism::{Mechanism, Ready, is_watchable, lend, timespec};
+use super::mechanism::{Mechanism, is_watchable, lend, timespec};
+use super::{Event, Interest};
 
 #[derive(Default)]
 pub(super) struct Poll {
@@ -77,7 +77,7 @@ impl Mechanism for Poll {
         Ok(())
     }
 
-    fn wait(&mut self, timeout: Option<Duration>, ready: &mut Vec<Ready>) -> io::Result<()> {
+    fn wait(&mut self, timeout: Option<Duration>, ready: &mut Vec<Event<RawFd>>) -> io::Result<()> {
         let mut left = rustix::event::poll(&mut self.list, timespec(timeout).as_ref())
             .map_err(|error| self.explain(error))?;
         let mut place = 0;
@@ -86,8 +86,8 @@ impl Mechanism for Poll {
             let flags = self.list[place].revents();
             if !flags.is_empty() {
                 left -= 1;
-                ready.push(Ready {
-                    fd: fd.as_raw_fd(),
+                ready.push(Event {
+                    key: fd.as_raw_fd(),
                     readable: flags.intersects(PollFlags::IN.union(ALWAYS)),
                     writable: flags.intersects(PollFlags::OUT.union(ALWAYS)),
                 });

@@ -26,14 +26,14 @@ use std::process;
 use std::rc::Rc;
 use std::time::Duration;
 
-use polling::{Event, Events, PollMode, Poller};
-use rustix::event::{PollFd, PollFlags, Timespec};
+use polling::{Events, PollMode, Poller};
+use rustix::event::PollFlags;
 use rustix::fs::{FileType, fstat};
-use rustix::io::{Errno, retry_on_intr};
+use rustix::io::Errno;
 
-use super::Interest;
 use super::error::{is_one_of, is_stale};
-use super::mechanism::{Mechanism, Ready};
+use super::mechanism::{Mechanism, poll_once};
+use super::{Event, Interest};
 
 /// How many events one wait may report; see `epoll.rs`.
 const BATCH: NonZeroUsize = NonZeroUsize::new(1024).expect("is not zero");
@@ -42,8 +42,8 @@ pub(super) struct Polling {
     /// Shared with nobody: see `drop`.
     poller: Rc<Poller>,
     events: Events,
-    /// The process that the poller is of.
-    owner: u32,
+    /// The process that has made it.
+    process: u32,
 }
 
 impl Polling {
@@ -59,7 +59,7 @@ impl Polling {
         Ok(Self {
             poller: Rc::new(poller),
             events: Events::with_capacity(BATCH),
-            owner: process::id(),
+            process: process::id(),
         })
     }
 }
@@ -106,12 +106,12 @@ impl Mechanism for Polling {
         self.poller.delete(fd)
     }
 
-    fn wait(&mut self, timeout: Option<Duration>, ready: &mut Vec<Ready>) -> io::Result<()> {
+    fn wait(&mut self, timeout: Option<Duration>, ready: &mut Vec<Event<RawFd>>) -> io::Result<()> {
         // `Poller::wait` appends: a list that is not cleared would report old events again.
         self.events.clear();
         self.poller.wait(&mut self.events, timeout)?;
-        ready.extend(self.events.iter().map(|event| Ready {
-            fd: event.key as RawFd,
+        ready.extend(self.events.iter().map(|event| Event {
+            key: event.key as RawFd,
             readable: event.readable,
             writable: event.writable,
         }));
@@ -125,14 +125,14 @@ impl Drop for Polling {
     /// one must not be closed. And an epoll is the parent's still, which the crate would take its own
     /// handles out of ([polling#37](https://github.com/smol-rs/polling/issues/37)).
     fn drop(&mut self) {
-        if self.owner != process::id() {
+        if self.process != process::id() {
             mem::forget(Rc::clone(&self.poller));
         }
     }
 }
 
-fn event(fd: BorrowedFd<'_>, interest: Interest) -> Event {
-    Event::new(
+fn event(fd: BorrowedFd<'_>, interest: Interest) -> polling::Event {
+    polling::Event::new(
         fd.as_raw_fd() as usize,
         interest.is_readable(),
         interest.is_writable(),
@@ -140,10 +140,10 @@ fn event(fd: BorrowedFd<'_>, interest: Interest) -> Event {
 }
 
 /// Makes one of what was found of a handle.
-fn merge(ready: &mut Vec<Ready>) {
-    ready.sort_unstable_by_key(|found| found.fd);
+fn merge(ready: &mut Vec<Event<RawFd>>) {
+    ready.sort_unstable_by_key(|found| found.key);
     ready.dedup_by(|found, kept| {
-        let is_the_same = found.fd == kept.fd;
+        let is_the_same = found.key == kept.key;
         if is_the_same {
             kept.readable |= found.readable;
             kept.writable |= found.writable;
@@ -154,10 +154,8 @@ fn merge(ready: &mut Vec<Ready>) {
 
 /// Whether nobody reads this pipe any more.
 fn is_broken(pipe: BorrowedFd<'_>) -> bool {
-    let mut list = [PollFd::from_borrowed_fd(pipe, PollFlags::OUT)];
-    let _ = retry_on_intr(|| rustix::event::poll(&mut list, Some(&Timespec::default())));
     let broken = PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL;
-    list[0].revents().intersects(broken)
+    poll_once(pipe, PollFlags::OUT).intersects(broken)
 }
 
 #[cfg(test)]
@@ -166,8 +164,8 @@ mod tests {
 
     #[test]
     fn a_handle_that_is_reported_twice_gives_one_event() {
-        let found = |fd, readable, writable| Ready {
-            fd,
+        let found = |key, readable, writable| Event {
+            key,
             readable,
             writable,
         };
@@ -180,7 +178,7 @@ mod tests {
         merge(&mut ready);
         let merged: Vec<_> = ready
             .iter()
-            .map(|it| (it.fd, it.readable, it.writable))
+            .map(|it| (it.key, it.readable, it.writable))
             .collect();
         let expected = [(5, false, true), (6, true, false), (7, true, true)];
         assert_eq!(merged, expected);

@@ -6,8 +6,8 @@
 //! deregisters in time; but not everybody who has a handle of ours knows that.
 //!
 //! And after fork(2), parent and child share the epoll: what the child took out of it, when it drops what
-//! it has, its parent would never hear of again. For both, nothing helps but another epoll. A kqueue stays
-//! with the parent altogether: the child begins with one of its own.
+//! it has, its parent would never hear of again. For both, nothing helps but another epoll, before the old
+//! one is used again. A kqueue stays with the parent altogether: the child begins with one of its own.
 
 use std::process;
 
@@ -16,19 +16,18 @@ use super::mechanism::lend;
 use super::{Registration, Selector};
 
 impl<K: Clone> Selector<K> {
-    /// Gets another kqueue before it is used: for a child that was forked, and where the `polling`
-    /// crate keeps the number of a handle that it could not remove, and would refuse the next one.
+    /// To be called before the mechanism is used.
     #[inline]
-    pub(super) fn renew_kqueue(&mut self) {
-        if HAS_KQUEUE && (self.is_stale || self.owner != process::id()) {
+    pub(super) fn renew(&mut self) {
+        if self.is_stale || HAS_KQUEUE && self.process != process::id() {
             self.reopen();
         }
     }
 
     /// Moves all that is registered to another mechanism. Where there cannot be one, as no file
-    /// descriptor is left, the next select tries again.
+    /// descriptor is left, the next call tries again.
     #[cold]
-    pub(super) fn reopen(&mut self) {
+    fn reopen(&mut self) {
         let Ok(mut mechanism) = self.backend.open() else {
             return;
         };
@@ -36,14 +35,12 @@ impl<K: Clone> Selector<K> {
             return;
         };
         for Registration { fd, interest, .. } in self.registrations() {
-            if !self.files.contains(&fd) {
-                // It fails only for one that is closed, and that nobody is to hear of again.
-                let _ = mechanism.add(lend(fd), interest);
-            }
+            // It fails only for one that is closed, and that nobody is to hear of again.
+            let _ = mechanism.add(lend(fd), interest);
         }
         self.mechanism = mechanism;
         self.is_notified_once = is_notified_once;
         self.is_stale = false;
-        self.owner = process::id();
+        self.process = process::id();
     }
 }

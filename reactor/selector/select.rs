@@ -9,8 +9,8 @@ use std::time::Duration;
 use rustix::event::{FdSetElement, FdSetIter, fd_set_insert, fd_set_num_elements, fd_set_remove};
 use rustix::io::Errno;
 
-use super::Interest;
-use super::mechanism::{Mechanism, Ready, is_watchable, lend, timespec};
+use super::mechanism::{Mechanism, is_watchable, lend, timespec};
+use super::{Event, Interest};
 
 /// How many bits a C `fd_set` has. The kernel does not check it, and C programs that forget to
 /// do so write beyond their set; ours could grow, but then they would not show what select(2) is.
@@ -56,7 +56,7 @@ impl Mechanism for Select {
         Ok(())
     }
 
-    fn wait(&mut self, timeout: Option<Duration>, ready: &mut Vec<Ready>) -> io::Result<()> {
+    fn wait(&mut self, timeout: Option<Duration>, ready: &mut Vec<Event<RawFd>>) -> io::Result<()> {
         let (mut read, mut write) = (self.read.clone(), self.write.clone());
         match select(self.bound, &mut read, &mut write, timeout) {
             Err(Errno::BADF) => {
@@ -67,9 +67,9 @@ impl Mechanism for Select {
             Ok(0) => return Ok(()),
             Ok(_) => {}
         }
-        let mut push = |fd, readable, writable| {
-            ready.push(Ready {
-                fd,
+        let mut push = |key, readable, writable| {
+            ready.push(Event {
+                key,
                 readable,
                 writable,
             });
@@ -89,18 +89,14 @@ impl Mechanism for Select {
 impl Select {
     /// A handle was closed behind our back, and select(2) does not say which. Say so once; left in
     /// the sets it would fail every wait from now on.
-    fn report_closed(&mut self, ready: &mut Vec<Ready>) {
+    fn report_closed(&mut self, ready: &mut Vec<Event<RawFd>>) {
         let (read, write) = (self.read.clone(), self.write.clone());
         for fd in read.iter().chain(write.iter()) {
-            let is_told = ready.iter().any(|it| it.fd == fd);
+            let is_told = ready.iter().any(|it| it.key == fd);
             if !is_told && !is_watchable(lend(fd)) {
                 self.read.set(fd, false);
                 self.write.set(fd, false);
-                ready.push(Ready {
-                    fd,
-                    readable: true,
-                    writable: true,
-                });
+                ready.push(Event::both(fd));
             }
         }
     }
