@@ -136,7 +136,8 @@ impl<L: Listener> State<L> {
         let connection = self.connections.0.borrow_mut().try_remove(key);
         drop(connection);
         self.vacancy.ring();
-        if self.is_closed() {
+        // Only when the end may have come for somebody: thousands may wait while thousands leave.
+        if self.is_closed() && self.connections.len() <= self.waiting.borrow().len() {
             self.departure.ring();
         }
     }

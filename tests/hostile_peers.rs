@@ -1,0 +1,60 @@
+//! Faults of servers, sockets and processes that a hostile reader found, with a soak at his side.
+
+#![allow(clippy::unwrap_used, reason = "a test panics when it fails")]
+
+mod common;
+#[path = "common/loopback.rs"]
+mod loopback;
+
+use std::cell::OnceCell;
+use std::net;
+use std::rc::Rc;
+
+use loopback::{listen, on_each_backend, turns};
+use selio::net::{Server, TcpStream};
+use selio::{race, stats};
+
+async fn until(is_so: impl Fn() -> bool) {
+    while !is_so() {
+        turns(1).await;
+    }
+}
+
+/// A handler that ends with its server, or with its client, waits for both. Each client that leaves
+/// woke all of the others, one of which had no time to end.
+#[test]
+fn who_leaves_a_closed_server_wakes_nobody_who_waits_for_its_end() {
+    const CLIENTS: usize = 100;
+    on_each_backend(async || {
+        let server: Rc<OnceCell<Server>> = Rc::default();
+        let inner = Rc::clone(&server);
+        let handle = async move |stream: TcpStream| {
+            let server = inner.get().unwrap();
+            let mut byte = [0];
+            let left = async { drop(stream.read(&mut byte).await) };
+            match server.connections() {
+                1 => left.await, // As if it did not want to know.
+                _ => race((left, server.wait_closed())).await,
+            }
+        };
+        let started = Server::builder().serve([listen().await.0], handle);
+        let server = server.get_or_init(|| started.unwrap());
+        let connect = || net::TcpStream::connect(server.local_addrs()[0]).unwrap();
+        let busy = connect();
+        until(|| server.connections() == 1).await;
+        let clients: Vec<_> = (0..CLIENTS).map(|_| connect()).collect();
+        until(|| server.connections() == 1 + CLIENTS).await;
+        turns(2).await;
+        server.close();
+        turns(2).await;
+        let before = stats().polls;
+        for (left, client) in clients.into_iter().enumerate() {
+            drop(client);
+            until(|| server.connections() == CLIENTS - left).await;
+        }
+        let polls = stats().polls - before;
+        assert!(polls < 3 * CLIENTS as u64, "{polls} polls of tasks");
+        drop(busy);
+        server.wait_closed().await;
+    });
+}
