@@ -160,7 +160,7 @@ pub enum Event<'a> {
         /// How many events it has reported.
         events: usize,
     },
-    /// The selector has reported a handle. It tells so before [`Selected`](Self::Selected).
+    /// The selector has reported a handle. All of them come after [`Selected`](Self::Selected).
     Ready {
         /// The number of the handle.
         fd: i32,

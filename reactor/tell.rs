@@ -79,13 +79,6 @@ impl Reactor {
             found.dispatch(event, woken);
         });
         // Only now that nothing is borrowed: an observer may ask who waits.
-        for (fd, readable, writable) in ready {
-            self.observe(move || Event::Ready {
-                fd,
-                readable,
-                writable,
-            });
-        }
         let (backend, events) = (self.backend(), found.events);
         self.observe(move || Event::Selected {
             backend,
@@ -93,6 +86,13 @@ impl Reactor {
             since,
             events,
         });
+        for (fd, readable, writable) in ready {
+            self.observe(move || Event::Ready {
+                fd,
+                readable,
+                writable,
+            });
+        }
         self.settle(found);
         result
     }

@@ -6,7 +6,6 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
-use std::mem;
 
 use crate::reactor::{By, Direction, Event, OneLine, TaskId};
 
@@ -47,7 +46,6 @@ pub(super) struct Lanes {
     pub(super) answered: Option<u64>,
     /// What the selector has reported at last: to read, and to write.
     ready: Vec<(i32, bool, bool)>,
-    has_answered: bool,
     /// Their ends were told, but whom they wake will be told next.
     ended: Vec<TaskId>,
 }
@@ -81,22 +79,12 @@ impl Lanes {
                     memory.waits.push((fd, direction));
                 }
             }
+            Event::Selected { .. } => self.ready.clear(),
             Event::Ready {
                 fd,
                 readable,
                 writable,
-            } => {
-                if mem::take(&mut self.has_answered) {
-                    self.ready.clear();
-                }
-                self.ready.push((fd, readable, writable));
-            }
-            Event::Selected { events, .. } => {
-                self.has_answered = true;
-                if events == 0 {
-                    self.ready.clear();
-                }
-            }
+            } => self.ready.push((fd, readable, writable)),
             _ => {}
         }
     }

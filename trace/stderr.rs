@@ -3,7 +3,6 @@
 use std::env;
 use std::fmt;
 use std::io::{self, IsTerminal, Write as _};
-use std::mem;
 use std::panic::Location;
 use std::time::{Duration, Instant};
 
@@ -16,9 +15,6 @@ use crate::reactor::{By, Event, OneLine};
 pub(super) struct Columns {
     is_coloured: bool,
     text: String,
-    /// The lines of the handles that are ready: the selector has not answered before they are all
-    /// told, but its answer is to stand above them.
-    answers: String,
     poll_began: Duration,
 }
 
@@ -28,7 +24,6 @@ impl Columns {
         Self {
             is_coloured: io::stderr().is_terminal() && !is_refused,
             text: format!("{:>14}  {:<14} {:<12} what\n", "time in µs", "who", "does"),
-            answers: String::new(),
             poll_began: Duration::ZERO,
         }
     }
@@ -62,17 +57,11 @@ impl Form for Columns {
         if let Event::PollBegins { .. } = event {
             self.poll_began = at;
         }
-        let line = self.line(at, event, lanes);
-        if let Event::Ready { .. } = event {
-            self.answers += &line;
-            return Ok(());
-        }
-        self.text += &line;
+        self.text += &self.line(at, event, lanes);
         self.flush()
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.text += &mem::take(&mut self.answers);
         let result = write_to_stderr(&self.text);
         self.text.clear();
         result
