@@ -1,8 +1,30 @@
 //! A miniature asyncio: `async fn handle_client`, served by one thread that asks one selector.
 //!
 //! ```no_run
-#![doc = include_str!("examples/echo.rs")]
+//! use selio::net::{TcpListener, TcpStream};
+//!
+//! async fn handle_client(stream: TcpStream) -> std::io::Result<()> {
+//!     let mut buffer = [0; 4096];
+//!     loop {
+//!         match stream.read(&mut buffer).await? {
+//!             0 => return Ok(()),
+//!             n => stream.write_all(&buffer[..n]).await?,
+//!         }
+//!     }
+//! }
+//!
+//! fn main() -> std::io::Result<()> {
+//!     selio::run(async {
+//!         let listener = TcpListener::bind("127.0.0.1:5566").await?;
+//!         loop {
+//!             let Ok((stream, _)) = listener.accept().await else { continue }; // No descriptors left?
+//!             selio::spawn(handle_client(stream));
+//!         }
+//!     })
+//! }
 //! ```
+//!
+//! `examples/echo.rs` is the same with arguments, and with errors that somebody reads.
 //!
 //! # The parts, from the top to the bottom
 //!

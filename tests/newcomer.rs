@@ -58,6 +58,19 @@ fn wrong_arguments_are_answered_by_what_is_wrong_and_how_it_should_be() {
     });
 }
 
+/// Who opens the documentation first reads what others read first.
+#[test]
+fn the_documentation_begins_with_the_echo_of_the_readme() {
+    let library = include_str!("../lib.rs");
+    let (_, readme) = include_str!("../README.md")
+        .split_once("```rust,no_run\n")
+        .unwrap();
+    let (echo, _) = readme.split_once("```").unwrap();
+    let comment = |line| format!("//! {line}").trim_end().to_owned() + "\n";
+    let documented: String = echo.lines().map(comment).collect();
+    assert!(library.contains(&documented), "{documented}");
+}
+
 /// What is copied from an example should build with `cargo add selio` and no more.
 #[test]
 fn the_examples_need_no_crate_but_selio_save_one_that_is_about_another() {
