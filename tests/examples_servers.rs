@@ -1,4 +1,4 @@
-//! The examples of servers do what they say: they chat, stop in good order, and use all cores.
+//! The examples of servers do what they say: they chat, stop in good order, use all cores, and pass on.
 
 #![allow(clippy::unwrap_used, reason = "a test panics when it fails")]
 
@@ -7,7 +7,7 @@ mod common;
 mod example;
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -211,5 +211,61 @@ fn per_core_serves_on_several_runtimes_and_one_port() {
         }
         let wanted = (0..3).map(|n| format!("runtime {n}"));
         assert_eq!(runtimes, wanted.collect());
+    });
+}
+
+/// Starts it in front of this server.
+fn proxy(target: SocketAddr) -> (Server, SocketAddr) {
+    let mut command = example("proxy");
+    let mut server = Server::start(command.args(["127.0.0.1:0", &target.to_string()]));
+    let address = server.address();
+    (server, address)
+}
+
+#[test]
+fn proxy_passes_on_both_directions_until_each_ends_by_itself() {
+    deadline(PATIENCE, || {
+        let target = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (_server, address) = proxy(target.local_addr().unwrap());
+        for says_first in ["the client", "the server"] {
+            let mut client = Client::connect(address).stream;
+            let (mut behind, _) = target.accept().unwrap();
+            behind.set_read_timeout(Some(PATIENCE)).unwrap();
+            let (one, other) = match says_first {
+                "the client" => (&mut client, &mut behind),
+                _ => (&mut behind, &mut client),
+            };
+            // More than the buffers on the way can hold, while the other is silent.
+            let words = vec![7; 4 << 20];
+            let mut heard = Vec::new();
+            std::thread::scope(|scope| {
+                scope.spawn(|| {
+                    one.write_all(&words).unwrap();
+                    one.shutdown(Shutdown::Write).unwrap();
+                });
+                other.read_to_end(&mut heard).unwrap();
+            });
+            assert!(heard == words, "{says_first}: {} bytes", heard.len());
+            other.write_all(b"heard").unwrap();
+            other.shutdown(Shutdown::Write).unwrap();
+            let mut answer = String::new();
+            one.read_to_string(&mut answer).unwrap();
+            assert_eq!(answer, "heard", "{says_first}");
+        }
+    });
+}
+
+#[test]
+fn proxy_survives_clients_whose_server_cannot_be_reached() {
+    deadline(PATIENCE, || {
+        let target = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (_server, address) = proxy(target.local_addr().unwrap());
+        drop(target);
+        for _ in 0..2 {
+            assert!(!matches!(
+                Client::connect(address).stream.read(&mut [0; 1]),
+                Ok(1..)
+            ));
+        }
     });
 }

@@ -39,6 +39,7 @@ fn wrong_arguments_are_answered_by_what_is_wrong_and_how_it_should_be() {
             "http_get",
             "multi_client",
             "per_core",
+            "proxy",
             "selector_callbacks",
             "slow_client",
             "stdin_and_sockets",
@@ -111,7 +112,7 @@ fn right_arguments_are_not_blamed_for_what_the_network_does() {
         }
         let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let taken = taken.local_addr().unwrap().to_string();
-        for name in ["chat", "echo", "graceful", "timeouts"] {
+        for name in ["chat", "echo", "graceful", "proxy", "timeouts"] {
             let complaint = complaint(name, &[&taken]);
             assert!(complaint.contains("Address already in use"), "{complaint}");
             assert_eq!(complaint.lines().count(), 1, "{complaint}");
