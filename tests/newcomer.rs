@@ -15,7 +15,7 @@ use std::time::Duration;
 use common::{deadline, each_backend};
 use example::example;
 use selio::net::{TcpListener, TcpStream, lookup};
-use selio::{Runtime, Server, task};
+use selio::{Runtime, Server, StreamReader, StreamWriter, task};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -56,6 +56,30 @@ fn wrong_arguments_are_answered_by_what_is_wrong_and_how_it_should_be() {
                 assert!(usage.starts_with(&format!("usage: {name} ")), "{complaint}");
             }
         }
+    });
+}
+
+#[test]
+fn what_a_stream_refuses_names_the_method_that_helps() {
+    deadline(PATIENCE, || {
+        selio::run(async {
+            let mut reader = StreamReader::new(&b"a long line\n"[..]);
+            reader.set_limit(4).unwrap();
+            let line = reader.read_line().await.map(<[u8]>::len);
+            let all = reader.read_to_end(4).await.map(|bytes| bytes.len());
+            for (result, remedy) in [(line, "`set_limit`"), (all, "`max`")] {
+                let error = result.unwrap_err().to_string();
+                assert!(error.contains(remedy), "{error}");
+            }
+            let writer = StreamWriter::new(Vec::new());
+            writer.close();
+            writer.write(b"too late");
+            let error = writer.drain().await.unwrap_err().to_string();
+            assert!(
+                error.ends_with("write before `close` and `write_eof`"),
+                "{error}"
+            );
+        });
     });
 }
 

@@ -239,8 +239,9 @@ impl ServerBuilder {
 }
 
 /// Listens on all of these addresses, and runs `handle_client` with a reader and a writer for each
-/// connection: an `async fn`, or a closure like `async |mut reader, writer| ..`. (A closure that
-/// returns an `async` block has to say of which types its arguments are.)
+/// connection: an `async fn`, or a closure like `async |mut reader, writer| ..`, whose last line says
+/// of which type its errors are: `io::Result::Ok(())`. (A closure that returns an `async` block has
+/// to say of which types its arguments are, too.)
 ///
 /// The addresses are bound as [`TcpListener::bind_all`] does. Small messages are sent at once
 /// (`TCP_NODELAY`), as asyncio has it. The server serves in the background; await

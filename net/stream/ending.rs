@@ -134,7 +134,7 @@ impl Transport {
     /// Something was written that comes too late.
     pub(super) fn refuse(&self) {
         let problem = "the stream was closed, or its end written, before something was written to \
-                       it, which is lost; write first";
+                       it, which is lost; write before `close` and `write_eof`";
         let error = io::Error::new(io::ErrorKind::BrokenPipe, problem);
         self.buffer().note(error);
     }

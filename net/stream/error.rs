@@ -115,8 +115,8 @@ impl fmt::Display for LimitOverrunError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{}: the message is longer than the limit of {} bytes; raise that, or read the bytes, \
-             which are kept, in pieces",
+            "{}: the message is longer than the limit of {} bytes; raise that, by `set_limit` or \
+             the argument `max`, or read the bytes, which are kept, in pieces",
             self.call, self.limit
         )
     }
