@@ -242,12 +242,16 @@ impl<F> Wait<'_, F> {
 
     #[inline]
     fn tell(&self) {
+        if is_observed() {
+            self.tell_observed();
+        }
+    }
+
+    #[cold]
+    fn tell_observed(&self) {
         let holder = self.list.holder.get();
-        tell_wait(
-            self.list.what,
-            holder.and_then(|it| it.get()),
-            Some(self.site),
-        );
+        let who = holder.and_then(|it| it.get());
+        tell_wait(self.list.what, who, Some(self.site));
         if let Some(holder) = holder {
             tell_holder(holder);
         }
