@@ -122,6 +122,33 @@ fn stderr_tells_one_read_in_order_with_its_line() {
     });
 }
 
+#[test]
+fn stderr_keeps_its_columns_behind_a_name_that_is_longer_than_most() {
+    const NAME: &str = "server 127.0.0.1:55660";
+    if is_child() {
+        return deadline(SOON, || {
+            Runtime::new().unwrap().block_on(async {
+                spawn_named(NAME, yield_now()).await.unwrap();
+                spawn(yield_now()).await.unwrap();
+            });
+        });
+    }
+    each_backend(|backend| {
+        let output = traced(
+            "stderr_keeps_its_columns_behind_a_name_that_is_longer_than_most",
+            backend,
+            "stderr",
+        );
+        let text = String::from_utf8(output.stderr).unwrap();
+        let ends = |line: &str| line.find(" poll-ends ");
+        let (before, after) = text.split_once(&format!("{NAME}#1 poll\n")).unwrap();
+        let columns: Vec<_> = after.lines().filter_map(ends).collect();
+        assert!(columns.len() > 4, "{text}");
+        assert!(columns.iter().all(|&it| it == columns[0]), "{text}");
+        assert_ne!(before.lines().find_map(ends), Some(columns[0]), "{text}");
+    });
+}
+
 /// What follows a value of JSON.
 fn after_json(text: &str) -> Option<&str> {
     fn sequence(text: &str, end: char, has_names: bool) -> Option<&str> {

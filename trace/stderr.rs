@@ -3,6 +3,7 @@
 use std::env;
 use std::fmt;
 use std::io::{self, IsTerminal, Write as _};
+use std::ops::RangeInclusive;
 use std::panic::Location;
 use std::time::{Duration, Instant};
 
@@ -12,10 +13,16 @@ use super::lanes::{Directions, Lane, Lanes};
 use super::{Form, micros, word};
 use crate::reactor::{By, Event, OneLine};
 
+/// The column of names is as wide as the longest so far, within these numbers of characters: what
+/// follows stays in columns.
+const NAMES: RangeInclusive<usize> = 14..=32;
+
 pub(super) struct Columns {
     is_coloured: bool,
     text: String,
     poll_began: Duration,
+    /// That of the names. It grows with the first line of a server, say, and stays so.
+    width: usize,
 }
 
 impl Columns {
@@ -25,11 +32,12 @@ impl Columns {
             is_coloured: io::stderr().is_terminal() && !is_refused,
             text: format!("{:>14}  {:<14} {:<12} what\n", "time in µs", "who", "does"),
             poll_began: Duration::ZERO,
+            width: *NAMES.start(),
         }
     }
 
     /// The line of an event.
-    fn line(&self, at: Duration, event: &Event<'_>, lanes: &Lanes) -> String {
+    fn line(&mut self, at: Duration, event: &Event<'_>, lanes: &Lanes) -> String {
         let who = match event {
             Event::Woken {
                 by: By::Thread(name),
@@ -47,7 +55,10 @@ impl Columns {
             took: at.saturating_sub(self.poll_began),
         };
         let (at, word) = (micros(at), word(event));
-        let line = format!("{dim}{at:>14.1}{plain}  {who:<14} {colour}{word:<12}{plain} {what}");
+        let width = self.width.max(who.chars().count()).min(*NAMES.end());
+        self.width = width;
+        let line =
+            format!("{dim}{at:>14.1}{plain}  {who:<width$} {colour}{word:<12}{plain} {what}");
         line.trim_end().to_owned() + "\n"
     }
 }
@@ -57,7 +68,8 @@ impl Form for Columns {
         if let Event::PollBegins { .. } = event {
             self.poll_began = at;
         }
-        self.text += &self.line(at, event, lanes);
+        let line = self.line(at, event, lanes);
+        self.text += &line;
         self.flush()
     }
 
