@@ -34,8 +34,8 @@ use selio::sync::{Barrier, Condvar, Event, Mutex, Queue, Semaphore, oneshot};
 use selio::{
     Builder, Deadline, Direction, Handle, Interval, IntoStreams, JoinHandle, Server, Source,
     StreamReader, StreamWriter, TaskGroup, TaskLocal, as_completed, gather, interval,
-    open_connection, race, run, sleep, sleep_until, spawn, spawn_named, start_server, task,
-    timeout, timeout_at, to_thread, try_gather, wait, yield_now,
+    open_connection, open_unix_connection, race, run, sleep, sleep_until, spawn, spawn_named,
+    start_server, task, timeout, timeout_at, to_thread, try_gather, wait, yield_now,
 };
 
 const SOON: Duration = Duration::from_secs(20);
@@ -344,6 +344,14 @@ fn unix_streams() -> Vec<Row> {
             let listener = UnixListener::builder().backlog(0).bind(&path).unwrap();
             let _client = UnixStream::connect(&path).await.unwrap();
             let result = UnixStream::connect(&path).await;
+            drop(listener);
+            result
+        }),
+        row("open_unix_connection", TIMER, async {
+            let path = path("backlog-of-streams");
+            let listener = UnixListener::builder().backlog(0).bind(&path).unwrap();
+            let _client = UnixStream::connect(&path).await.unwrap();
+            let result = open_unix_connection(&path).await;
             drop(listener);
             result
         }),
@@ -1162,6 +1170,10 @@ const EXCEPTIONS: &[(&str, &str)] = &[
         "Linux has always room for a datagram, or drops it",
     ),
     ("YieldNow", "it does not wait: its task is ready"),
+    (
+        "start_unix_server",
+        "it does not wait: a path is bound at once",
+    ),
     ("AsCompleted", "a stream; see `AsCompleted::next`"),
     ("Interval", "a stream; see `Interval::tick`"),
     ("AnyQueue::put", "see `Queue::put`"),
