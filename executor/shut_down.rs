@@ -23,6 +23,8 @@ impl Executor {
                 break;
             }
             unended.into_iter().for_each(|key| self.cancel(key));
+            // Those of the next round must not be looked for among the slots of all that there were.
+            self.tasks.borrow_mut().shrink_to_fit();
         }
         run_queue::swap(&mut Vec::new());
         self.extensions.clear();

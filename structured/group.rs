@@ -229,12 +229,10 @@ impl<E> Group<E> {
             };
             last = Some(task.id());
             tasks.iter().for_each(TaskRef::cancel);
+            // Whoever comes now must not be looked for among the places of all who have left.
+            self.tasks.borrow_mut().shrink_to_fit();
         }
         self.is_cancelling.set(false);
-        // Whoever comes after the end must not be looked for among the places of all who have left.
-        if self.is_empty() {
-            self.tasks.take();
-        }
     }
 
     /// The tasks that were spawned after this one, or all, in the order in which they were spawned.

@@ -18,7 +18,8 @@ use futures::{AsyncRead, StreamExt};
 use selio::net::{TcpListener, UnixStream};
 use selio::sync::Mutex;
 use selio::{
-    Builder, Deadline, IntoStreams, JoinHandle, Runtime, TaskGroup, gather, spawn, stats, yield_now,
+    Builder, Deadline, IntoStreams, JoinHandle, Runtime, TaskGroup, gather, spawn, stats, timeout,
+    yield_now,
 };
 
 use crate::tasks::{Log, a_look, runtime};
@@ -171,6 +172,45 @@ fn a_group_that_thousands_have_left_turns_latecomers_away_at_once() {
         for _ in 0..50_000 {
             assert!(group.spawn(tick()).is_finished());
         }
+    });
+}
+
+/// Spawns the next one as it is dropped, so many times.
+struct Link(usize, Rc<dyn Fn(Link)>);
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        if let Some(left) = self.0.checked_sub(1) {
+            (self.1)(Link(left, Rc::clone(&self.1)));
+        }
+    }
+}
+
+async fn keep(link: Link) -> Result<(), Infallible> {
+    let _link = link;
+    pending().await
+}
+
+#[test]
+fn a_group_that_thousands_have_left_ends_a_chain_of_destructors_at_once() {
+    on_a_runtime(async || {
+        let scope = TaskGroup::scope(async |group| {
+            (0..100_000).for_each(|_| drop(group.spawn(async { Ok(()) })));
+            yield_now().await;
+            drop(Link(50_000, Rc::new(move |it| drop(group.spawn(keep(it))))));
+            pending::<Result<(), Infallible>>().await
+        });
+        assert!(timeout(Duration::from_millis(1), scope).await.is_err());
+        assert_eq!(stats().tasks, 0);
+    });
+}
+
+#[test]
+fn a_runtime_that_thousands_have_left_ends_a_chain_of_destructors_at_once() {
+    on_a_runtime(async || {
+        (0..100_000).for_each(|_| drop(spawn(async {})));
+        yield_now().await;
+        drop(Link(50_000, Rc::new(|it| drop(spawn(keep(it))))));
     });
 }
 

@@ -76,6 +76,8 @@ struct World {
     /// Whether the runtime runs that these two belong to.
     is_home: Cell<bool>,
     threads: Cell<usize>,
+    /// How many futures are shared by the crate `futures`, which calls and drops wakers under a lock.
+    shared: Cell<usize>,
     /// Runtimes that have begun something, and do not go on.
     guests: RefCell<Vec<Runtime>>,
 }
@@ -180,6 +182,7 @@ impl World {
             reader: Mutex::new((reader, 0)),
             is_home: Cell::new(true),
             threads: Cell::new(0),
+            shared: Cell::new(0),
             guests: RefCell::default(),
             random: RefCell::new(random),
             is_closing: Cell::new(false),
@@ -546,6 +549,7 @@ fn mischief(kind: usize) {
         return; // On another thread.
     };
     match kind {
+        _ if world.shared.get() > 0 => {}
         0 | 1 => drop(Meddles(world)),
         2 if !thread::panicking() => panic!("a stranger"),
         3 => {
@@ -1025,6 +1029,7 @@ fn mangle(world: &Rc<World>, inner: Op, depth: u32) -> Op {
         6 => {
             let other = op(world, depth - 1);
             Box::pin(async move {
+                let _shared = Count::new(&w.shared);
                 let inner = inner.shared();
                 race((inner.clone(), other)).await;
                 inner.await;
