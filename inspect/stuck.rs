@@ -10,7 +10,9 @@ use crate::executor::{Executor, swallow};
 
 /// Says so, and who waits for what, if nobody can ever wake a task of this runtime again.
 pub(super) fn tell_if_stuck(executor: &Executor) {
-    if !executor.reactor.is_awaited(dump_handle(executor)) && executor.is_alone() {
+    let is_lost = !executor.reactor.is_awaited(dump_handle(executor)) && executor.is_alone();
+    // An observer that has heard of the sleep before may have woken somebody.
+    if is_lost && !executor.snapshot().iter().any(|task| task.is_queued) {
         let dump = Dump::of(executor);
         swallow(|| {
             eprintln!(

@@ -1,6 +1,6 @@
 //! Several futures in one task, each polled only when it was woken.
 //!
-//! asyncio makes a task of everything that `gather`, `as_completed` and `wait` are given. Here the
+//! asyncio makes a task of each coroutine that `gather` and `as_completed` are given. Here the
 //! children stay futures of the task that waits for them: they may borrow what it has, dropping
 //! them is all it takes to cancel them, and their panics and results need no way through a handle.
 //!

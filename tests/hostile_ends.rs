@@ -14,10 +14,13 @@ use std::future::{Ready, pending};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Wake, Waker};
+use std::time::Duration;
 
-use selio::sync::{Mutex, PriorityQueue, oneshot};
+use selio::sync::{Event, Mutex, PriorityQueue, oneshot};
+use selio::trace::{self, Observer};
 use selio::{Builder, TaskGroup, spawn, spawn_named, stats, task, yield_now};
 
+use crate::common::{child, deadline, is_child};
 use crate::tasks::{on_a_runtime, panic_of, poll_with};
 
 /// A waker whose last clone panics when it is dropped.
@@ -142,4 +145,28 @@ fn a_dump_names_who_has_a_lock_now_and_not_who_had_it_when_the_wait_began() {
         assert!(former.contains("for a Mutex that one has at "), "{dumps}");
         assert!(!later.contains("for a Mutex that one has at "), "{dumps}");
     });
+}
+
+#[test]
+fn who_is_woken_when_the_loop_says_that_it_sleeps_is_not_called_stuck() {
+    struct Sets(Rc<Event>);
+
+    impl Observer for Sets {
+        fn event(&self, event: &trace::Event<'_>) {
+            if let trace::Event::Sleeps { .. } = event {
+                self.0.set();
+            }
+        }
+    }
+
+    if !is_child() {
+        let test = "who_is_woken_when_the_loop_says_that_it_sleeps_is_not_called_stuck";
+        let output = deadline(Duration::from_secs(30), || child(test).output().unwrap());
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && !told.contains("stuck"), "{told}");
+        return;
+    }
+    let event = Rc::new(Event::new());
+    let builder = Builder::new().debug(true).observer(Sets(Rc::clone(&event)));
+    builder.build().unwrap().block_on(event.wait());
 }

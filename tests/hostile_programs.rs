@@ -556,7 +556,10 @@ fn mischief(kind: usize) {
             let wakers = world.wakers.take();
             wakers.into_iter().for_each(Waker::wake);
         }
-        4 => drop(world.senders.borrow_mut().pop()),
+        4 => {
+            let sender = world.senders.borrow_mut().pop();
+            drop(sender);
+        }
         5 => {
             let limits = world.limits.borrow().clone();
             limits.iter().for_each(|it| it.reschedule(Instant::now()));

@@ -162,7 +162,8 @@ impl<T> Drop for Promise<T> {
 }
 
 /// A task that was spawned by a [`Handle`](crate::Handle). Await it, or [`join`](Self::join) it, for
-/// its result, on any thread. Dropping it detaches the task.
+/// its result, on any thread. Dropping it detaches the task, and forgets a panic that the task has
+/// had before.
 ///
 /// # Cancel safety
 ///
