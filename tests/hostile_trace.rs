@@ -8,11 +8,13 @@ mod folder;
 
 use std::fs;
 use std::process::{Command, Output, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::{child, deadline, is_child};
 use folder::Folder;
-use selio::{run, spawn_named, trace, yield_now};
+use selio::selector::Backend;
+use selio::trace::{By, Event, Observer};
+use selio::{Direction, run, spawn_named, trace, yield_now};
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -89,4 +91,47 @@ fn a_named_pipe_is_no_place_for_a_trace() {
         text.contains("selio said: SELIO_TRACE: cannot create "),
         "{text}"
     );
+}
+
+/// Whom a handle has woken was looked for among all that were ready, for each one that was woken.
+#[test]
+fn of_thousands_that_are_ready_at_once_each_is_written_down_at_once() {
+    const THOUSANDS: i32 = 100_000;
+    let folder = Folder::new("thousands");
+    let path = folder.file("life.json");
+    let file = trace::to_file(&path).unwrap();
+    deadline(Duration::from_secs(60), || {
+        file.event(&Event::PollBegins { task: None });
+        file.event(&Event::WouldBlock {
+            fd: -1,
+            direction: Direction::Read,
+            site: None,
+        });
+        file.event(&Event::PollEnds {
+            task: None,
+            is_ready: false,
+        });
+        file.event(&Event::Selected {
+            backend: Backend::Poll,
+            timeout: None,
+            since: Instant::now(),
+            events: THOUSANDS as usize,
+        });
+        for fd in 0..THOUSANDS {
+            file.event(&Event::Ready {
+                fd,
+                readable: true,
+                writable: false,
+            });
+        }
+        for _ in 0..THOUSANDS {
+            file.event(&Event::Woken {
+                task: None,
+                by: By::Reactor,
+            });
+        }
+    });
+    drop(file);
+    let text = fs::read_to_string(path).unwrap();
+    assert_eq!(text.matches("\"ready\"").count(), THOUSANDS as usize);
 }

@@ -45,7 +45,7 @@ pub(super) struct Lanes {
     /// The number of the wake that the last poll to begin answers.
     pub(super) answered: Option<u64>,
     /// What the selector has reported at last: to read, and to write.
-    ready: Vec<(i32, bool, bool)>,
+    ready: HashMap<i32, (bool, bool)>,
     /// Their ends were told, but whom they wake will be told next.
     ended: Vec<TaskId>,
 }
@@ -84,7 +84,10 @@ impl Lanes {
                 fd,
                 readable,
                 writable,
-            } => self.ready.push((fd, readable, writable)),
+            } => {
+                let ready = self.ready.entry(fd).or_default();
+                *ready = (ready.0 | readable, ready.1 | writable);
+            }
             _ => {}
         }
     }
@@ -120,12 +123,10 @@ impl Lanes {
         }
         let waits = &self.memories.get(&Lane::of(task))?.waits;
         let is_ready = |(fd, direction): &&(i32, Direction)| {
-            self.ready.iter().any(|&(ready, readable, writable)| {
-                let is_met = match direction {
-                    Direction::Read => readable,
-                    Direction::Write => writable,
-                };
-                ready == *fd && is_met
+            let ready = self.ready.get(fd);
+            ready.is_some_and(|&(readable, writable)| match direction {
+                Direction::Read => readable,
+                Direction::Write => writable,
             })
         };
         waits.iter().find(is_ready).map(|&(fd, _)| fd)
