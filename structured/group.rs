@@ -137,7 +137,8 @@ impl<E: 'static> TaskGroup<E> {
     /// that the task was cancelled. Dropping the handle leaves the task in the group.
     ///
     /// While the group is ending, a task is still waited for. When it has failed or has ended, the
-    /// task is cancelled before its first poll.
+    /// task is cancelled before its first poll: a destructor that spawns its like each time never
+    /// comes to an end.
     ///
     /// # Panics
     ///

@@ -1319,7 +1319,7 @@ fn programs_made_by_chance_keep_what_is_promised() {
         (false, false, 1),
         (true, true, 1),
         (false, false, 2),
-        (true, false, 3),
+        (true, true, 3),
     ] {
         let builder = Builder::new().debug(is_debug);
         let watches = Watches::default();

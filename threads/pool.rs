@@ -6,7 +6,8 @@
 //! either. All of it is std's: the crate `blocking` would bring ten others, and selio has room for
 //! twelve in all.
 //!
-//! After fork(2) the child has none of these threads. Its copy of the pool begins anew.
+//! After fork(2) the child has none of these threads. Its copy of the pool begins anew, with the next
+//! call; those that had begun before never return there.
 
 use std::collections::BTreeMap;
 use std::io;
