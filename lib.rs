@@ -37,8 +37,8 @@
 //! | `inspect` | what can be seen of it | [`inspect/dump.rs`], `Dump::of` |
 //! | `threads` | what other threads have to do with it | [`threads/pool.rs`], `on_thread` |
 //! | `executor` | which task runs next | [`executor/runtime.rs`], `turn`: the loop |
-//! | `reactor` | who waits for which handle, and for which instant | [`reactor/waiter.rs`], `Waiter::poll_io` |
-//! | [`selector`] | which handles are ready | [`reactor/selector/mod.rs`], `Selector::select` |
+//! | `reactor` | who waits for which descriptor, and for which instant | [`reactor/waiter.rs`], `Waiter::poll_io` |
+//! | [`selector`] | which descriptors are ready | [`reactor/selector/mod.rs`], `Selector::select` |
 //!
 //! [`net/tcp.rs`]: ../src/selio/net/tcp.rs.html
 //! [`structured/group.rs`]: ../src/selio/structured/group.rs.html

@@ -45,12 +45,12 @@ impl Reactor {
     }
 }
 
-/// One operation that never has to wait, and has no handle to spend it on.
+/// One operation that never has to wait, and has no descriptor to spend it on.
 pub(crate) fn poll_spend(cx: &mut Context<'_>) -> Poll<()> {
     Reactor::current().map_or(Poll::Ready(()), |reactor| reactor.spend(cx))
 }
 
-/// The same, awaited.
+/// [`poll_spend`], awaited.
 pub(crate) fn spend() -> impl Future<Output = ()> {
     poll_fn(poll_spend)
 }

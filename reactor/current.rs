@@ -49,7 +49,7 @@ impl Reactor {
         Self::with_current(Rc::clone)
     }
 
-    /// The same, for a call that means nothing without one.
+    /// The current reactor, for a call that means nothing without one.
     #[track_caller]
     pub(crate) fn expect_current(call: &str) -> Rc<Self> {
         // No closure: it would have a place of its own, instead of the caller's.
@@ -59,7 +59,7 @@ impl Reactor {
         }
     }
 
-    /// The same, for a future that was made at `site` and is polled only now.
+    /// The current reactor, for a future that was made at `site` and is polled only now.
     pub(crate) fn expect_current_at(call: &str, site: &Location<'_>) -> Rc<Self> {
         Self::current().unwrap_or_else(|| panic!("{call} at {site}: {OUTSIDE}"))
     }

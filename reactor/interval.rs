@@ -80,7 +80,7 @@ impl Interval {
             "{call}: a period of zero would tick without end; use yield_now"
         );
         Self {
-            sleep: sleep_until(start).on_behalf_of(call),
+            sleep: sleep_until(start).made_by(call),
             next: Some(start),
             period,
             missed: MissedTicks::default(),
@@ -102,7 +102,7 @@ impl Interval {
         poll_fn(|cx| self.poll_tick(cx))
     }
 
-    /// The same, for those who write futures by hand.
+    /// [`tick`](Self::tick), for those who write futures by hand.
     ///
     /// # Panics
     ///

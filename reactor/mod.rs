@@ -1,4 +1,4 @@
-//! The reactor: who waits for which handle, and for which instant.
+//! The reactor: who waits for which descriptor, and for which instant.
 //!
 //! ```text
 //!   Source<T>            Sleep, Interval
@@ -14,10 +14,10 @@
 //! A `Source` owns a `Watch`, which has a `WakerSet` for each direction. A `Waiter` is one call that
 //! waits: it holds the ticket of its waker there.
 //!
-//! It knows handles, which are file descriptors here, deadlines and wakers, and nothing of tasks but the words in which `observer.rs`
-//! tells of them. This file has the way down, to the selector, and the way up, to the wakers. Its one
-//! rule: **every borrow ends before the first waker is cloned, called or dropped**, so that what it
-//! runs may come back in: to register, to wait, or to drop a source.
+//! It knows file descriptors, deadlines and wakers, and nothing of tasks but the words in which
+//! `observer.rs` tells of them. This file has the way down, to the selector, and the way up, to the
+//! wakers. Its one rule: **every borrow ends before the first waker is cloned, called or dropped**, so
+//! that what it runs may come back in: to register, to wait, or to drop a source.
 //!
 //! # The life of a registration
 //!
@@ -62,7 +62,7 @@ use std::time::{Duration, Instant};
 
 use self::budget::FULL;
 use self::clock::Clock;
-use self::selector::{Backend, Interest, Notifier, Selector};
+use self::selector::{Backend, Interest, Notifier, Selector, lend};
 use self::timer::TimerQueue;
 
 pub(crate) use self::budget::{poll_spend, spend};
@@ -87,8 +87,8 @@ pub(crate) struct Reactor {
     observer: Option<Rc<dyn Observer>>,
     /// Its runtime runs on this thread: nobody else asks the selector.
     is_current: Cell<bool>,
-    /// The process that runs it.
-    owner: Cell<u32>,
+    /// The one that runs it: a forked child has a copy of it.
+    process: Cell<u32>,
     budget: Cell<u32>,
     /// A task has used up its budget: others may be ready that only the selector knows of.
     is_overdue: Cell<bool>,
@@ -124,7 +124,7 @@ impl Reactor {
             clock,
             observer,
             is_current: Cell::new(false),
-            owner: Cell::new(process::id()),
+            process: Cell::new(process::id()),
             budget: Cell::new(FULL),
             is_overdue: Cell::new(false),
             woken: Cell::default(),
@@ -180,14 +180,7 @@ impl Reactor {
     fn settle(&self, found: Found) {
         count(&self.counters.selects, 1);
         count(&self.counters.events, found.events);
-        if !found.unwanted.is_empty() {
-            self.disarm_all(found.unwanted);
-        }
-    }
-
-    #[cold]
-    fn disarm_all(&self, unwanted: Vec<(Rc<Watch>, Interest)>) {
-        for (watch, interest) in unwanted {
+        for (watch, interest) in found.unwanted {
             self.disarm(&watch, interest);
         }
     }
@@ -196,18 +189,16 @@ impl Reactor {
     #[cold]
     fn arm(&self, watch: &Rc<Watch>, interest: Interest) -> io::Result<()> {
         let mut selector = self.selector.borrow_mut();
-        let fd = selector::lend(watch.fd);
-        let armed = watch.armed.get();
+        let (fd, armed) = (watch.fd, watch.armed.get());
         let interest = armed.map_or(interest, |armed| armed | interest);
         match armed {
-            None if selector.registration(fd).is_some() => return Err(watched_twice(watch.fd)),
-            None => selector.register(fd, Rc::clone(watch), interest)?,
-            Some(_) => selector.modify(fd, Rc::clone(watch), interest)?,
+            None if selector.registration(lend(fd)).is_some() => return Err(watched_twice(fd)),
+            None => selector.register(lend(fd), Rc::clone(watch), interest)?,
+            Some(_) => selector.modify(lend(fd), Rc::clone(watch), interest)?,
         }
         drop(selector);
         watch.armed.set(Some(interest));
         count(&self.counters.arms, 1);
-        let fd = watch.fd;
         self.observe(move || Event::Armed { fd, interest });
         Ok(())
     }
@@ -219,16 +210,16 @@ impl Reactor {
             return;
         };
         let mut selector = self.selector.borrow_mut();
-        let fd = selector::lend(watch.fd);
-        watch.armed.set(armed.without(interest));
-        // It fails only if the handle was closed behind our back: nothing is left to disarm then.
-        let _ = match watch.armed.get() {
-            Some(rest) => selector.modify(fd, Rc::clone(watch), rest),
-            None => selector.deregister(fd),
+        let (fd, interest) = (watch.fd, armed.without(interest));
+        watch.armed.set(interest);
+        // It fails only if the descriptor was closed behind our back: nothing is left to disarm
+        // then.
+        let _ = match interest {
+            Some(rest) => selector.modify(lend(fd), Rc::clone(watch), rest),
+            None => selector.deregister(lend(fd)),
         };
         drop(selector);
         count(&self.counters.disarms, 1);
-        let (fd, interest) = (watch.fd, watch.armed.get());
         self.observe(move || Event::Disarmed { fd, interest });
     }
 
@@ -244,27 +235,24 @@ impl Reactor {
         }
     }
 
-    /// A watch for a handle that nobody waits for yet: no system call.
+    /// A watch for a descriptor that nobody waits for yet: no system call.
     fn watch(self: &Rc<Self>, fd: RawFd) -> Rc<Watch> {
         self.counters.sources.update(|sources| sources + 1);
         Rc::new(Watch::new(Rc::clone(self), fd))
     }
 
-    /// Forgets a handle that is about to be closed, or given away, and wakes those who still wait for
-    /// it.
+    /// Forgets a descriptor that is about to be closed, or given away, and wakes those who still
+    /// wait for it.
     fn forget(&self, watch: &Rc<Watch>) {
         self.counters.sources.update(|sources| sources - 1);
         if watch.armed.take().is_some() {
             // It fails only where nothing is left to do, as in `disarm`.
-            let _ = self
-                .selector
-                .borrow_mut()
-                .deregister(selector::lend(watch.fd));
+            let _ = self.selector.borrow_mut().deregister(lend(watch.fd));
         }
         wake_all(&mut watch.take_waiting());
     }
 
-    /// Stores the waker until the handle is ready in this direction, and makes sure that the
+    /// Stores the waker until the descriptor is ready in this direction, and makes sure that the
     /// selector watches for that. Usually it does already, and there is no system call.
     // Inlined always: the call alone would cost 30 instructions a message.
     #[inline(always)]
@@ -291,13 +279,13 @@ impl Reactor {
 
     /// This process is the one that runs it from now on.
     pub(crate) fn claim(&self) {
-        self.owner.set(process::id());
+        self.process.set(process::id());
     }
 
     /// Whether this process runs it, and not one that has forked this one, and goes on with its
     /// connections.
     pub(crate) fn is_ours(&self) -> bool {
-        self.owner.get() == process::id()
+        self.process.get() == process::id()
     }
 
     pub(crate) fn now(&self) -> Instant {
@@ -342,7 +330,7 @@ fn watched_twice(fd: RawFd) -> io::Error {
         io::ErrorKind::AlreadyExists,
         format!(
             "Source: fd {fd} is awaited through another one already; share that, or make this one \
-             of a `try_clone` of the handle"
+             of a `try_clone` of the descriptor"
         ),
     )
 }

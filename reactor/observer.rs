@@ -116,9 +116,9 @@ pub enum Event<'a> {
         /// For which one.
         task: TaskId,
     },
-    /// The task that is being polled would block, and waits for a handle.
+    /// The task that is being polled would block, and waits for a descriptor.
     WouldBlock {
-        /// The number of the handle.
+        /// The number of the descriptor.
         fd: i32,
         /// To read, or to write.
         direction: Direction,
@@ -126,17 +126,17 @@ pub enum Event<'a> {
         /// wrappers of other crates do, has none.
         site: Option<&'static Location<'static>>,
     },
-    /// The selector was told to watch a handle for this: more than before.
+    /// The selector was told to watch a descriptor for this: more than before.
     Armed {
-        /// The number of the handle.
+        /// The number of the descriptor.
         fd: i32,
         /// All that it is watched for now.
         interest: Interest,
     },
-    /// The selector was told to watch a handle for less, or no longer. Not told of a handle that is
-    /// closed, or given away: its registration ends with it.
+    /// The selector was told to watch a descriptor for less, or no longer. Not told of a descriptor
+    /// that is closed, or given away: its registration ends with it.
     Disarmed {
-        /// The number of the handle.
+        /// The number of the descriptor.
         fd: i32,
         /// What it is watched for now.
         interest: Option<Interest>,
@@ -160,9 +160,9 @@ pub enum Event<'a> {
         /// How many events it has reported.
         events: usize,
     },
-    /// The selector has reported a handle. All of them come after [`Selected`](Self::Selected).
+    /// The selector has reported a descriptor. All of them come after [`Selected`](Self::Selected).
     Ready {
-        /// The number of the handle.
+        /// The number of the descriptor.
         fd: i32,
         /// Reading would not block.
         readable: bool,
@@ -198,9 +198,9 @@ pub enum Event<'a> {
 pub enum By<'a> {
     /// A task, while it is polled: it has sent something, released a lock, yielded, or ended.
     Task(TaskId),
-    /// The same for the future that `block_on` runs.
+    /// The future that `block_on` runs, while it is polled.
     Main,
-    /// The loop: a handle is ready, or a deadline has passed.
+    /// The loop: a descriptor is ready, or a deadline has passed.
     Reactor,
     /// Another thread; or this one, while the runtime did not run.
     Thread(&'a str),

@@ -91,9 +91,9 @@ pub struct Sleep {
 }
 
 enum State {
-    /// Not polled yet.
+    /// Until this instant; not polled yet.
     Until(Instant),
-    /// The same, for one turn of the loop.
+    /// For one turn of the loop; not polled yet.
     Turn,
     Never,
     Waiting(Queued),
@@ -101,8 +101,8 @@ enum State {
 }
 
 impl Sleep {
-    /// The same, made by another call.
-    pub(crate) fn on_behalf_of(self, call: &'static str) -> Self {
+    /// Another call has made it, whose name messages tell.
+    pub(crate) fn made_by(self, call: &'static str) -> Self {
         Self { call, ..self }
     }
 
@@ -116,7 +116,7 @@ impl Sleep {
         self.state = deadline.map_or(State::Never, State::Until);
     }
 
-    /// The same, made at another place.
+    /// Another line has made it.
     pub(crate) fn made_at(self, site: &'static Location<'static>) -> Self {
         Self { site, ..self }
     }

@@ -1,4 +1,4 @@
-//! A handle that the reactor watches: where `await` meets the selector.
+//! `Source`: anything with a file descriptor, made awaitable.
 
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -32,8 +32,8 @@ impl Direction {
 
 /// Anything with a file descriptor, made awaitable.
 ///
-/// It owns the handle, which it makes non-blocking, and belongs to the runtime in which it was
-/// made. Dropping it deregisters the handle, then closes it. Sockets are built on this; use it
+/// It owns the descriptor, which it makes non-blocking, and belongs to the runtime in which it was
+/// made. Dropping it deregisters the descriptor, then closes it. Sockets are built on this; use it
 /// yourself for what selio has no type for: pipes, devices, sockets of other families. asyncio's
 /// counterparts are `loop.add_reader` and `loop.add_writer`.
 ///
@@ -74,15 +74,16 @@ pub struct Source<T> {
 struct Registered(Rc<Watch>);
 
 impl<T: AsFd> Source<T> {
-    /// Makes the handle non-blocking, and awaitable in the current runtime. It is registered with
-    /// the selector when somebody waits for it, not before.
+    /// Makes the descriptor non-blocking, and awaitable in the current runtime. It is registered
+    /// with the selector when somebody waits for it, not before.
     ///
-    /// That flag belongs to the open file, not to the handle. Standard input, output and your shell
-    /// share it on a terminal, so leave them alone: [`net::stdin`](crate::net::stdin) does without.
+    /// That flag belongs to the open file, not to the descriptor. Standard input, output and your
+    /// shell share it on a terminal, so leave them alone: [`net::stdin`](crate::net::stdin) does
+    /// without.
     ///
     /// # Errors
     ///
-    /// The handle cannot be made non-blocking.
+    /// The descriptor cannot be made non-blocking.
     ///
     /// # Panics
     ///
@@ -94,7 +95,7 @@ impl<T: AsFd> Source<T> {
         Ok(Self::register(reactor, io))
     }
 
-    /// The same for a handle that is non-blocking from birth.
+    /// [`new`](Self::new) for a descriptor that is non-blocking from birth.
     pub(crate) fn register(reactor: Rc<Reactor>, io: T) -> Self {
         let watch = reactor.watch(io.as_fd().as_raw_fd());
         Self {
@@ -105,20 +106,20 @@ impl<T: AsFd> Source<T> {
 }
 
 impl<T> Source<T> {
-    /// The handle.
+    /// What it was made of.
     ///
     /// Read and write it as you like, but do not make it blocking, and do not close it.
     pub fn get_ref(&self) -> &T {
         &self.io
     }
 
-    /// Gives the handle back. It stays non-blocking.
+    /// Gives back what it was made of, which stays non-blocking.
     pub fn into_inner(self) -> T {
         drop(self.registered);
         self.io
     }
 
-    /// Gives the handle another type. It stays the same handle, for waiters and for loans.
+    /// Gives the descriptor another type. It stays the same descriptor, for waiters and for loans.
     pub(crate) fn map<U>(self, change: impl FnOnce(T) -> U) -> Source<U> {
         let Self { registered, io } = self;
         Source {
@@ -134,7 +135,7 @@ impl<T> Source<T> {
     ///
     /// # Errors
     ///
-    /// The selector cannot watch the handle, or the runtime that it belongs to does not run.
+    /// The selector cannot watch the descriptor, or the runtime that it belongs to does not run.
     ///
     /// # Cancel safety
     ///
@@ -163,8 +164,8 @@ impl<T> Source<T> {
 
     /// Tries `op`, again and again until it would no longer block, and waits in between.
     ///
-    /// `op` must be an operation on the handle, in this direction, and must answer `WouldBlock` when
-    /// it cannot go on. After `Interrupted` it is tried again at once.
+    /// `op` must be an operation on the descriptor, in this direction, and must answer `WouldBlock`
+    /// when it cannot go on. After `Interrupted` it is tried again at once.
     ///
     /// # Errors
     ///
@@ -274,7 +275,7 @@ impl<T> Source<T> {
         Rc::clone(&self.watch().reactor)
     }
 
-    /// Does something to the handle, and wakes those who wait for it: what was done may concern
+    /// Does something to the descriptor, and wakes those who wait for it: what was done may concern
     /// them, and not every selector tells of it.
     pub(crate) fn change<R>(&self, act: impl FnOnce(&T) -> R) -> R {
         let result = act(&self.io);
@@ -282,7 +283,7 @@ impl<T> Source<T> {
         result
     }
 
-    /// A way to the handle that does not keep it open.
+    /// A way to the descriptor that does not keep it open.
     pub(crate) fn loan(&self) -> Loan {
         Loan(Rc::downgrade(self.watch()))
     }

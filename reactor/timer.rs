@@ -39,11 +39,11 @@ enum Timer {
         place: u32,
         waker: Waker,
     },
-    /// Its owner has not looked yet.
+    /// Whoever has set it has not looked yet.
     Expired,
 }
 
-/// Names a timer until its owner removes it.
+/// Names a timer until whoever has set it removes it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct TimerKey(u32);
 

@@ -5,7 +5,7 @@ use std::os::fd::{BorrowedFd, RawFd};
 use std::rc::{Rc, Weak};
 use std::task::Waker;
 
-use super::selector::{self, Event, Interest};
+use super::selector::{self, Interest, lend};
 use super::waker_set::WakerSet;
 use super::{Direction, Reactor, wake_all};
 
@@ -56,7 +56,11 @@ impl Watch {
     /// Returns what nobody waits for: that has to be disarmed, or every select would report it
     /// again.
     #[inline(always)]
-    pub(super) fn dispatch<K>(&self, event: Event<K>, woken: &mut Vec<Waker>) -> Option<Interest> {
+    pub(super) fn dispatch<K>(
+        &self,
+        event: selector::Event<K>,
+        woken: &mut Vec<Waker>,
+    ) -> Option<Interest> {
         let unread = event.readable && !self.readers.take(woken);
         let unwritten = event.writable && !self.writers.take(woken);
         match (unread, unwritten) {
@@ -94,7 +98,7 @@ impl Loan {
         // A source gives up its watch before its descriptor, and the selector has let go of it by
         // then: as long as there is a watch, the descriptor is open.
         let watch = self.0.upgrade()?;
-        let result = act(selector::lend(watch.fd));
+        let result = act(lend(watch.fd));
         let mut woken = watch.take_waiting();
         drop(watch); // Who is woken may drop the source.
         wake_all(&mut woken);

@@ -197,7 +197,7 @@ impl Limit<'_> {
             let (due, timer) = match &mut self.timer {
                 Some((due, timer)) if *due <= when => (*due, timer),
                 timer => {
-                    let sleep = sleep_until(when).on_behalf_of("Deadline::scope");
+                    let sleep = sleep_until(when).made_by("Deadline::scope");
                     (when, &mut timer.insert((when, sleep.made_at(self.site))).1)
                 }
             };

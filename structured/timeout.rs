@@ -49,7 +49,7 @@ use crate::reactor::{Elapsed, Sleep, sleep, sleep_until};
 pub fn timeout<F: Future>(duration: Duration, future: F) -> Timeout<F> {
     Timeout {
         future,
-        sleep: sleep(duration).on_behalf_of("selio::timeout"),
+        sleep: sleep(duration).made_by("selio::timeout"),
     }
 }
 
@@ -70,7 +70,7 @@ pub fn timeout<F: Future>(duration: Duration, future: F) -> Timeout<F> {
 pub fn timeout_at<F: Future>(deadline: Instant, future: F) -> Timeout<F> {
     Timeout {
         future,
-        sleep: sleep_until(deadline).on_behalf_of("selio::timeout_at"),
+        sleep: sleep_until(deadline).made_by("selio::timeout_at"),
     }
 }
 

@@ -6,9 +6,10 @@ use std::str::FromStr;
 
 #[cfg(target_os = "linux")]
 use super::epoll;
+use super::error::explain;
 use super::files::WithFiles;
 use super::mechanism::Mechanism;
-use super::{poll, polling, select};
+use super::{Notifier, poll, polling, select};
 
 /// The environment variable that chooses the backend of programs that do not choose.
 const VARIABLE: &str = "SELIO_SELECTOR";
@@ -22,7 +23,7 @@ pub(super) const HAS_KQUEUE: bool = cfg!(any(
     target_os = "dragonfly"
 ));
 
-/// A kernel interface that can tell which handles are ready.
+/// A kernel interface that can tell which descriptors are ready.
 ///
 /// # Examples
 ///
@@ -46,7 +47,7 @@ pub enum Backend {
     /// [poll(2)](https://man7.org/linux/man-pages/man2/poll.2.html): every Unix.
     Poll,
     /// [select(2)](https://man7.org/linux/man-pages/man2/select.2.html): every Unix; refuses
-    /// handles whose number is 1,024 or more.
+    /// descriptors whose number is 1,024 or more.
     Select,
     /// Whatever the [`polling`](https://docs.rs/polling) crate takes for the best: on Linux epoll
     /// again, with more system calls than our own.
@@ -102,14 +103,19 @@ impl Backend {
         Err(io::Error::new(io::ErrorKind::Unsupported, problem))
     }
 
-    pub(super) fn open(self) -> io::Result<Box<dyn Mechanism>> {
-        Ok(match self.if_available()? {
+    /// A mechanism that watches the notifier, and whether it reports each notification once.
+    pub(super) fn open(self, notifier: &Notifier) -> io::Result<(Box<dyn Mechanism>, bool)> {
+        let mut mechanism: Box<dyn Mechanism> = match self.if_available()? {
             #[cfg(target_os = "linux")]
             Self::Epoll => Box::new(WithFiles::new(epoll::Epoll::new()?)),
             Self::Poll => Box::new(poll::Poll::default()),
             Self::Select => Box::new(select::Select::default()),
             _ => Box::new(WithFiles::new(polling::Polling::new()?)),
-        })
+        };
+        let is_notified_once = mechanism
+            .add_notifier(notifier.as_fd())
+            .map_err(|error| explain("Selector::new", notifier.as_fd(), &error))?;
+        Ok((mechanism, is_notified_once))
     }
 }
 

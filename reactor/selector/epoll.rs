@@ -1,6 +1,6 @@
 //! [epoll(7)](https://man7.org/linux/man-pages/man7/epoll.7.html): the kernel keeps the table and a
-//! list of what is ready, so that a wait costs as much as there is to report, however many handles
-//! are registered. Linux only, and the default there.
+//! list of what is ready, so that a wait costs as much as there is to report, however many
+//! descriptors are registered. Linux only, and the default there.
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
@@ -12,7 +12,7 @@ use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use super::mechanism::{Mechanism, timespec};
 use super::{Event, Interest};
 
-/// How many events one wait may report. The kernel reports ready handles in turn: if there are
+/// How many events one wait may report. The kernel reports ready descriptors in turn: if there are
 /// more, all of them are served within a few waits.
 const BATCH: usize = 1024;
 
@@ -60,12 +60,10 @@ impl Mechanism for Epoll {
             timespec(timeout).as_ref(),
         )?;
         ready.extend(self.events.iter().map(|event| {
-            let flags = event.flags;
-            Event {
-                key: event.data.u64() as RawFd,
-                readable: flags.intersects(EventFlags::IN.union(ALWAYS)),
-                writable: flags.intersects(EventFlags::OUT.union(ALWAYS)),
-            }
+            let (fd, flags) = (event.data.u64() as RawFd, event.flags);
+            let readable = flags.intersects(EventFlags::IN.union(ALWAYS));
+            let writable = flags.intersects(EventFlags::OUT.union(ALWAYS));
+            Event::new(fd, readable, writable)
         }));
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! The errors of a selector: the call, the handle, the cause and the way out.
+//! The errors of a selector: the call, the descriptor, the cause and the way out.
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
@@ -16,7 +16,7 @@ pub(super) fn registered_already(fd: BorrowedFd<'_>) -> io::Error {
     )
 }
 
-/// Whether the kernel says that it does not know this handle (any more).
+/// Whether the kernel says that it does not know this descriptor (any more).
 pub(super) fn is_stale(error: &io::Error) -> bool {
     is_one_of(error, &[Errno::BADF, Errno::NOENT])
 }
@@ -37,7 +37,7 @@ pub(super) fn unknown(call: &str, fd: BorrowedFd<'_>) -> io::Error {
     )
 }
 
-/// The kernel's error, with the call, the handle and, where one is known, the way out.
+/// The kernel's error, with the call, the descriptor and, where one is known, the way out.
 pub(super) fn explain(call: &str, fd: BorrowedFd<'_>, error: &io::Error) -> io::Error {
     let advice = if is_stale(error) {
         "; was it closed while it was registered?"

@@ -4,8 +4,8 @@ use std::fmt;
 use std::num::NonZeroU8;
 use std::ops::BitOr;
 
-/// What a handle is watched for: reading, writing, or both. It is never empty: who is interested in
-/// nothing deregisters.
+/// What a descriptor is watched for: reading, writing, or both. It is never empty: who is
+/// interested in nothing deregisters.
 ///
 /// ```
 /// use selio::selector::Interest;
@@ -74,10 +74,10 @@ impl BitOr for Interest {
     }
 }
 
-/// A registered handle is ready for what it is watched for.
+/// A registered descriptor is ready for what it is watched for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Event<K = usize> {
-    /// The key that the handle was registered with.
+    /// The key that the descriptor was registered with.
     pub key: K,
     /// A read would not wait: there are bytes, the end of the stream, a hang-up or an error.
     pub readable: bool,
@@ -86,9 +86,7 @@ pub struct Event<K = usize> {
 }
 
 impl<K> Event<K> {
-    /// Ready in both directions.
-    pub(super) fn both(key: K) -> Self {
-        let (readable, writable) = (true, true);
+    pub(super) fn new(key: K, readable: bool, writable: bool) -> Self {
         Self {
             key,
             readable,

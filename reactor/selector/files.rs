@@ -57,7 +57,7 @@ impl<M: Mechanism> Mechanism for WithFiles<M> {
             return self.mechanism.wait(timeout, ready);
         }
         self.files.retain(|&fd| {
-            ready.push(Event::both(fd));
+            ready.push(Event::new(fd, true, true));
             // One that was closed behind our back is reported this last time only: otherwise it
             // would end every select.
             is_watchable(lend(fd))

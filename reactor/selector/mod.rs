@@ -22,7 +22,7 @@
 //!
 //! *Readiness is a statement about now.* "Readable" means that a read would not wait: there are
 //! bytes, or the end of the stream, or an error to hand over. It may be false again by the time
-//! you read (another reader was faster), so handles must be non-blocking and `WouldBlock` is a
+//! you read (another reader was faster), so descriptors must be non-blocking and `WouldBlock` is a
 //! normal answer.
 //!
 //! *Level-triggered* means: as long as the statement is true, every select says it again. So
@@ -33,7 +33,7 @@
 //! call more for each message, or, from a stream, until a read is short.
 //!
 //! *Hang-ups and errors cannot be masked.* epoll(7) and poll(2) report `HUP` and `ERR` for every
-//! registered handle, even for one with an empty interest. A selector that keeps a dead socket
+//! registered descriptor, even for one with an empty interest. A selector that keeps a dead socket
 //! "registered with no interest" spins at 100% CPU: seastar, h2o and `polling` have all shipped
 //! that. Here an [`Interest`] is never empty: to be interested in nothing is to deregister.
 //!
@@ -78,14 +78,14 @@ pub(super) use self::mechanism::lend;
 pub use self::notifier::Notifier;
 pub use self::table::Registration;
 
-/// Waits for many handles at once.
+/// Waits for many descriptors at once.
 ///
-/// A handle is registered with a key of your choice, which its events carry: an index, a function
-/// (Python's `callback = key.data`), a shared pointer. All backends are level-triggered, see
-/// the [module](self).
+/// A descriptor is registered with a key of your choice, which its events carry: an index, a
+/// function (Python's `callback = key.data`), a shared pointer. All backends are level-triggered,
+/// see the [module](self).
 ///
-/// The selector does not own what is registered: [`deregister`](Self::deregister) a handle before
-/// you close it. A closed one is at best never heard of again; its number may come back as
+/// The selector does not own what is registered: [`deregister`](Self::deregister) a descriptor
+/// before you close it. A closed one is at best never heard of again; its number may come back as
 /// another file's.
 ///
 /// # Examples
@@ -144,11 +144,8 @@ impl<K: Clone> Selector<K> {
     /// The platform lacks it ([`Unsupported`](io::ErrorKind::Unsupported); the message lists what
     /// there is), or the process has no file descriptor left.
     pub fn with_backend(backend: Backend) -> io::Result<Self> {
-        let mut mechanism = backend.open()?;
         let notifier = Notifier::new()?;
-        let is_notified_once = mechanism
-            .add_notifier(notifier.as_fd())
-            .map_err(|error| explain("Selector::new", notifier.as_fd(), &error))?;
+        let (mechanism, is_notified_once) = backend.open(&notifier)?;
         Ok(Self {
             backend,
             mechanism,
@@ -167,7 +164,7 @@ impl<K: Clone> Selector<K> {
         self.backend
     }
 
-    /// Watches a handle from now on.
+    /// Watches a descriptor from now on.
     ///
     /// # Errors
     ///
@@ -187,7 +184,7 @@ impl<K: Clone> Selector<K> {
         Ok(())
     }
 
-    /// Watches a registered handle for something else, under this key, from now on.
+    /// Watches a registered descriptor for something else, under this key, from now on.
     ///
     /// # Errors
     ///
@@ -207,7 +204,7 @@ impl<K: Clone> Selector<K> {
         Ok(())
     }
 
-    /// Watches a handle no longer. Do this before you close it.
+    /// Watches a descriptor no longer. Do this before you close it.
     ///
     /// # Errors
     ///
@@ -235,9 +232,9 @@ impl<K: Clone> Selector<K> {
         }
     }
 
-    /// Waits until a registered handle is ready, [`Notifier::notify`] is called, or the timeout has
-    /// passed, and replaces `events` by what it found: one event for each ready handle, none for a
-    /// timeout or a notification.
+    /// Waits until a registered descriptor is ready, [`Notifier::notify`] is called, or the timeout
+    /// has passed, and replaces `events` by what it found: one event for each ready descriptor,
+    /// none for a timeout or a notification.
     ///
     /// `None` waits for ever, `Some(Duration::ZERO)` not at all. A timeout is never cut short: it
     /// is rounded up to what the backend can count, with epoll to the next millisecond. Signals
@@ -245,7 +242,7 @@ impl<K: Clone> Selector<K> {
     ///
     /// # Errors
     ///
-    /// Those of the kernel interface; none are expected while registered handles stay open.
+    /// Those of the kernel interface; none are expected while registered descriptors stay open.
     pub fn select(
         &mut self,
         events: &mut Vec<Event<K>>,
@@ -253,15 +250,15 @@ impl<K: Clone> Selector<K> {
     ) -> io::Result<()> {
         events.clear();
         self.select_each(timeout, |event| {
-            events.push(Event {
-                key: event.key.clone(),
-                readable: event.readable,
-                writable: event.writable,
-            });
+            events.push(Event::new(
+                event.key.clone(),
+                event.readable,
+                event.writable,
+            ));
         })
     }
 
-    /// The same, without a list in between and without clones of keys.
+    /// [`select`](Self::select) without a list in between and without clones of keys.
     pub(crate) fn select_each(
         &mut self,
         timeout: Option<Duration>,
@@ -305,11 +302,7 @@ impl<K: Clone> Selector<K> {
                     let readable = ready.readable && interest.is_readable();
                     let writable = ready.writable && interest.is_writable();
                     if readable || writable {
-                        found(Event {
-                            key,
-                            readable,
-                            writable,
-                        });
+                        found(Event::new(key, readable, writable));
                         is_over = true;
                     }
                 }
@@ -325,20 +318,20 @@ impl<K: Clone> Selector<K> {
         is_over
     }
 
-    /// What is registered, in the order of the handles' numbers.
+    /// What is registered, in the order of the descriptors' numbers.
     #[doc(alias = "get_map")]
     pub fn registrations(&self) -> impl Iterator<Item = Registration<K>> + '_ {
         self.table.iter()
     }
 
-    /// How this handle is registered, if it is.
+    /// How this descriptor is registered, if it is.
     #[doc(alias = "get_key")]
     pub fn registration(&self, fd: impl AsFd) -> Option<Registration<K>> {
         let fd = fd.as_fd().as_raw_fd();
         self.table.get(fd).map(|entry| entry.registration(fd))
     }
 
-    /// How many handles are registered.
+    /// How many descriptors are registered.
     #[must_use]
     pub fn len(&self) -> usize {
         self.table.len()

@@ -1,5 +1,5 @@
-//! What ends a `select` from another thread: a handle that the selector watches, and that anybody
-//! may write to.
+//! What ends a `select` from another thread: a descriptor that the selector watches, and that
+//! anybody may write to.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -33,7 +33,7 @@ pub struct Notifier(Arc<Wire>);
 struct Wire {
     /// What the selector watches.
     out: OwnedFd,
-    /// What is written to, if that is another handle.
+    /// What is written to, if that is another descriptor.
     #[cfg(not(target_os = "linux"))]
     into: OwnedFd,
 }

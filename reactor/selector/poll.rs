@@ -1,5 +1,5 @@
-//! [poll(2)](https://man7.org/linux/man-pages/man2/poll.2.html): the list of handles travels to the
-//! kernel and back at each wait, and both sides walk it. No limit but the patience for that.
+//! [poll(2)](https://man7.org/linux/man-pages/man2/poll.2.html): the list of descriptors travels to
+//! the kernel and back at each wait, and both sides walk it. No limit but the patience for that.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
@@ -15,7 +15,7 @@ use super::{Event, Interest};
 pub(super) struct Poll {
     /// What the kernel walks.
     list: Vec<PollFd<'static>>,
-    /// Where in the list a handle stands; the place is its number.
+    /// Where in the list a descriptor stands; the place is its number.
     places: Vec<Option<u32>>,
 }
 
@@ -35,8 +35,8 @@ impl Poll {
         io::Error::new(
             io::ErrorKind::InvalidInput,
             format!(
-                "poll(2) takes no more handles than the process may open now (RLIMIT_NOFILE), and {} \
-                 are registered; raise that limit, or choose the backend epoll",
+                "poll(2) takes no more descriptors than the process may open now (RLIMIT_NOFILE), \
+                 and {} are registered; raise that limit, or choose the backend epoll",
                 self.list.len()
             ),
         )
@@ -45,7 +45,7 @@ impl Poll {
 
 impl Mechanism for Poll {
     fn add(&mut self, fd: BorrowedFd<'_>, interest: Interest) -> io::Result<()> {
-        // poll(2) complains of a closed handle at each wait: ask now, once.
+        // poll(2) complains of a closed descriptor at each wait: ask now, once.
         if !is_watchable(fd) {
             return Err(Errno::BADF.into());
         }
@@ -86,11 +86,9 @@ impl Mechanism for Poll {
             let flags = self.list[place].revents();
             if !flags.is_empty() {
                 left -= 1;
-                ready.push(Event {
-                    key: fd.as_raw_fd(),
-                    readable: flags.intersects(PollFlags::IN.union(ALWAYS)),
-                    writable: flags.intersects(PollFlags::OUT.union(ALWAYS)),
-                });
+                let readable = flags.intersects(PollFlags::IN.union(ALWAYS));
+                let writable = flags.intersects(PollFlags::OUT.union(ALWAYS));
+                ready.push(Event::new(fd.as_raw_fd(), readable, writable));
                 if flags.contains(PollFlags::NVAL) {
                     // Closed behind our back. Say so once; left in the list it would end every
                     // wait from now on.

@@ -32,7 +32,7 @@ use rustix::fs::{FileType, fstat};
 use rustix::io::Errno;
 
 use super::error::{is_one_of, is_stale};
-use super::mechanism::{Mechanism, poll_once};
+use super::mechanism::{Mechanism, merge, poll_once};
 use super::{Event, Interest};
 
 /// How many events one wait may report; see `epoll.rs`.
@@ -67,13 +67,13 @@ impl Polling {
 impl Mechanism for Polling {
     #[allow(
         unsafe_code,
-        reason = "`polling` marks it unsafe because it keeps the number of the handle"
+        reason = "`polling` marks it unsafe because it keeps the number of the descriptor"
     )]
     fn add(&mut self, fd: BorrowedFd<'_>, interest: Interest) -> io::Result<()> {
         let kind = FileType::from_raw_mode(fstat(fd)?.st_mode);
-        // SAFETY: the handle should be deleted before it is closed. A `Source` does that. Whoever
-        // does not, with a bare `Selector`, gets no events or those of a file with the same number,
-        // as with each of these interfaces; nothing is read or written through the number.
+        // SAFETY: the descriptor should be deleted before it is closed. A `Source` does that.
+        // Whoever does not, with a bare `Selector`, gets no events or those of a file with the same
+        // number, as with each of these interfaces; nothing is read or written through the number.
         let added = unsafe {
             self.poller
                 .add_with_mode(&fd, event(fd, interest), PollMode::Level)
@@ -110,11 +110,8 @@ impl Mechanism for Polling {
         // `Poller::wait` appends: a list that is not cleared would report old events again.
         self.events.clear();
         self.poller.wait(&mut self.events, timeout)?;
-        ready.extend(self.events.iter().map(|event| Event {
-            key: event.key as RawFd,
-            readable: event.readable,
-            writable: event.writable,
-        }));
+        let found = self.events.iter();
+        ready.extend(found.map(|it| Event::new(it.key as RawFd, it.readable, it.writable)));
         merge(ready);
         Ok(())
     }
@@ -122,8 +119,8 @@ impl Mechanism for Polling {
 
 impl Drop for Polling {
     /// In a child that was forked, the number of the kqueue is free, or another file's by now: that
-    /// one must not be closed. And an epoll is the parent's still, which the crate would take its own
-    /// handles out of ([polling#37](https://github.com/smol-rs/polling/issues/37)).
+    /// one must not be closed. And an epoll is the parent's still, which the crate would take its
+    /// own descriptors out of ([polling#37](https://github.com/smol-rs/polling/issues/37)).
     fn drop(&mut self) {
         if self.process != process::id() {
             mem::forget(Rc::clone(&self.poller));
@@ -139,48 +136,8 @@ fn event(fd: BorrowedFd<'_>, interest: Interest) -> polling::Event {
     )
 }
 
-/// Makes one of what was found of a handle.
-fn merge(ready: &mut Vec<Event<RawFd>>) {
-    ready.sort_unstable_by_key(|found| found.key);
-    ready.dedup_by(|found, kept| {
-        let is_the_same = found.key == kept.key;
-        if is_the_same {
-            kept.readable |= found.readable;
-            kept.writable |= found.writable;
-        }
-        is_the_same
-    });
-}
-
 /// Whether nobody reads this pipe any more.
 fn is_broken(pipe: BorrowedFd<'_>) -> bool {
     let broken = PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL;
     poll_once(pipe, PollFlags::OUT).intersects(broken)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_handle_that_is_reported_twice_gives_one_event() {
-        let found = |key, readable, writable| Event {
-            key,
-            readable,
-            writable,
-        };
-        let mut ready = vec![
-            found(7, true, false),
-            found(5, false, true),
-            found(7, false, true),
-            found(6, true, false),
-        ];
-        merge(&mut ready);
-        let merged: Vec<_> = ready
-            .iter()
-            .map(|it| (it.key, it.readable, it.writable))
-            .collect();
-        let expected = [(5, false, true), (6, true, false), (7, true, true)];
-        assert_eq!(merged, expected);
-    }
 }

@@ -1,9 +1,10 @@
-//! Handles that cannot be deregistered any more, and that epoll(7) reports for ever.
+//! Descriptors that cannot be deregistered any more, and that epoll(7) reports for ever.
 //!
-//! It watches the open file, not the handle. So if a child process or a dup(2) keeps that open, it goes
-//! on to report a handle that is closed, and removes nothing without that handle: each wait would end
-//! at once, and the loop spin, for as long as the duplicate lives. A [`Source`](crate::Source)
-//! deregisters in time; but not everybody who has a handle of ours knows that.
+//! It watches the open file, not the descriptor. So if a child process or a dup(2) keeps that open,
+//! it goes on to report a descriptor that is closed, and removes nothing without that descriptor:
+//! each wait would end at once, and the loop spin, for as long as the duplicate lives. A
+//! [`Source`](crate::Source) deregisters in time; but not everybody who has a descriptor of ours
+//! knows that.
 //!
 //! And after fork(2), parent and child share the epoll: what the child took out of it, when it drops what
 //! it has, its parent would never hear of again. For both, nothing helps but another epoll, before the old
@@ -28,10 +29,7 @@ impl<K: Clone> Selector<K> {
     /// descriptor is left, the next call tries again.
     #[cold]
     fn reopen(&mut self) {
-        let Ok(mut mechanism) = self.backend.open() else {
-            return;
-        };
-        let Ok(is_notified_once) = mechanism.add_notifier(self.notifier.as_fd()) else {
+        let Ok((mut mechanism, is_notified_once)) = self.backend.open(&self.notifier) else {
             return;
         };
         for Registration { fd, interest, .. } in self.registrations() {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use rustix::event::{FdSetElement, FdSetIter, fd_set_insert, fd_set_num_elements, fd_set_remove};
 use rustix::io::Errno;
 
-use super::mechanism::{Mechanism, is_watchable, lend, timespec};
+use super::mechanism::{Mechanism, is_watchable, lend, merge, timespec};
 use super::{Event, Interest};
 
 /// How many bits a C `fd_set` has. The kernel does not check it, and C programs that forget to
@@ -26,7 +26,7 @@ pub(super) struct Select {
 
 impl Mechanism for Select {
     fn add(&mut self, fd: BorrowedFd<'_>, interest: Interest) -> io::Result<()> {
-        // select(2) fails as a whole if one handle is closed: ask now.
+        // select(2) fails as a whole if one descriptor is closed: ask now.
         if !is_watchable(fd) {
             return Err(Errno::BADF.into());
         }
@@ -59,44 +59,28 @@ impl Mechanism for Select {
     fn wait(&mut self, timeout: Option<Duration>, ready: &mut Vec<Event<RawFd>>) -> io::Result<()> {
         let (mut read, mut write) = (self.read.clone(), self.write.clone());
         match select(self.bound, &mut read, &mut write, timeout) {
-            Err(Errno::BADF) => {
-                self.report_closed(ready);
-                return Ok(());
-            }
+            Err(Errno::BADF) => self.report_closed(ready),
             Err(error) => return Err(error.into()),
-            Ok(0) => return Ok(()),
-            Ok(_) => {}
-        }
-        let mut push = |key, readable, writable| {
-            ready.push(Event {
-                key,
-                readable,
-                writable,
-            });
-        };
-        let mut write = write.iter().peekable();
-        for fd in read.iter() {
-            while let Some(fd) = write.next_if(|&other| other < fd) {
-                push(fd, false, true);
+            Ok(_) => {
+                ready.extend(read.iter().map(|fd| Event::new(fd, true, false)));
+                ready.extend(write.iter().map(|fd| Event::new(fd, false, true)));
             }
-            push(fd, true, write.next_if_eq(&fd).is_some());
         }
-        write.for_each(|fd| push(fd, false, true));
+        merge(ready);
         Ok(())
     }
 }
 
 impl Select {
-    /// A handle was closed behind our back, and select(2) does not say which. Say so once; left in
-    /// the sets it would fail every wait from now on.
+    /// A descriptor was closed behind our back, and select(2) does not say which. Say so once; left
+    /// in the sets it would fail every wait from now on.
     fn report_closed(&mut self, ready: &mut Vec<Event<RawFd>>) {
         let (read, write) = (self.read.clone(), self.write.clone());
         for fd in read.iter().chain(write.iter()) {
-            let is_told = ready.iter().any(|it| it.key == fd);
-            if !is_told && !is_watchable(lend(fd)) {
+            if !is_watchable(lend(fd)) {
                 self.read.set(fd, false);
                 self.write.set(fd, false);
-                ready.push(Event::both(fd));
+                ready.push(Event::new(fd, true, true));
             }
         }
     }
@@ -104,7 +88,7 @@ impl Select {
 
 #[allow(
     unsafe_code,
-    reason = "rustix marks select(2) unsafe because a set names handles by number"
+    reason = "rustix marks select(2) unsafe because a set names descriptors by number"
 )]
 fn select(
     bound: RawFd,

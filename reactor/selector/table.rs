@@ -1,15 +1,16 @@
-//! What is registered, by the number of the handle. Numbers are small and dense, because the kernel
-//! always gives out the lowest one that is free.
+//! What is registered, by the number of the descriptor. Numbers are small and dense, because the
+//! kernel always gives out the lowest one that is free.
 
 use std::os::fd::RawFd;
 
 use super::Interest;
 
-/// One registered handle, as [`Selector::registrations`](super::Selector::registrations) lists it.
+/// One registered descriptor, as [`Selector::registrations`](super::Selector::registrations) lists
+/// it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[doc(alias = "SelectorKey")]
 pub struct Registration<K = usize> {
-    /// The number of the handle.
+    /// The number of the descriptor.
     pub fd: RawFd,
     /// The key that its events carry.
     pub key: K,
