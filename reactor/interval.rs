@@ -98,7 +98,7 @@ impl Interval {
     /// Nothing is lost: a tick that nobody took is there for the next call.
     #[track_caller]
     pub fn tick(&mut self) -> impl Future<Output = Instant> {
-        self.sleep.set_caller("Interval::tick", Location::caller());
+        (self.sleep.call, self.sleep.site) = ("Interval::tick", Location::caller());
         poll_fn(|cx| self.poll_tick(cx))
     }
 

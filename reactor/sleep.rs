@@ -11,7 +11,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use super::timer::TimerKey;
+use super::timer::TimerId;
 use super::{Event, Reactor};
 
 /// Waits until `duration` has passed since this call.
@@ -85,9 +85,9 @@ pub(crate) fn now() -> Instant {
 #[must_use = "futures do nothing unless you await them"]
 pub struct Sleep {
     state: State,
-    /// What made it, for messages.
-    call: &'static str,
-    site: &'static Location<'static>,
+    /// What made it, for messages, and where.
+    pub(super) call: &'static str,
+    pub(crate) site: &'static Location<'static>,
 }
 
 enum State {
@@ -106,11 +106,6 @@ impl Sleep {
         Self { call, ..self }
     }
 
-    /// What waits for it, from now on.
-    pub(super) fn set_caller(&mut self, call: &'static str, site: &'static Location<'static>) {
-        (self.call, self.site) = (call, site);
-    }
-
     /// Waits again: until this instant, or for ever.
     pub(super) fn restart(&mut self, deadline: Option<Instant>) {
         self.state = deadline.map_or(State::Never, State::Until);
@@ -119,11 +114,6 @@ impl Sleep {
     /// Another line has made it.
     pub(crate) fn made_at(self, site: &'static Location<'static>) -> Self {
         Self { site, ..self }
-    }
-
-    /// Where it was made.
-    pub(crate) fn site(&self) -> &'static Location<'static> {
-        self.site
     }
 
     fn expect_reactor(&self) -> Rc<Reactor> {
@@ -180,14 +170,14 @@ impl fmt::Debug for Sleep {
 /// A timer in the queue, removed when it is dropped.
 struct Queued {
     reactor: Rc<Reactor>,
-    key: TimerKey,
+    timer: TimerId,
 }
 
 impl Queued {
     fn new(reactor: Rc<Reactor>, deadline: Instant, cx: &Context<'_>) -> Self {
         let waker = cx.waker().clone();
-        let key = reactor.timers.borrow_mut().insert(deadline, waker);
-        Self { reactor, key }
+        let timer = reactor.timers.borrow_mut().insert(deadline, waker);
+        Self { reactor, timer }
     }
 
     /// The deadline, if another runtime than the one that it waits in runs on this thread.
@@ -195,16 +185,16 @@ impl Queued {
         if self.reactor.is_current() || Reactor::current().is_none() {
             return None;
         }
-        self.reactor.timers.borrow().deadline(self.key)
+        self.reactor.timers.borrow().deadline(self.timer)
     }
 
     fn poll(&self, cx: &Context<'_>) -> Poll<()> {
         let timers = &self.reactor.timers;
-        if !timers.borrow().has_expired(self.key) {
+        if !timers.borrow().has_expired(self.timer) {
             let waker = cx.waker().clone();
-            let superfluous = timers.borrow_mut().exchange(self.key, waker);
+            let superfluous = timers.borrow_mut().exchange(self.timer, waker);
             drop(superfluous);
-            if !timers.borrow().has_expired(self.key) {
+            if !timers.borrow().has_expired(self.timer) {
                 return Poll::Pending;
             }
         }
@@ -214,7 +204,7 @@ impl Queued {
 
 impl Drop for Queued {
     fn drop(&mut self) {
-        let waker = self.reactor.timers.borrow_mut().remove(self.key);
+        let waker = self.reactor.timers.borrow_mut().remove(self.timer);
         drop(waker);
     }
 }

@@ -1,6 +1,7 @@
 //! What the reactor tells an observer, and whoever asks who waits here.
 //!
-//! It stands apart from the code that it tells of: without an observer, an event costs one comparison.
+//! It stands apart from the code that it tells of: without an observer, an event costs one
+//! comparison.
 
 use std::io;
 use std::os::fd::RawFd;
@@ -8,6 +9,7 @@ use std::panic::Location;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
+use super::selector::Registration;
 use super::{Direction, Event, Found, Reactor, Watch, caller};
 
 /// What somebody waits for.
@@ -20,11 +22,9 @@ pub(crate) enum Awaited {
 impl Reactor {
     /// Calls `each` with the waker of everybody who waits here, and what for.
     pub(crate) fn each_waker(&self, mut each: impl FnMut(&Waker, Awaited)) {
-        for registration in self.selector.borrow().registrations() {
-            let watch = registration.key;
+        for Registration { fd, key, .. } in self.selector.borrow().registrations() {
             for direction in [Direction::Read, Direction::Write] {
-                let fd = watch.fd;
-                let waiting = watch.waiting(direction);
+                let waiting = key.waiting(direction);
                 waiting.for_each(|waker| each(waker, Awaited::Fd { fd, direction }));
             }
         }
@@ -34,13 +34,13 @@ impl Reactor {
 
     /// Whether anybody waits here, for anything but this descriptor.
     pub(crate) fn is_awaited(&self, but: Option<RawFd>) -> bool {
-        let is_awaited = |watch: &Watch| {
-            let directions = [Direction::Read, Direction::Write];
-            (directions.iter()).any(|&direction| !watch.waiting(direction).is_empty())
-        };
-        !self.timers.borrow().is_empty()
-            || (self.selector.borrow().registrations())
-                .any(|it| Some(it.fd) != but && is_awaited(&it.key))
+        let mut is_awaited = !self.timers.borrow().is_empty();
+        if !is_awaited {
+            self.each_waker(|_, it| {
+                is_awaited |= matches!(it, Awaited::Fd { fd, .. } if Some(fd) != but);
+            });
+        }
+        is_awaited
     }
 
     /// Tells the observer, if there is one.

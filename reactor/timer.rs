@@ -45,7 +45,7 @@ enum Timer {
 
 /// Names a timer until whoever has set it removes it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct TimerKey(u32);
+pub(super) struct TimerId(u32);
 
 impl Node {
     fn is_before(self, other: Self) -> bool {
@@ -78,8 +78,8 @@ impl TimerQueue {
     }
 
     /// The deadline of this timer, if it has not expired.
-    pub(super) fn deadline(&self, TimerKey(key): TimerKey) -> Option<Instant> {
-        match self.timers[key as usize] {
+    pub(super) fn deadline(&self, TimerId(id): TimerId) -> Option<Instant> {
+        match self.timers[id as usize] {
             Timer::Waiting { place, .. } => self.instant(self.heap[place as usize].deadline),
             Timer::Expired => None,
         }
@@ -106,7 +106,7 @@ impl TimerQueue {
         nanos.saturating_add(since.subsec_nanos().into())
     }
 
-    pub(super) fn insert(&mut self, deadline: Instant, waker: Waker) -> TimerKey {
+    pub(super) fn insert(&mut self, deadline: Instant, waker: Waker) -> TimerId {
         let place = self.heap.len();
         let timer = self.timers.insert(Timer::Waiting {
             place: place as u32,
@@ -119,25 +119,25 @@ impl TimerQueue {
             timer,
         });
         self.sift_up(place);
-        TimerKey(timer)
+        TimerId(timer)
     }
 
-    pub(super) fn has_expired(&self, TimerKey(key): TimerKey) -> bool {
-        matches!(self.timers[key as usize], Timer::Expired)
+    pub(super) fn has_expired(&self, TimerId(id): TimerId) -> bool {
+        matches!(self.timers[id as usize], Timer::Expired)
     }
 
     /// Has another waker woken, unless it has expired. Returns the one that has become superfluous,
     /// to be dropped once all borrows have ended.
-    pub(super) fn exchange(&mut self, TimerKey(key): TimerKey, new: Waker) -> Waker {
-        match &mut self.timers[key as usize] {
+    pub(super) fn exchange(&mut self, TimerId(id): TimerId, new: Waker) -> Waker {
+        match &mut self.timers[id as usize] {
             Timer::Expired => new,
             Timer::Waiting { waker, .. } => std::mem::replace(waker, new),
         }
     }
 
     /// Forgets a timer, expired or not. Returns its waker, as `exchange` does.
-    pub(super) fn remove(&mut self, TimerKey(key): TimerKey) -> Option<Waker> {
-        match self.timers.remove(key as usize) {
+    pub(super) fn remove(&mut self, TimerId(id): TimerId) -> Option<Waker> {
+        match self.timers.remove(id as usize) {
             Timer::Expired => None,
             Timer::Waiting { place, waker } => {
                 self.take(place as usize);

@@ -14,10 +14,6 @@ use std::task::{RawWakerVTable, Waker};
 
 use super::Reactor;
 
-thread_local! {
-    static LAST: Cell<Ticket> = const { Cell::new(Ticket::STRANGER) };
-}
-
 /// Names one who waits, so that it can come back with another waker, or leave, without disturbing the
 /// others. Who has the smaller one has waited longer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -38,6 +34,11 @@ impl Ticket {
         LAST.set(Self(next.unwrap_or(first)));
         LAST.get()
     }
+}
+
+thread_local! {
+    /// The last one that was drawn.
+    static LAST: Cell<Ticket> = const { Cell::new(Ticket::STRANGER) };
 }
 
 /// A waker for each who waits.
@@ -108,7 +109,9 @@ impl WakerSet {
     /// Puts them into the set, which is empty.
     #[inline]
     fn put(&self, wakers: Wakers) {
-        mem::forget(self.0.replace(wakers)); // To drop nobody would be a call.
+        let nobody = self.0.replace(wakers);
+        debug_assert!(matches!(nobody, Wakers::Nobody));
+        mem::forget(nobody); // To drop it would be a call.
     }
 
     /// Moves all wakers to `woken`: who has waited longest is the first. Returns whether there were
@@ -139,10 +142,6 @@ impl WakerSet {
         })
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.with(|wakers| matches!(wakers, Wakers::Nobody))
-    }
-
     pub(super) fn for_each(&self, each: impl FnMut(&Waker)) {
         self.with(|wakers| match wakers {
             Wakers::Nobody => {}
@@ -159,7 +158,7 @@ impl WakerSet {
     }
 }
 
-/// How many strangers may gather at first before those that are gone are sorted out.
+/// How many strangers may gather in any case before those that are gone are sorted out.
 const FEW: usize = 32;
 
 /// Several wakers, or what is left of them.
@@ -171,7 +170,7 @@ struct Crowd {
     wakers: BTreeMap<Ticket, Waker>,
     /// Which of them are of strangers, with the tickets that were drawn for these.
     strangers: BTreeMap<Identity, Ticket>,
-    /// How many strangers are known to wait, twice: so many may gather.
+    /// Twice as many strangers as are known to wait: so many may gather.
     limit: usize,
     /// How often the selector had been asked when they were last sorted out.
     sorted_out: Option<u64>,
@@ -200,9 +199,9 @@ impl Crowd {
         self.wakers.insert(ticket, waker)
     }
 
-    /// If too many strangers have gathered, takes all of them out, to be woken. Whoever still waits
-    /// then comes back, before the selector was asked three times more. If they are too many again
-    /// by then, all of them wait, and the limit grows.
+    /// If too many strangers have gathered, takes all of them out, to be woken: who still waits comes
+    /// back at once, before the selector was asked three times more. If they are too many again by
+    /// then, all of them wait, and more may gather.
     fn sort_out(&mut self, woken: &mut Vec<Waker>) {
         if self.strangers.len() < self.limit.max(FEW) {
             return;

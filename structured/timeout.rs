@@ -102,6 +102,6 @@ impl<F: Future> Future for Timeout<F> {
             return Poll::Ready(Ok(output));
         }
         ready!(Pin::new(&mut *this.sleep).poll(cx));
-        Poll::Ready(Err(Elapsed::new(this.sleep.site())))
+        Poll::Ready(Err(Elapsed::new(this.sleep.site)))
     }
 }

@@ -75,6 +75,9 @@ impl BitOr for Interest {
 }
 
 /// A registered descriptor is ready for what it is watched for.
+///
+/// What happens in a runtime is a [`trace::Event`](crate::trace::Event), and what a task waits for
+/// until it is set a [`sync::Event`](crate::sync::Event).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Event<K = usize> {
     /// The key that the descriptor was registered with.
