@@ -129,7 +129,7 @@ impl Executor {
     }
 }
 
-/// The task that is being polled waits for what is neither a handle nor a timer nor a task, at this
+/// The task that is being polled waits for what is neither a descriptor nor a timer nor a task, at this
 /// line; `None` as for [`Source::poll_io_at`](crate::Source::poll_io_at).
 #[inline]
 pub(crate) fn tell_wait(

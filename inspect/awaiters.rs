@@ -1,4 +1,4 @@
-//! Who has begun to wait for which handle or timer, and at which line. Whether it still does, only
+//! Who has begun to wait for which descriptor or timer, and at which line. Whether it still does, only
 //! the reactor knows.
 
 use std::collections::{HashMap, HashSet};
@@ -12,11 +12,11 @@ const FEW: usize = 64;
 #[derive(Default)]
 pub(super) struct Awaiters {
     of: HashMap<Awaited, Lines>,
-    /// How many handles and timers there may be before those that nobody awaits are sorted out.
+    /// How many descriptors and timers there may be before those that nobody awaits are sorted out.
     limit: usize,
 }
 
-/// The lines at which tasks have begun to wait for one handle or timer. They may be very many: nothing
+/// The lines at which tasks have begun to wait for one descriptor or timer. They may be very many: nothing
 /// here looks at all of them each time.
 #[derive(Default)]
 struct Lines {

@@ -62,7 +62,7 @@ impl Record {
 /// Which task holds a thing, now and not when somebody began to wait for it.
 pub(crate) type Holder = Rc<Cell<Option<TaskId>>>;
 
-/// What is neither a handle nor a timer nor a task, who holds it, and the line that waits for it.
+/// What is neither a descriptor nor a timer nor a task, who holds it, and the line that waits for it.
 #[derive(Clone)]
 pub(super) struct Thing {
     pub(super) what: &'static str,
@@ -115,7 +115,7 @@ impl Debug {
         self.awaiters.borrow().last(awaited, task)
     }
 
-    /// The task that is being polled waits for a handle or a timer.
+    /// The task that is being polled waits for a descriptor or a timer.
     fn begin_wait(&self, awaited: Awaited, site: Option<Site>) {
         if self.is_polling.get() {
             let task = self.polled.get();

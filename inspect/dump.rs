@@ -157,7 +157,7 @@ fn waits(
     waits
 }
 
-/// What is neither a handle nor a timer nor a task.
+/// What is neither a descriptor nor a timer nor a task.
 fn for_thing(thing: &Thing, all: &[Snapshot]) -> String {
     let what = match thing.holder.as_ref().and_then(|it| it.get()) {
         None => format!("for a {}", thing.what),

@@ -54,7 +54,7 @@ pub(crate) fn dump_on_signal(
     Ok(())
 }
 
-/// The handle that is watched for the signal, and for no task.
+/// The descriptor that is watched for the signal, and for no task.
 pub(crate) fn dump_handle(executor: &Executor) -> Option<RawFd> {
     let signal = executor.extensions.get::<DumpSignal>()?;
     Some(signal.receiver.get_ref().as_raw_fd())

@@ -16,7 +16,7 @@ pub(super) fn tell_if_stuck(executor: &Executor) {
         let dump = Dump::of(executor);
         swallow(|| {
             eprintln!(
-                "selio: stuck for ever: no task is ready, and nobody waits for a handle, a \
+                "selio: stuck for ever: no task is ready, and nobody waits for a descriptor, a \
                  timer or another thread\n{dump}"
             );
         });

@@ -1,6 +1,6 @@
 //! The traits of futures-io, for everything through which a stream can be read or written.
 //!
-//! Whoever calls them is seldom the program itself, so those who watch are told a handle and no line.
+//! Whoever calls them is seldom the program itself, so those who watch are told a descriptor and no line.
 
 use std::io::{self, IoSlice};
 use std::net::Shutdown;

@@ -253,7 +253,7 @@ impl_as_ref!(
 
 impl<S: AsFd> Drop for OwnedWriteHalf<S> {
     fn drop(&mut self) {
-        // A child that was forked drops but its handle: the connection is its parent's.
+        // A child that was forked drops but its descriptor: the connection is its parent's.
         if self.stream.is_some() && self.closer.is_ours() {
             let _ = self.closer.shutdown(Shutdown::Write); // There is nobody left to hear of an error.
         }

@@ -1,6 +1,6 @@
 //! Standard input, output and error, next to sockets, in the same loop.
 //!
-//! Two things make them different from all other handles. They are not ours alone: the shell and
+//! Two things make them different from all other descriptors. They are not ours alone: the shell and
 //! other processes share their open file, and with it the flag `O_NONBLOCK`. A program that sets it
 //! breaks those who come after it, so it is left alone here: poll(2) is asked first, and then
 //! follows one call that does not block. And they may be anything: a terminal, a pipe, a regular
@@ -103,7 +103,7 @@ pub fn stderr() -> io::Result<Stderr> {
     })
 }
 
-/// A handle of our own for the same open file: it may be closed, and there may be several.
+/// A descriptor of our own for the same open file: it may be closed, and there may be several.
 fn duplicate(stdio: impl AsFd) -> io::Result<OwnedFd> {
     stdio.as_fd().try_clone_to_owned()
 }

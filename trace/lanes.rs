@@ -116,7 +116,7 @@ impl Lanes {
         }
     }
 
-    /// The handle that has become ready and that this task waited for, if that is why it is woken.
+    /// The descriptor that has become ready and that this task waited for, if that is why it is woken.
     pub(super) fn reason(&self, task: Option<TaskId>, by: By<'_>) -> Option<i32> {
         if by != By::Reactor {
             return None;

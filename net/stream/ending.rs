@@ -96,7 +96,7 @@ impl Transport {
         }
     }
 
-    /// Whether it is for this process to end it: a child that was forked drops but its handle.
+    /// Whether it is for this process to end it: a child that was forked drops but its descriptor.
     pub(super) fn is_ours(&self) -> bool {
         (self.socket()).is_none_or(|socket| socket.reactor().is_ours())
     }

@@ -6,10 +6,9 @@ use std::str::FromStr;
 
 #[cfg(target_os = "linux")]
 use super::epoll;
-use super::error::explain;
 use super::files::WithFiles;
 use super::mechanism::Mechanism;
-use super::{Notifier, poll, polling, select};
+use super::{poll, polling, select};
 
 /// The environment variable that chooses the backend of programs that do not choose.
 const VARIABLE: &str = "SELIO_SELECTOR";
@@ -103,19 +102,14 @@ impl Backend {
         Err(io::Error::new(io::ErrorKind::Unsupported, problem))
     }
 
-    /// A mechanism that watches the notifier, and whether it reports each notification once.
-    pub(super) fn open(self, notifier: &Notifier) -> io::Result<(Box<dyn Mechanism>, bool)> {
-        let mut mechanism: Box<dyn Mechanism> = match self.if_available()? {
+    pub(super) fn open(self) -> io::Result<Box<dyn Mechanism>> {
+        Ok(match self.if_available()? {
             #[cfg(target_os = "linux")]
             Self::Epoll => Box::new(WithFiles::new(epoll::Epoll::new()?)),
             Self::Poll => Box::new(poll::Poll::default()),
             Self::Select => Box::new(select::Select::default()),
             _ => Box::new(WithFiles::new(polling::Polling::new()?)),
-        };
-        let is_notified_once = mechanism
-            .add_notifier(notifier.as_fd())
-            .map_err(|error| explain("Selector::new", notifier.as_fd(), &error))?;
-        Ok((mechanism, is_notified_once))
+        })
     }
 }
 

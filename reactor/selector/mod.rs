@@ -144,8 +144,11 @@ impl<K: Clone> Selector<K> {
     /// The platform lacks it ([`Unsupported`](io::ErrorKind::Unsupported); the message lists what
     /// there is), or the process has no file descriptor left.
     pub fn with_backend(backend: Backend) -> io::Result<Self> {
+        let mut mechanism = backend.open()?;
         let notifier = Notifier::new()?;
-        let (mechanism, is_notified_once) = backend.open(&notifier)?;
+        let is_notified_once = mechanism
+            .add_notifier(notifier.as_fd())
+            .map_err(|error| explain("Selector::new", notifier.as_fd(), &error))?;
         Ok(Self {
             backend,
             mechanism,

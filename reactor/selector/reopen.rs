@@ -29,7 +29,10 @@ impl<K: Clone> Selector<K> {
     /// descriptor is left, the next call tries again.
     #[cold]
     fn reopen(&mut self) {
-        let Ok((mut mechanism, is_notified_once)) = self.backend.open(&self.notifier) else {
+        let Ok(mut mechanism) = self.backend.open() else {
+            return;
+        };
+        let Ok(is_notified_once) = mechanism.add_notifier(self.notifier.as_fd()) else {
             return;
         };
         for Registration { fd, interest, .. } in self.registrations() {
