@@ -20,7 +20,7 @@ use futures_lite::AsyncWriteExt;
 use loopback::{
     alive, half_std_pair, on_each_backend, poll_once, raise_file_limit, runtime, std_pair, turns,
 };
-use selio::net::TcpStream;
+use selio::net::{TcpStream, UnixStream};
 use selio::selector::Backend;
 use selio::{
     Builder, IntoStreams, LimitOverrunError, Source, StreamReader, StreamWriter, spawn,
@@ -172,6 +172,34 @@ fn what_1_gib_offered_with_drain_needs_is_the_high_mark_and_one_write() {
 }
 
 /// Echoes lines.
+/// Whose peer is always the slower one never comes to the end of what is kept, where all of its memory
+/// would go.
+#[test]
+fn what_much_at_a_time_has_needed_is_given_back_before_all_of_it_is_sent() {
+    const MUCH: usize = 8 << 20;
+    on_each_backend(async || {
+        let (mut client, server) = std::os::unix::net::UnixStream::pair().unwrap();
+        rustix::net::sockopt::set_socket_send_buffer_size(&server, 4096).unwrap();
+        let server = UnixStream::from_std(server).unwrap();
+        let (_reader, writer) = server.into_streams();
+        let before = LIVE.load(Relaxed);
+        writer.write(&vec![7; MUCH]);
+        assert!(LIVE.load(Relaxed) - before > MUCH / 2);
+        let mut buffer = [0; 16 << 10];
+        while writer.pending() > *writer.marks().end() {
+            assert!(client.read(&mut buffer).unwrap() > 0);
+            turns(1).await;
+        }
+        assert!(writer.pending() > 0);
+        let kept = LIVE.load(Relaxed) - before;
+        assert!(
+            kept < 1 << 20,
+            "{kept} bytes of memory for {}",
+            writer.pending()
+        );
+    });
+}
+
 async fn handle_client(mut reader: StreamReader, writer: StreamWriter) -> io::Result<()> {
     loop {
         let line = reader.read_line().await?;
