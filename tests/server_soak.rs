@@ -11,6 +11,8 @@
 #![allow(clippy::unwrap_used, reason = "a test panics when it fails")]
 
 mod common;
+#[path = "common/folder.rs"]
+mod folder;
 #[path = "common/loopback.rs"]
 mod loopback;
 
@@ -23,17 +25,20 @@ mod world;
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::future::Future;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 use std::{env, io, thread};
 
 use clients::{Stream, client};
 use common::{Random, open_fds, turn, watched};
+use folder::Folder;
 use handlers::{command, handle};
 use loopback::{alive, runtime};
 use rustix::net::sockopt::set_socket_send_buffer_size;
 use selio::net::{
-    Listener, Server, ServerErrorKind, TcpListener, TcpStream, UnixListener, UnixStream,
+    Closer, Listener, OwnedReadHalf, OwnedWriteHalf, Server, ServerErrorKind, TcpListener,
+    TcpStream, UnixListener, UnixStream,
 };
 use selio::selector::Backend;
 use selio::{IntoStreams, StreamWriter, spawn, stats, timeout};
@@ -93,8 +98,10 @@ where
             world.accepted.set(world.accepted.get() + 1);
             // Less than the system likes best, so that writers have to wait. (With less to receive into,
             // TCP may lose a reset, and the peer waits for ever.)
-            if world.below(2) == 0 {
-                let _ = set_socket_send_buffer_size(writer.socket().unwrap(), 4096);
+            if let Some(socket) = writer.socket()
+                && world.below(2) == 0
+            {
+                let _ = set_socket_send_buffer_size(socket, 4096);
             }
             return handle(world, reader, writer).await;
         }
@@ -154,33 +161,51 @@ where
     assert_eq!(alive(&stats()), (0, 0, 0));
 }
 
+/// What speaks TLS, say: its streams are anything that can be read and written.
+struct Wrapped(TcpListener);
+
+impl Listener for Wrapped {
+    type Stream = (OwnedReadHalf, OwnedWriteHalf);
+    type Addr = SocketAddr;
+
+    async fn accept(&self) -> io::Result<(Self::Stream, SocketAddr)> {
+        let (stream, peer) = self.0.accept().await?;
+        Ok((stream.into_split(), peer))
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.0.local_addr()
+    }
+
+    fn closer((reader, _): &Self::Stream) -> Option<Closer> {
+        Some(reader.as_ref().closer())
+    }
+}
+
 async fn script(seed: u64) {
     let mut random = Random::new(seed ^ 0xfeed);
-    if random.below(2) == 0 {
-        let mut listeners = Vec::new();
-        let mut addrs = Vec::new();
-        for _ in 0..1 + random.below(2) {
-            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-            addrs.push(listener.local_addr().unwrap());
-            listeners.push(listener);
-        }
-        play(seed, listeners, |id| {
-            TcpStream::connect(addrs[id % addrs.len()])
-        })
-        .await;
-    } else {
-        let mut listeners = Vec::new();
-        let mut names = Vec::new();
-        for n in 0..1 + random.below(2) {
-            let name = env::temp_dir().join(format!("selio-soak-{}-{n}", std::process::id()));
-            listeners.push(UnixListener::bind(&name).unwrap());
-            names.push(name);
-        }
-        play(seed, listeners, |id| {
-            UnixStream::connect(names[id % names.len()].clone())
-        })
-        .await;
-        assert!(!names.iter().any(|it| it.exists()));
+    let (kind, many) = (random.below(3), 1 + random.below(2));
+    if kind == 0 {
+        let folder = Folder::new("soak");
+        let paths: Vec<_> = (0..many).map(|n| folder.file(n.to_string())).collect();
+        let listeners = paths.iter().map(|it| UnixListener::bind(it).unwrap());
+        let connect = |id: usize| UnixStream::connect(paths[id % many].clone());
+        play(seed, listeners.collect(), connect).await;
+        assert!(!paths.iter().any(|it| it.exists()));
+        return;
+    }
+    let mut listeners = Vec::new();
+    for _ in 0..many {
+        listeners.push(TcpListener::bind("127.0.0.1:0").await.unwrap());
+    }
+    let addrs: Vec<_> = listeners
+        .iter()
+        .map(|it| it.local_addr().unwrap())
+        .collect();
+    let connect = |id: usize| TcpStream::connect(addrs[id % many]);
+    match kind {
+        1 => play(seed, listeners, connect).await,
+        _ => play(seed, listeners.into_iter().map(Wrapped).collect(), connect).await,
     }
 }
 
