@@ -46,7 +46,8 @@ impl Closer {
     }
 
     /// Shuts down reading, writing or both, at once. After `Read`, who reads gets what has come so
-    /// far and then the end of the stream. A connection that is gone counts as shut down.
+    /// far and then the end of the stream, see [`TcpStream::shutdown`](super::TcpStream::shutdown). A
+    /// connection that is gone counts as shut down.
     ///
     /// # Errors
     ///

@@ -160,6 +160,9 @@ macro_rules! impl_connection {
             /// Shuts down reading, writing or both, at once. What was written still arrives, and
             /// then the end of the stream. A connection that is gone already counts as shut down.
             ///
+            /// After `Read`, reads give what has come so far, and then the end of the stream. But with
+            /// TCP, Linux takes on what the peer sends, and gives it to later reads.
+            ///
             /// # Errors
             ///
             /// Those of [shutdown(2)](https://man7.org/linux/man-pages/man2/shutdown.2.html),

@@ -7,10 +7,11 @@ mod common;
 mod loopback;
 
 use std::cell::OnceCell;
-use std::net;
+use std::io::Write;
+use std::net::{self, Shutdown};
 use std::rc::Rc;
 
-use loopback::{listen, on_each_backend, turns};
+use loopback::{half_std_pair, listen, on_each_backend, turns};
 use selio::net::{Server, TcpStream};
 use selio::{race, stats};
 
@@ -56,5 +57,23 @@ fn who_leaves_a_closed_server_wakes_nobody_who_waits_for_its_end() {
         assert!(polls < 3 * CLIENTS as u64, "{polls} polls of tasks");
         drop(busy);
         server.wait_closed().await;
+    });
+}
+
+/// So the docs of `shutdown` and of `close_clients` promise no end to who sends on.
+#[cfg(target_os = "linux")]
+#[test]
+fn after_the_end_of_reading_linux_still_gives_what_tcp_brings() {
+    on_each_backend(async || {
+        let (mut client, server) = half_std_pair().await;
+        let mut buffer = [0; 8];
+        client.write_all(b"a").unwrap();
+        server.closer().shutdown(Shutdown::Read).unwrap();
+        client.write_all(b"b").unwrap();
+        assert_eq!(server.read(&mut buffer).await.unwrap(), 2);
+        assert_eq!(server.read(&mut buffer).await.unwrap(), 0);
+        client.write_all(b"c").unwrap();
+        assert_eq!(server.read(&mut buffer).await.unwrap(), 1);
+        assert_eq!(server.read(&mut buffer).await.unwrap(), 0);
     });
 }

@@ -154,11 +154,11 @@ impl<L: Listener> Server<L> {
         self.state.wait_closed(Location::caller())
     }
 
-    /// Lets every handler read what its client has sent so far and then the end of the stream, as
-    /// if the client sent no more. What handlers still write arrives. Call [`close`](Self::close)
-    /// first, or new clients come meanwhile.
+    /// Lets every handler read what its client has sent so far and then the end of the stream. What
+    /// handlers still write arrives. Call [`close`](Self::close) first, or new clients come meanwhile.
     ///
-    /// A handler that does not read does not notice; [`shutdown`](Self::shutdown) bounds how long
+    /// A handler that does not read does not notice, and a client that sends on over TCP may put off
+    /// the end, as long as it is faster than its handler; [`shutdown`](Self::shutdown) bounds how long
     /// that may take.
     pub fn close_clients(&self) {
         for closer in self.state.connections.closers() {
