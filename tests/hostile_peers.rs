@@ -6,14 +6,14 @@ mod common;
 #[path = "common/loopback.rs"]
 mod loopback;
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::io::Write;
 use std::net::{self, Shutdown};
 use std::rc::Rc;
 
 use loopback::{half_std_pair, listen, on_each_backend, turns};
 use selio::net::{Server, TcpStream};
-use selio::{race, stats};
+use selio::{IntoStreams, race, spawn, stats};
 
 async fn until(is_so: impl Fn() -> bool) {
     while !is_so() {
@@ -75,5 +75,41 @@ fn after_the_end_of_reading_linux_still_gives_what_tcp_brings() {
         client.write_all(b"c").unwrap();
         assert_eq!(server.read(&mut buffer).await.unwrap(), 1);
         assert_eq!(server.read(&mut buffer).await.unwrap(), 0);
+    });
+}
+
+/// What a peer sends at once may be a million lines: who reads them must not hold the thread until the
+/// last one.
+#[test]
+fn a_peer_that_sends_many_messages_at_once_does_not_starve_the_others() {
+    const MESSAGES: usize = 4096;
+    on_each_backend(async || {
+        for way in 0..4 {
+            let (mut client, server) = half_std_pair().await;
+            client.write_all(&[b'\n'; MESSAGES]).unwrap();
+            drop(client);
+            let (mut reader, _writer) = server.into_streams();
+            let read = Rc::new(Cell::new(0));
+            let count = Rc::clone(&read);
+            let reading = spawn(async move {
+                while match way {
+                    0 => !reader.read_line().await.unwrap().is_empty(),
+                    1 => !reader.read_chunk(1).await.unwrap().is_empty(),
+                    2 => reader.read_until(b"\n").await.is_ok(),
+                    _ => reader.read_exact(&mut [0; 1]).await.is_ok(),
+                } {
+                    count.set(count.get() + 1);
+                }
+            });
+            let (mut before, mut most) = (0, 0);
+            while !reading.is_finished() {
+                turns(1).await;
+                let now = read.get();
+                most = most.max(now - before);
+                before = now;
+            }
+            assert_eq!(read.get(), MESSAGES);
+            assert!(most <= 512, "{most} messages before anybody else could run");
+        }
     });
 }

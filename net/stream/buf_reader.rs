@@ -89,10 +89,18 @@ impl BufReader {
 
     /// Waits until there are bytes, or until no more will come.
     pub(super) fn poll_some(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.buffer.is_empty() {
-            ready!(self.poll_fill(cx, buffer::SIZE))?;
+        if !self.buffer.is_empty() {
+            return self.poll_turn(cx);
         }
-        Poll::Ready(Ok(()))
+        self.poll_fill(cx, buffer::SIZE).map_ok(|_| ())
+    }
+
+    /// What was read ahead is enough, which must not go on for ever: see [`Transport::poll_turn`].
+    ///
+    /// [`Transport::poll_turn`]: super::transport::Transport::poll_turn
+    #[inline]
+    pub(super) fn poll_turn(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.input.poll_turn(cx)
     }
 
     /// Waits until there are more bytes, and reads some. How many; 0: no more will come.

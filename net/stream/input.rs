@@ -53,6 +53,15 @@ impl Input {
         }
     }
 
+    /// See [`Transport::poll_turn`].
+    #[inline]
+    pub(super) fn poll_turn(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Socket(transport) => transport.poll_turn(cx),
+            Self::Foreign(_) => poll_spend(cx).map(Ok),
+        }
+    }
+
     /// Reads once.
     pub(super) fn poll_read(
         &mut self,

@@ -98,6 +98,7 @@ impl BufReader {
             if self.searched < bytes.len()
                 && let Some((end, separator)) = separator.find(bytes, self.searched)
             {
+                ready!(self.poll_turn(cx))?;
                 return Poll::Ready(match end - separator {
                     length if length > self.limit => Err(overrun(call, length, self.limit)),
                     _ => Ok(Some(end)),

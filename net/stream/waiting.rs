@@ -89,10 +89,10 @@ impl Transport {
         Poll::Pending
     }
 
-    /// Lets the others have a turn from time to time: a peer who takes everything at once must not
-    /// starve them.
+    /// Lets the others have a turn from time to time: a peer who takes everything at once, or has sent
+    /// many messages at once, must not starve them.
     #[inline]
-    fn poll_turn(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    pub(super) fn poll_turn(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &self.io {
             Io::Socket(socket) => socket.poll_io_at(None, cx, Direction::Write, |_| Ok(())),
             Io::Foreign(_) => poll_spend(cx).map(Ok),
