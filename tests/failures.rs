@@ -59,6 +59,7 @@ fn no_wake_of_another_thread_is_lost_while_the_process_is_stopped_and_continued(
             });
         });
     }
+    let _company = common::company(); // The pipe of a child is no leak of others.
     deadline(Duration::from_secs(60), || {
         let mut child = child(NAME).stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -118,6 +119,7 @@ fn shutting_down_ends_a_write_that_waits_for_room() {
 /// that had not ignored it. The bare sockets have tests of their own; these are made of them.
 #[test]
 fn no_stream_and_no_datagram_raises_sigpipe() {
+    let _company = (!is_child()).then(common::company);
     in_a_process_of_its_own("no_stream_and_no_datagram_raises_sigpipe", || {
         let is_raised = Arc::new(AtomicBool::new(false));
         flag::register(SIGPIPE, Arc::clone(&is_raised)).unwrap();
