@@ -8,7 +8,7 @@ use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::iter;
 use std::mem;
-use std::num::NonZeroU32;
+use std::num::NonZeroU64;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::{RawWakerVTable, Waker};
 
@@ -17,21 +17,18 @@ use super::Reactor;
 /// Names one who waits, so that it can come back with another waker, or leave, without disturbing the
 /// others. Who has the smaller one has waited longer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Ticket(NonZeroU32);
+pub(crate) struct Ticket(NonZeroU64);
 
 impl Ticket {
     /// The ticket of strangers: they come through a `poll` function, such as
     /// [`Source::poll_io`](super::Source::poll_io), and have no place to keep a ticket. They are told
     /// apart by their wakers.
-    pub(crate) const STRANGER: Self = Self(NonZeroU32::MIN);
+    pub(crate) const STRANGER: Self = Self(NonZeroU64::MIN);
 
-    /// A ticket that nobody else on this thread has. They start again after four billion: who has
-    /// waited through them all is woken later than its turn, some day.
+    /// A ticket that nobody else on this thread has or has had.
     #[inline]
     pub(crate) fn draw() -> Self {
-        let next = LAST.get().0.checked_add(1);
-        let first = NonZeroU32::MIN.saturating_add(1);
-        LAST.set(Self(next.unwrap_or(first)));
+        LAST.set(Self(LAST.get().0.saturating_add(1)));
         LAST.get()
     }
 }
