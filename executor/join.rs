@@ -63,6 +63,9 @@ impl<T> JoinHandle<T> {
     ///
     /// The handle then gives a [`JoinError`] that [is cancelled](JoinError::is_cancelled). A task
     /// that has ended is left as it is.
+    ///
+    /// Destructors run on the stack of the caller: of tasks each of which cancels the next one in
+    /// its destructor, there is room for a chain of about a thousand.
     #[doc(alias = "abort")]
     pub fn cancel(&self) {
         self.executor.cancel_from_anywhere(self.key);

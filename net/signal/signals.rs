@@ -19,8 +19,10 @@ use crate::signals::Listener;
 ///
 /// The signal does not do what it does by default any more, until everybody who listens to it is
 /// dropped. A handler that the program had for it before is called as ever, also after that. (Linux
-/// tells of it; elsewhere, the default is back then.) What was ignored before, as `nohup` arranges it, is so no longer; only `SIGPIPE`, which
-/// Rust programs ignore, is ignored again then. asyncio's counterpart is
+/// tells of it; elsewhere, the default is back then.) What was ignored before, as `nohup` arranges
+/// it, is so no longer; only `SIGPIPE`, which Rust programs ignore, is ignored again then.
+///
+/// asyncio's counterpart is
 /// [`loop.add_signal_handler`](https://docs.python.org/3/library/asyncio-eventloop.html#asyncio.loop.add_signal_handler).
 ///
 /// # Errors

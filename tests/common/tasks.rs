@@ -22,7 +22,7 @@ use std::time::Duration;
 use selio::selector::Backend;
 use selio::{Builder, Runtime, task};
 
-use crate::common::{child, deadline, each_backend, is_child};
+use crate::common::{child, company, deadline, each_backend, is_child};
 
 /// How long a test may take that does not concern the backends.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -64,6 +64,7 @@ pub(crate) fn in_a_process_of_its_own(test: &str, body: impl FnOnce()) {
     if is_child() {
         return deadline(PATIENCE, body);
     }
+    let _company = company(); // The pipes of a child are no leak of others.
     let output = child(test).output().expect("this binary can be run");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(
