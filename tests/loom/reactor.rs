@@ -8,8 +8,8 @@ use std::time::Duration;
 use self::selector::{Backend, Notifier, Selector};
 
 pub(crate) use self::elapsed::Elapsed;
-pub(crate) use self::observer::{OneLine, caller};
 pub use self::observer::{By, Event, TaskId};
+pub(crate) use self::observer::{OneLine, caller};
 
 /// What tells of tasks is the one that ships.
 #[allow(dead_code)]
