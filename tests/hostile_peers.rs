@@ -8,7 +8,7 @@ mod loopback;
 
 use std::cell::{Cell, OnceCell};
 use std::io::Write;
-use std::net::{self, Shutdown};
+use std::net;
 use std::rc::Rc;
 
 use loopback::{half_std_pair, listen, on_each_backend, turns};
@@ -68,7 +68,7 @@ fn after_the_end_of_reading_linux_still_gives_what_tcp_brings() {
         let (mut client, server) = half_std_pair().await;
         let mut buffer = [0; 8];
         client.write_all(b"a").unwrap();
-        server.closer().shutdown(Shutdown::Read).unwrap();
+        server.closer().shutdown(net::Shutdown::Read).unwrap();
         client.write_all(b"b").unwrap();
         assert_eq!(server.read(&mut buffer).await.unwrap(), 2);
         assert_eq!(server.read(&mut buffer).await.unwrap(), 0);
