@@ -8,7 +8,7 @@ use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::iter;
 use std::mem;
-use std::num::NonZeroU64;
+use std::num::NonZeroU16;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::{RawWakerVTable, Waker};
 
@@ -16,26 +16,40 @@ use super::Reactor;
 
 /// Names one who waits, so that it can come back with another waker, or leave, without disturbing the
 /// others. Who has the smaller one has waited longer.
+///
+/// A number of 48 bits: a hundred thousand a second are new for 89 years. With all 64, an idle connection
+/// would take 24 bytes more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Ticket(NonZeroU64);
+#[repr(Rust, packed(2))]
+pub(crate) struct Ticket {
+    upper: NonZeroU16,
+    lower: u32,
+}
 
 impl Ticket {
     /// The ticket of strangers: they come through a `poll` function, such as
     /// [`Source::poll_io`](super::Source::poll_io), and have no place to keep a ticket. They are told
     /// apart by their wakers.
-    pub(crate) const STRANGER: Self = Self(NonZeroU64::MIN);
+    pub(crate) const STRANGER: Self = Self::numbered(0);
 
     /// A ticket that nobody else on this thread has or has had.
     #[inline]
     pub(crate) fn draw() -> Self {
-        LAST.set(Self(LAST.get().0.saturating_add(1)));
-        LAST.get()
+        DRAWN.set(DRAWN.get() + 1);
+        Self::numbered(DRAWN.get())
+    }
+
+    const fn numbered(number: u64) -> Self {
+        Self {
+            upper: NonZeroU16::MIN.saturating_add((number >> 32) as u16),
+            lower: number as u32,
+        }
     }
 }
 
 thread_local! {
-    /// The last one that was drawn.
-    static LAST: Cell<Ticket> = const { Cell::new(Ticket::STRANGER) };
+    /// How many tickets were drawn.
+    static DRAWN: Cell<u64> = const { Cell::new(0) };
 }
 
 /// A waker for each who waits.
@@ -232,5 +246,18 @@ pub(crate) fn wake_all(woken: &mut Vec<Waker>) {
     while let Err(payload) = wake_rest() {
         // What it panicked with may panic in its turn.
         let _ = catch_unwind(AssertUnwindSafe(|| drop(payload))).map_err(mem::forget);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{DRAWN, Ticket};
+
+    #[test]
+    fn tickets_go_on_in_order_after_four_billion() {
+        DRAWN.set(u64::from(u32::MAX) - 2);
+        let tickets: Vec<_> = (0..6).map(|_| Ticket::draw()).collect();
+        assert!(tickets.is_sorted_by(|a, b| a < b), "{tickets:?}");
+        assert!(Ticket::STRANGER < tickets[0]);
     }
 }
